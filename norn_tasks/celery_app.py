@@ -1,7 +1,8 @@
-"""The Celery application, with one queue per job class. Tasks are named by string; a message only wakes a worker.
+"""The Celery application, with one queue per job class. A message only wakes a worker, which then takes its job from
+PostgreSQL. Tasks are named by strings.
 
-Publishing takes bounded time: the API allows it 300 ms without a retry, and after a failure it does not publish for
-5 s (the circuit breaker). A lost wake-up only costs time, because the sweeper repeats it.
+Publishing takes bounded time: the API allows it 300 ms without a retry, and after a failure it does not publish for 5 s
+(the circuit breaker). If a wake-up is lost, work only starts later, because the sweeper sends wake-ups again.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ WORK = "norn.work"
 BREAKER_SECONDS = 5.0
 _PUBLISH_SECONDS = 0.3
 ENOUGH = 256
-"""The number of waiting wake-ups of a class at which a process sends no more."""
+"""When this many wake-ups of a class are waiting, a process sends no more."""
 
 
 def create(broker_url: str) -> Celery:
-    """Returns the application for a broker; queues use the default exchange, which needs no keys in Redis."""
+    """Returns the application for a broker. Its queues use the default exchange, which needs no keys in Redis."""
     app = Celery("norn", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=[Queue(str(c), Exchange(""), routing_key=str(c)) for c in JobClass],
@@ -51,9 +52,10 @@ def create(broker_url: str) -> Celery:
 
 
 class Waker:
-    """Publishes wake-ups, in bounded time, and none for a while after the broker did not accept one.
+    """Publishes wake-ups in bounded time, and publishes none for a while after the broker did not accept one.
 
-    It sends none while ENOUGH wake-ups of a class wait, because each of them makes a worker look for any job.
+    It sends none while ENOUGH wake-ups of a class are waiting, because each of those makes a worker take any job of the
+    class.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -78,7 +80,9 @@ class Waker:
         return time.monotonic() < self._closed_until
 
     def wake(self, job_class: JobClass, times: int = 1) -> bool:
-        """Sends wake-ups for a class; returns False if the broker did not accept them, which only costs time."""
+        """Sends wake-ups for a class; returns False if the broker did not accept them, in which case the work only
+        starts later.
+        """
         if self.broken:
             return False
         try:
@@ -92,7 +96,9 @@ class Waker:
         return True
 
     def _enough(self, job_class: JobClass) -> bool:
-        """Returns True while enough wake-ups wait. Asks the broker only after this process may have sent that many."""
+        """Returns True while enough wake-ups are waiting. It asks the broker only after this process may have sent that
+        many.
+        """
         with self._lock:
             left = self._unseen[job_class] = self._unseen.get(job_class, ENOUGH) - 1
         if left >= 0:

@@ -1,4 +1,4 @@
-"""Makes blocking calls that cannot be interrupted (of a client library or the resolver), each on its own thread."""
+"""Runs blocking calls that cannot be interrupted (such as those of a client library) on threads of their own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from norn_tasks.ports import Stop
 T = TypeVar("T")
 
 _LOOK = 0.25
-"""Seconds between two checks of the stop while a call is under way."""
+"""Seconds between two checks of the stop while a call is running."""
 
 
 def begin(call: Callable[[], T]) -> Future[T]:
-    """Makes a call on a thread of its own; the future raises what the call raises."""
+    """Starts a call on a thread of its own; the returned future raises the errors of the call."""
     future: Future[T] = Future()
 
     def work() -> None:
@@ -33,7 +33,7 @@ def begin(call: Callable[[], T]) -> Future[T]:
 def wait(future: Future[T], stop: Stop, late: Callable[[T], None] | None = None) -> T:
     """Returns the result of the call; raises Stopped if the stop is set before the call returns.
 
-    `late` is called with a result that arrives after the stop, in order to undo it.
+    If the result arrives after the stop, `late` is called with it, so that it can be undone.
     """
     while True:
         try:

@@ -1,7 +1,8 @@
-"""The private age keys of this worker, from its environment or from a file, which is first read when a key is needed.
+"""The private age keys of this worker, from its environment or from a file. The file is first read when a key is
+needed.
 
-The file has the key in use and, after a rotation, the earlier ones. It is read again when no known key opens a secret,
-because the key may have been rotated since.
+The file has the present key and, after a rotation, the earlier ones. It is read again if no known key can decrypt a
+secret, because the key may have been rotated since the last read.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class AgeVault:
         self._keys: tuple[str, ...] = self._fixed
 
     def open(self, sealed: Sealed) -> Secret:
-        """Opens a secret with the key to which it was sealed; raises SecretsLocked if this worker does not have it."""
+        """Decrypts a secret; raises SecretsLocked if this worker does not have the key for which the secret was
+        encrypted.
+        """
         try:
             found = self._unsealed(sealed.sealed)
         except sealing.NotAKey:
@@ -42,7 +45,9 @@ class AgeVault:
         return Secret(found.decode())
 
     def unwrap(self, wrapped: str) -> bytes | None:
-        """Decrypts the key of an encrypted file; None if it was encrypted to another key. Raises SecretsLocked."""
+        """Decrypts the key of an encrypted file; returns None if the file was encrypted for another key. Raises
+        SecretsLocked.
+        """
         try:
             return self._unsealed(wrapped.encode("utf-8", "surrogatepass"))
         except sealing.NotAKey:
@@ -51,8 +56,8 @@ class AgeVault:
     def add_key(self, in_use: str) -> str:
         """Puts a new key at the beginning of the file, and returns its public key.
 
-        `in_use` is the public key to which secrets are sealed. If an unfinished rotation has already put a new key
-        there, the public key of that key is returned. Raises Conflict if the keys are not in a file.
+        `in_use` is the public key for which secrets are encrypted now. If an interrupted rotation has already added a
+        new key, the public key of that one is returned. Raises Conflict if the keys are not in a file.
         """
         if self._fixed:
             raise Conflict(
@@ -67,7 +72,7 @@ class AgeVault:
         return sealing.recipient_of(keys[0])
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:
-        """Returns the secret sealed to this public key; None if it is already sealed to it."""
+        """Returns the secret, encrypted again for this public key; None if that key already decrypts the secret."""
         for key in self._tried():
             if sealing.recipient_of(key) == public:
                 try:
@@ -86,12 +91,12 @@ class AgeVault:
         return None
 
     def _tried(self) -> Iterator[str]:
-        """Yields the known keys, then the keys that were added to the file after it was last read."""
+        """Yields the known keys, and then keys that were added to the file after the last read."""
         known = self._keys
         yield from known
         if not self._fixed:
             found = self._read()
-            # An earlier key stays known: a job may have been claimed before the rotation.
+            # An earlier key stays known, because a job may have been claimed before the rotation.
             self._keys = (*found, *(key for key in known if key not in found))
             yield from (key for key in found if key not in known)
 
@@ -107,7 +112,9 @@ class AgeVault:
         return found
 
     def _write(self, keys: tuple[str, ...]) -> None:
-        """Replaces the whole file, and flushes it to the disk before any secret can be sealed to the new key."""
+        """Replaces the complete file, and flushes it to the disk, before any secret can be encrypted for the
+        new key.
+        """
         part = self._file.with_name(f".{self._file.name}.{os.getpid()}")
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

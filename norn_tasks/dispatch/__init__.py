@@ -1,7 +1,8 @@
-"""Requests to Norn: each is accepted in one transaction, and the workers of its class are woken after the commit.
+"""Accepts requests to Norn. Each is accepted in one transaction, and the workers of its class are woken after the
+commit.
 
-The API is the usual caller. A request that is known to be wrong is refused here, before a job exists. Once a request is
-accepted, its job is a row, and reaches an end even if any of the processes dies.
+The API is the usual caller. A request that is known to be wrong is refused here, before a job exists. An accepted
+request is a job in the database, and reaches an end even if any of the processes dies.
 """
 
 from norn_tasks.dispatch.changing import (

@@ -1,4 +1,4 @@
-"""Bounds the queue of a function: if it is full, a call is refused at once instead of waiting long.
+"""Limits the queue of a function: if the queue is full, a call is refused immediately instead of waiting for long.
 
 Synchronous and asynchronous calls are counted separately, because synchronous ones begin first.
 """
@@ -11,11 +11,11 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.runs import waiting_calls
 
 AGAIN_SECONDS, AGAIN_LATER_SECONDS = 1.0, 10.0
-"""Seconds after which a refused call may be tried again: for synchronous calls, and for asynchronous calls."""
+"""Seconds after which a refused call may be tried again: a synchronous call, and an asynchronous call."""
 
 
 class QueueFull(TooManyRequests):
-    """The queue of the function is full."""
+    """Raised when the queue of the function is full."""
 
     code = "queue_full"
 
@@ -23,7 +23,7 @@ class QueueFull(TooManyRequests):
 def require_place(tx: Tx, settings: Settings, app: str, *, sync: bool, holder: str) -> None:
     """Raises QueueFull if the function's queue is full.
 
-    `holder`: a sender whose asynchronous calls may take at most half of the places.
+    `holder` identifies the sender: asynchronous calls of one sender may fill at most half of the queue.
     """
     most = settings.calls_waiting if sync else settings.async_waiting
     kind, name = ("synchronous", "NORN_CALLS_WAITING") if sync else ("asynchronous", "NORN_ASYNC_WAITING")

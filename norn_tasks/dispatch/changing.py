@@ -1,7 +1,8 @@
-"""Changes that take effect with their commit and need no job: specs, schedules, tokens, destinations, workers.
+"""Changes that take effect with their commit and need no job: to infraspecs, schedules, tokens, destinations and
+workers.
 
-The functions that take a `tx` write in the transaction of `change`, so that a request with an Idempotency-Key makes its
-change only once.
+The functions with a parameter `tx` write in the transaction of `change`, so that a request with an Idempotency-Key is
+carried out only once.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from norn_tasks.store.runs import payloads
 def change(intake: Intake, key: IdempotencyKey | None, write: Callable[[Tx], int]) -> int:
     """Runs `write` in one transaction and returns its result, an HTTP status.
 
-    If the key was used before, nothing is written, and the status of its first use is returned. Raises KeyReused if the
-    first use had another body.
+    If the key was used before, nothing is written, and the status of that first request is returned. Raises KeyReused
+    if the first use had another body.
     """
     with intake.database.transaction() as tx:
         before = recall(tx, key)
@@ -79,9 +80,9 @@ def clear_schedule_override(tx: Tx, app: str, *, actor: str) -> None:
 
 
 def begin_maintenance(tx: Tx, app: str, message: str, page: str | None, *, actor: str) -> None:
-    """Shows visitors of an app's public name a page instead of the app.
+    """Shows a page instead of the app to visitors of its public name.
 
-    Raises Conflict if the app has no public name that leads to this server's router.
+    Raises Conflict if no public name of the app leads to this server's router.
     """
     maintenances.begin(tx, app, message, page, actor)
 
@@ -94,29 +95,31 @@ def end_maintenance(tx: Tx, app: str, *, actor: str) -> None:
 def create_token(
     tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
 ) -> Token:
-    """Keeps the hash of a new token.
+    """Stores the hash of a new token.
 
-    Raises Conflict for a name that is taken, and InvalidRequest for the scope admin if the token is limited to `apps`.
+    Raises Conflict if the name is taken, and InvalidRequest if a token with the scope admin is limited to `apps`.
     """
     return tokens.create(tx, secret, name=name, scopes=scopes, apps=apps, actor=actor)
 
 
 def revoke_token(tx: Tx, token: int, *, actor: str) -> None:
-    """Revokes a token for good; raises NotFound."""
+    """Revokes a token permanently; raises NotFound."""
     tokens.revoke(tx, token, actor=actor)
 
 
 def sign_in(
     tx: Tx, *, token: str | None, code: str | None, made: SessionSecrets, browser: Browser, seconds: float
 ) -> SignedIn | None:
-    """Begins a session for a token, or for the token that made the code; None if the token or code is not valid."""
+    """Begins a session for a token, or for the token that created the code. Returns None if the token or code is not
+    valid.
+    """
     if code is not None:
         return sessions.begin_by_code(tx, code, made, browser, seconds=seconds)
     return sessions.begin(tx, token or "", made, browser, seconds=seconds)
 
 
 def make_sign_in_code(tx: Tx, code: str, *, token: str) -> None:
-    """Keeps the hash of a code that can sign one browser in, once, with the token that is named `token`."""
+    """Stores the hash of a code with which one browser can sign in once, with the rights of the token named `token`."""
     sessions.make_code(tx, code, token)
 
 
@@ -126,16 +129,18 @@ def end_session(tx: Tx, session: int, *, token: str | None) -> None:
 
 
 def remove_destination(tx: Tx, name: str, *, actor: str) -> None:
-    """Removes a destination of notifications with its waiting deliveries; raises NotFound."""
+    """Removes a destination of notifications and the deliveries that wait for it; raises NotFound."""
     destinations.remove(tx, name, actor)
 
 
 def drain_worker(tx: Tx, name: str, *, actor: str) -> None:
-    """Asks a worker to finish its jobs, take no more and leave; raises NotFound."""
+    """Asks a worker to finish its jobs, to take no new ones, and to exit; raises NotFound."""
     workers.drain(tx, name, actor=actor)
 
 
 def take_answer(intake: Intake, execution: int) -> None:
-    """Drops the bytes of a call after its answer was read, except the bytes that the app's `function.record` keeps."""
+    """Deletes the input and output of a call after its result was read, except those that the app's `function.record`
+    keeps.
+    """
     with intake.database.transaction() as tx:
         payloads.taken(tx, execution)

@@ -1,4 +1,6 @@
-"""Requests about the databases of apps: snapshots, backups, restores, drills, and looks at their sizes."""
+"""Requests about the databases of apps: snapshots, backups, restores, drills (test restores), and measurements of their
+sizes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ from norn_tasks.store.upkeep import backup_plans
 from norn_tasks.store.upkeep.backup_plans import DueWork
 
 _LOOK = "look:databases"
-"""The dedupe key of looks at databases: a new look joins one that is queued or running."""
+"""The dedupe key of measurements: a new request joins a job that is queued or running."""
 
 
 def request_snapshot(
@@ -43,7 +45,9 @@ def _snapshot(intake: Intake, tx: Tx, app: str, *, backup: bool, actor: str) -> 
 
 
 def request_drill(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Accepts a drill of the newest backup of the app's database; raises Conflict if there is no backup."""
+    """Accepts a drill, that is a test restore of the newest backup of the app's database; raises Conflict if there is
+    no backup.
+    """
 
     def write(tx: Tx) -> Accepted:
         if snapshots.newest_backup(tx, app) is None:
@@ -65,8 +69,8 @@ def request_restore(
 ) -> Accepted:
     """Accepts a restore of a snapshot; the restore first takes a snapshot of the present database.
 
-    It is accepted even if a job of the app needs attention, because the restore may be the remedy. Raises NotFound, and
-    Conflict for a snapshot that is not complete, or whose database the app no longer has.
+    The request is accepted even if a job of the app needs attention, because the restore may be the remedy. Raises
+    NotFound, and Conflict for a snapshot that is not complete, or whose database the app no longer has.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -83,7 +87,7 @@ def request_restore(
 
 
 def _of_app(intake: Intake, tx: Tx, app: str, request: JobRequest, dedupe: str | None, actor: str) -> int:
-    """Accepts a job about the app's database, or returns the open job with the same key."""
+    """Accepts a job about the app's database, or returns the job that has the same key and has not ended."""
     found, _ = registered_app(intake, tx, app)
     postgres = found.spec.services.postgres
     made = {part.name for part in _databases_of(tx, app)}
@@ -124,7 +128,7 @@ def _request_due(intake: Intake, due: DueWork, actor: str) -> None:
 
 
 def request_database_look(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a look at the databases of apps; returns None if no app has a database."""
+    """Requests a measurement of the databases of apps; returns None if no app has a database."""
     with intake.database.transaction() as tx:
         if not services.databases(tx):
             return None

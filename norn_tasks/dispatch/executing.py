@@ -1,4 +1,4 @@
-"""Programs that run in a live replica for a connected client: the request, the input and the output."""
+"""Programs that run in a live replica for a connected client: their start, their input and their output."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def request_exec(
     key: IdempotencyKey | None = None,
     holder: str = "",
 ) -> Accepted:
-    """Accepts a program to run in a live replica; it is refused at once when no worker can run it.
+    """Accepts a program to run in a live replica; refuses it immediately if no worker can run it.
 
     The client must begin to read the output within `PATIENCE` seconds.
     """
@@ -64,7 +64,7 @@ def request_exec(
 
 
 def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
-    """Sends input to the program; raises Unavailable if the program does not read the input that was sent before."""
+    """Sends input to the program; raises Unavailable if the program has not read earlier input."""
     until = time.monotonic() + SLOW_SECONDS
     item = json.dumps(typed)
     while not intake.live.offer(f"{job}:in", item, most=TYPED_MOST):
@@ -82,5 +82,5 @@ def written_by(intake: Intake, job: int, seconds: float) -> dict[str, Any] | Non
 
 
 def reader_left(intake: Intake, job: int) -> None:
-    """Stops the program, because its client has left."""
+    """Stops the program, because its client has disconnected."""
     intake.live.unwatch(job)

@@ -1,4 +1,4 @@
-"""Acceptance of a request: one transaction, an idempotency key, and the wake-up after the commit."""
+"""Accepts a request: one transaction, an idempotency key, and a wake-up of workers after the commit."""
 
 from __future__ import annotations
 
@@ -22,43 +22,45 @@ from norn_tasks.store.queue import jobs
 from norn_tasks.store.queue.jobs import NewJob
 
 WORKER_SILENCE = 15.0
-"""Seconds without any worker of a class after which a request that waits for its answer is refused at once."""
+"""After this many seconds without any worker of a class, requests that would wait for their result are refused
+immediately.
+"""
 
 DEADLOCK_RETRIES = 3
-"""How often an acceptance is tried again after a deadlock with another one."""
+"""How often an acceptance is repeated after a deadlock with another one."""
 
 
 @dataclass(frozen=True)
 class Intake:
-    """The tools that accept requests."""
+    """The objects that the acceptance of requests needs."""
 
     database: Database
     """The database that keeps the requests."""
     settings: Settings
     """The settings of the process."""
     waker: Waker
-    """The wake-ups of workers."""
+    """Sends wake-ups to workers."""
     live: Live
-    """The live streams of the broker."""
+    """The live streams, which pass through the broker."""
 
 
 def open_intake(database: Database, settings: Settings) -> Intake:
-    """Makes the intake of a process, over the broker that the settings name."""
+    """Creates the intake of a process, with the broker that the settings name."""
     return Intake(database, settings, Waker(settings.broker_url), Live(settings.broker_url))
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The result of an acceptance."""
+    """The result of accepting a request."""
 
     job: int
-    """The job that was made."""
+    """The id of the job."""
     deployment: int | None = None
-    """Its deployment, for a deploy or a rollback."""
+    """The id of its deployment, for a deploy or a rollback."""
     execution: int | None = None
-    """Its execution, for a call, a cron run or a one-off."""
+    """The id of its execution, for a call, a cron run or a one-off."""
     replayed: bool = False
-    """The Idempotency-Key was used before, and this is the result of its first use."""
+    """True if the Idempotency-Key was used before, so that this is the result of that first request."""
 
 
 def accept(
@@ -94,15 +96,15 @@ def new_job(intake: Intake, request: JobRequest, app: str, actor: str, **more: A
 
 
 def found_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row]:
-    """Finds an app by its row and its directory for a request that reads its spec, and locks the row."""
+    """Finds an app by its row and its directory, for a request that reads its infraspec, and locks the row."""
     return _enrolled(tx, registry.find(tx, intake.settings.apps_dir, name))
 
 
 def registered_app(intake: Intake, tx: Tx, name: str) -> tuple[registry.FoundApp, Row]:
     """Finds an app for a request that does not need its directory, and locks the app's row.
 
-    If the app has a row, a directory that is broken, duplicate or of another role is ignored; it stops only forge and
-    deploy.
+    If the app has a row, problems of its directory (broken, duplicate, or of another role) are ignored. They only
+    prevent forge and deploy.
     """
     return _enrolled(tx, registry.find(tx, intake.settings.apps_dir, name, registered_only=True))
 
@@ -118,7 +120,7 @@ def require_role(found: registry.FoundApp, roles: tuple[Role, ...], verb: str) -
 
 
 def refuse_without_workers(intake: Intake, job_class: JobClass) -> None:
-    """Raises Unavailable or EngineDown when no worker could serve a client that waits for the answer."""
+    """Raises Unavailable or EngineDown if no worker could serve a client that waits for the result."""
     if intake.waker.broken or not intake.live.answers():
         raise Unavailable("the broker does not take messages right now", hint="norn health", retry_after=5)
     with intake.database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""Requests to look at something that is running: the logs of an app, an engine, a cluster."""
+"""Requests that observe something: the logs of an app, an engine, or a cluster."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _READERS = (JobKind.READ_LOGS, JobKind.EXEC)
 def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor: str, holder: str = "") -> Accepted:
     """Accepts a job that sends the app's logs into the job's live stream.
 
-    Raises Unavailable or EngineDown at once if no worker can run it.
+    Raises Unavailable or EngineDown immediately if no worker can run it.
     """
     with intake.database.transaction() as tx:
         if not registry.role_of(tx, app).long_running:
@@ -54,9 +54,9 @@ def request_logs(intake: Intake, app: str, request: ReadLogsJobRequest, *, actor
 
 
 def leave_room(tx: Tx, holder: str = "") -> None:
-    """Raises TooManyRequests if jobs that read logs or run programs would leave no worker free for an observation.
+    """Raises TooManyRequests if jobs that read logs or run programs would leave no worker free for observations.
 
-    `holder`: a sender that may have at most half of the places.
+    `holder` identifies the sender: one sender may use at most half of these workers.
     """
     places = max(1, workers.slots(tx).get(JobClass.OBSERVE, 0) - 1)
     if jobs.open_of_kinds(tx, _READERS) >= places:
@@ -71,49 +71,55 @@ def _full(sentence: str) -> TooManyRequests:
 
 
 def request_look(intake: Intake, *, actor: str) -> Accepted:
-    """Requests a look at the home engine; joins a look that is queued or running already."""
+    """Requests an observation of the home engine; joins one that is queued or running."""
     return _requested(intake, HOME, None, actor)
 
 
 def request_looks_elsewhere(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
-    """Requests a look at every engine except the home engine, to find containers that were left behind there."""
+    """Requests an observation of every engine except the home engine, to find containers that were left behind
+    there.
+    """
     with intake.database.transaction() as tx:
         places = engines.others(tx)
     return tuple(_requested(intake, place, None, actor) for place in places)
 
 
 def request_cluster_looks(intake: Intake, *, actor: str) -> tuple[Accepted, ...]:
-    """Requests a look at each cluster in which an app lives; a look at one cluster says nothing about another."""
+    """Requests an observation of each cluster that has an app; each observation covers only one cluster."""
     with intake.database.transaction() as tx:
         names = clusters.inhabited(tx)
     return tuple(_requested(intake, intake.settings.place_of_cluster(name), name, actor) for name in names)
 
 
 def request_cluster_look(intake: Intake, cluster: str, *, actor: str) -> Accepted:
-    """Requests a look at one cluster; joins a look that is queued or running already."""
+    """Requests an observation of one cluster; joins one that is queued or running."""
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
 def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Requests a look at the app's cluster, or at the home engine if the app is in no cluster."""
+    """Requests an observation of the app's cluster, or of the home engine if the app has no cluster."""
     with intake.database.transaction() as tx:
         cluster = clusters.of(tx, app)
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
 _TUNNEL, _ACCESS = "look:tunnel", "look:access"
-"""The dedupe keys of looks at the tunnel, and of fetches of Access's keys: a new job joins one that has not ended."""
+"""The dedupe keys of two kinds of jobs: observations of the tunnel, and fetches of Access's keys. A request joins a job
+that has not ended.
+"""
 
 
 def request_tunnel_look(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a look at the tunnel and its DNS, or at the edge; None on a server that has neither."""
+    """Requests an observation of the tunnel and its DNS records, or of the edge; returns None on a server that has
+    neither.
+    """
     if not intake.settings.has_tunnel and not intake.settings.has_edge:
         return None
     return _joined(intake, ObserveJobRequest(tunnel=True), _TUNNEL, actor)
 
 
 def request_access_keys(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a fetch of the keys of Cloudflare Access; None on a server that does not use Access."""
+    """Requests that the keys of Cloudflare Access are fetched; returns None on a server that does not use Access."""
     if not intake.settings.access_team:
         return None
     return _joined(intake, ObserveJobRequest(access=True), _ACCESS, actor)
@@ -130,7 +136,7 @@ def _joined(intake: Intake, request: ObserveJobRequest, key: str, actor: str) ->
 
 
 def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Requests a comparison of an app's replicas with its live release; joins one that is queued or running already."""
+    """Requests a comparison of an app's replicas with its live release; joins one that is queued or running."""
     with intake.database.transaction() as tx:
         cluster = clusters.of(tx, app)
     place = intake.settings.place_of_cluster(cluster)
@@ -153,7 +159,7 @@ def request_comparison(intake: Intake, app: str, *, actor: str) -> Accepted:
 
 
 COMPARED_EACH = 24
-"""The hours between two automatic comparisons of an app."""
+"""The hours between two automatic comparisons of one app."""
 _AT_ONCE = 5
 
 
@@ -162,7 +168,7 @@ def request_due_comparisons(intake: Intake, *, actor: str) -> None:
     with intake.database.transaction() as tx:
         apps = drifts.due(tx, COMPARED_EACH, _AT_ONCE)
     for app in apps:
-        with suppress(Conflict, NotFound):  # the app was torn down or removed just now
+        with suppress(Conflict, NotFound):  # the app was just torn down or removed
             request_comparison(intake, app, actor=actor)
 
 

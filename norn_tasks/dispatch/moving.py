@@ -1,4 +1,6 @@
-"""The cluster of a forge: where a new app goes, and whether the forge moves an app from Docker to Kubernetes."""
+"""Decides the cluster of an app at a forge: where a new app goes, and whether the forge moves an app from Docker to
+Kubernetes.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,10 @@ CLUSTERS = FROM, TO = ("docker", "kubernetes")
 
 
 def move_from(tx: Tx, app: Row, spec: Infraspec, present: str | None, wanted: str | None, *, force: bool) -> str | None:
-    """Returns the cluster that the app leaves for `wanted`; None if it is or will be there without a move.
+    """Returns the cluster that the app leaves in order to move to `wanted`; None if no move is needed.
 
-    `present`: the cluster of a forge that names none. Raises InvalidRequest and Conflict for a move that Norn cannot
-    make.
+    `present` is the cluster that is used if the forge names none. Raises InvalidRequest and Conflict for a move that
+    Norn cannot make.
     """
     if wanted is None or wanted == present:
         return None

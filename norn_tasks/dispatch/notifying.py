@@ -1,4 +1,6 @@
-"""Notifications: their destinations, the deliveries that are due, a test delivery, and the dead man's call."""
+"""Notifications: their destinations, the deliveries that are due, test deliveries, and the call of the dead man's
+switch. That switch is a service outside that raises an alarm when the calls stop.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,11 @@ class DestinationToAdd:
     """A new destination of notifications."""
 
     name: str
-    """Its name."""
+    """The destination's name."""
     url: str
     """The address to which notifications are sent."""
     apps: tuple[str, ...] | None = None
-    """The apps whose alerts it gets; None for all apps."""
+    """The apps for which it gets alerts; None for all apps."""
     kinds: tuple[str, ...] | None = None
     """The kinds of alerts that it gets; None for all kinds."""
     format: NotificationFormat = NotificationFormat.JSON
@@ -44,16 +46,17 @@ class DestinationToAdd:
 
 
 AT_ONCE = 50
-"""How many deliveries become jobs in one round."""
+"""The most deliveries that become jobs in one round."""
 ON_TIME = 5.0
-"""How many seconds an occurrence may wait for its verdict while beat still counts as on time."""
+"""For how many seconds an occurrence may wait for its verdict while the scheduler still counts as punctual."""
 
 
 def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | None:
-    """Writes a destination; returns the secret with which its messages are signed, and keeps only a sealed copy.
+    """Adds a destination; returns the secret with which messages to it are signed. Only an encrypted copy of the secret
+    is stored.
 
-    Returns None if the format is not signed. Raises Conflict when the name is taken, or the server has no key to seal
-    with yet.
+    Returns None if the format is not signed. Raises Conflict when the name is taken, or the server has no key for
+    encryption yet.
     """
     secret = Secret(fresh_secret()) if new.format is NotificationFormat.JSON else None
     sealed = None if secret is None else sealing.seal(secret.reveal(), app_secrets.recipient(tx))
@@ -63,9 +66,10 @@ def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | No
 
 
 def request_deliveries(intake: Intake, *, actor: str) -> int:
-    """Accepts a job for each due delivery, gives up deliveries with too many tries, and returns how many were due.
+    """Accepts a job for each delivery that is due, gives up deliveries that failed too often, and returns how many were
+    due.
 
-    The callbacks of calls that have ended become deliveries first.
+    First it creates deliveries for the callbacks of calls that have ended.
     """
     with intake.database.transaction() as tx:
         callbacks.ended(tx, AT_ONCE)
@@ -98,9 +102,10 @@ def request_test(intake: Intake, destination: str, *, actor: str, key: Idempoten
 
 
 def request_deadman(intake: Intake, *, actor: str) -> bool:
-    """Accepts the dead man's call once in a period, if occurrences are decided on time; returns True if it did.
+    """Accepts a call of the dead man's switch once per period, if occurrences are decided punctually; returns True if
+    it did.
 
-    A call that no worker makes within the period is not made later: it would report a moment that has passed.
+    If no worker makes the call within the period, it is dropped, because it would report a time that has passed.
     """
     settings = intake.settings
     if not settings.deadman_url:

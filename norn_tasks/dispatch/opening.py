@@ -1,7 +1,8 @@
-"""The permission to let anyone call a function: only an admin may open it, but others may deploy an open function.
+"""The permission to open a function to anyone: only an admin may open it, but others may deploy a function that is
+already open.
 
-The spec of a deploy is not known before its source is fetched. So the request records whether its sender may open the
-function; if not, the deploy refuses such a spec.
+The infraspec of a deploy is not known before its source is fetched. So the request records whether its sender may open
+the function. If not, the deploy fails when its infraspec opens the function.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from norn_tasks.store.releases import releases
 
 
 def may_open(tx: Tx, app: str, *, admin: bool) -> bool:
-    """Returns True if the sender may deploy a function that anyone may call; `admin`: the sender is an admin."""
+    """Returns True if the sender may deploy a function that anyone may call; `admin` says whether the sender is an
+    admin.
+    """
     if admin:
         return True
     live = releases.live(tx, app)
@@ -23,6 +26,6 @@ def may_open(tx: Tx, app: str, *, admin: bool) -> bool:
 
 
 def require_may_open(tx: Tx, spec: Infraspec, *, admin: bool) -> None:
-    """Raises Forbidden for a spec that lets anyone call the function, if the sender may not open it."""
+    """Raises Forbidden if the infraspec lets anyone call the function and the sender may not open it."""
     if spec.function.auth is Auth.NONE and not may_open(tx, spec.app, admin=admin):
         raise open_to_anyone(spec.app)

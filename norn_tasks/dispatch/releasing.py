@@ -1,4 +1,4 @@
-"""Requests that change what runs of an app: forge, deploy, rollback, restart, scale, teardown."""
+"""Requests that change an app's containers: forge, deploy, rollback, restart, scale, teardown."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def request_forge(
 ) -> Accepted:
     """Accepts a forge of the app; with `force`, the app is torn down first and its deploys are superseded.
 
-    `cluster`: where the app is to run; an app that runs on Docker moves to Kubernetes. `admin`: the sender is an admin,
-    and so may let anyone call a function.
+    `cluster`: where the app is to run; if the app runs on Docker and this names Kubernetes, the app moves. `admin`: the
+    sender is an admin, and so may let anyone call a function.
     """
 
     def write(tx: Tx) -> Accepted:
@@ -79,14 +79,14 @@ def request_forge(
             _require_cluster(intake, tx, settled)
         request = ForgeJobRequest(scale.override_of(row), force, move_from=left)
         new = _of_spec(intake, request, found, settled, actor)
-        # A move needs the engine that the app leaves, and the cluster to which it goes.
+        # A move needs both the engine that the app leaves and the cluster to which it goes.
         return Accepted(jobs.accept(tx, replace(new, cluster=cluster) if left is not None else new))
 
     return accept(intake, JobClass.DEPLOY, key, write)
 
 
 def _require_cluster(intake: Intake, tx: Tx, cluster: str | None) -> None:
-    """Raises Conflict for a cluster that NORN_CLUSTER names and that no worker has."""
+    """Raises Conflict if NORN_CLUSTER names a cluster that no worker has."""
     if cluster is not None and intake.settings.cluster != "auto" and not workers.has_cluster(tx, cluster):
         raise Conflict(
             f"no worker has the cluster {cluster}, which NORN_CLUSTER names",
@@ -136,8 +136,7 @@ def _of_spec(intake: Intake, request: JobRequest, found: registry.FoundApp, clus
 def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
     """Raises InvalidRequest for a host directory that the spec may not mount, and for memory that no engine has.
 
-    A cluster on machines of its own checks the memory itself, when the app is rolled out. Raises Conflict for a runtime
-    that no worker has.
+    Kubernetes checks the memory itself, during the rollout. Raises Conflict for a runtime that no worker has.
     """
     _require_runtime(intake, tx, found.spec)
     cluster = app["cluster"] or intake.settings.cluster_of_new_apps
@@ -149,7 +148,9 @@ def _allow(intake: Intake, tx: Tx, found: registry.FoundApp, app: Row) -> None:
 
 
 def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
-    """Raises Conflict for `runtime: incus` if there is no Incus, or if the app has services on networks of Docker."""
+    """Raises Conflict for `runtime: incus` if there is no Incus, or if the app uses services that only Docker's
+    networks reach.
+    """
     if spec.runtime is not RuntimeName.INCUS:
         return
     missing = intake.settings.servers_of_norn_up(grant.kind for grant in spec.services.grants())
@@ -167,7 +168,7 @@ def _require_runtime(intake: Intake, tx: Tx, spec: Infraspec) -> None:
 
 
 def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
-    """Raises InvalidRequest if no engine has enough memory; a rollout briefly needs one replica more than wanted."""
+    """Raises InvalidRequest if no engine has enough memory. A rollout briefly needs one replica more than wanted."""
     field, each = ("resources.memory", spec.resources.memory or 0)
     if spec.role is Role.FUNCTION:
         field, each = "function.memory", spec.function.memory
@@ -264,7 +265,9 @@ def request_scale(
 
 
 def request_reconcile(intake: Intake, app: str, *, actor: str) -> Accepted:
-    """Accepts a job that restores the containers of the live release, and changes none that is as it should be."""
+    """Accepts a job that restores missing or changed containers of the live release, and leaves the correct ones
+    unchanged.
+    """
 
     def write(tx: Tx) -> Accepted:
         row = enrolment.locked(tx, app)

@@ -1,4 +1,4 @@
-"""The answer of a person about a job that stopped in a step which must not be repeated."""
+"""Accepts a person's decision about a job that stopped in a step that must not be repeated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from norn_tasks.store.queue import attention, jobs
 def request_resolve(
     intake: Intake, job: int, resolution: Resolution, *, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Writes the answer, and accepts a job that continues the stopped one; for an abandoned job, returns that job.
+    """Stores the decision, and accepts a job that continues the stopped one. If the decision abandons the job, returns
+    the stopped job itself.
 
     Raises NotFound, and Conflict for a job that needs no attention.
     """
 
     def write(tx: Tx) -> Accepted:
         found = jobs.get(tx, job)
-        if found["attention"] == attention.OPEN:  # other jobs may have no app, or one that is gone
+        if found["attention"] == attention.OPEN:  # other jobs may have no app, or an app that was removed
             enrolment.locked(tx, found["app"])
         row = attention.locked(tx, job)
         attention.answer(tx, row, resolution, actor)

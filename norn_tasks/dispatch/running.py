@@ -1,4 +1,4 @@
-"""Requests that run code: calls of a function, manual cron runs and one-offs; and the cancelling of any job."""
+"""Requests that run code (calls of a function, manual cron runs, one-offs), and the cancellation of any job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from norn_tasks.store.runs import callbacks, runs
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
-    """Cancels a queued job at once; asks a job that runs, or whose container may still run, to stop.
+    """Cancels a queued job immediately. Asks a job that runs, or has a container that may still run, to stop.
 
     A job that has ended is not changed.
     """
@@ -56,12 +56,12 @@ def request_invoke(
     callback: str | None = None,
     stream: bool = False,
 ) -> Accepted:
-    """Accepts one call of a function; `release` None is the live one.
+    """Accepts one call of a function; if `release` is None, the live release is called.
 
-    A synchronous call is refused at once, without a job, while the broker is away or no worker takes calls. Any call is
-    refused while the function's queue is full; `holder` is a sender that may take only a part of the queue. `callback`
-    names the destination that gets a report of the end of an asynchronous call. `stream`: the sender reads the output
-    while the code runs.
+    A synchronous call is refused immediately, without a job, while the broker is unreachable or no worker takes calls.
+    Any call is refused while the function's queue is full; `holder` is the sender, who may fill only a part of the
+    queue. `callback` names the destination that gets a report of the end of an asynchronous call. `stream`: the sender
+    reads the output while the code runs.
     """
     if sync:
         refuse_without_workers(intake, JobClass.INVOKE)
@@ -76,7 +76,7 @@ def request_invoke(
             tx, target, call, sync=sync, actor=actor, patience=patience, record=record, stream=stream
         )
         if stream:
-            intake.live.watch(run.job)  # so that a worker that checks for a reader finds one
+            intake.live.watch(run.job)  # before a worker checks whether anybody reads the output
         if callback is not None:
             callbacks.wish(tx, run.execution, app, callback)
         return Accepted(run.job, execution=run.execution)
@@ -85,7 +85,7 @@ def request_invoke(
 
 
 def _require_fit(app: str, call: Call, most: int) -> None:
-    """Raises BodyTooLarge for a call whose body has more bytes than its function takes."""
+    """Raises BodyTooLarge if the call's body has more bytes than its function accepts."""
     if len(call.body) > most:
         raise BodyTooLarge(
             f"the body has {len(call.body)} bytes, and {app} takes {most}",
@@ -113,8 +113,8 @@ def request_cron_run(
 ) -> Accepted:
     """Accepts a cron run that begins now, even if the schedule is paused; the schedule's times do not change.
 
-    `force` allows the run beside another one. `command` and `env` are for this run alone: `command` replaces the spec's
-    command, and `env` is added to the spec's `env`.
+    `force` allows the run while another one is running. `command` and `env` are for this run alone: `command` replaces
+    the spec's command, and `env` is added to the spec's `env`.
     """
     for name in env or {}:
         names.env_key(name)
@@ -137,7 +137,9 @@ def request_cron_run(
 
 
 def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None) -> None:
-    """Raises InvalidRequest for a terminal or an open input in an instance of Incus or in a pod."""
+    """Raises InvalidRequest if the run would be in Incus or in a pod, and its client wants a terminal or an
+    open input.
+    """
     if client is not None and cluster is not None:
         raise InvalidRequest(
             f"a run on {cluster} cannot have a terminal or an open input",
@@ -153,7 +155,7 @@ def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None)
 def _overridden(
     spec: Mapping[str, Any], command: tuple[str, ...] | None, env: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    """Returns the release's spec with the changes that are for this run alone; raises SpecInvalid."""
+    """Returns the release's infraspec with the changes for this run alone; raises SpecInvalid."""
     changed = dict(spec)
     if command is not None:
         changed["command"] = list(command)

@@ -1,4 +1,4 @@
-"""Secrets of an app: each value is sealed here, so that only workers can open it, and written at once.
+"""Secrets of an app. Each value is encrypted here, so that only workers can decrypt it, and stored immediately.
 
 A replica gets a new value at the next deploy or restart; a run or call gets it when it starts.
 """
@@ -46,7 +46,9 @@ def unset_secret(tx: Tx, apps_dir: Path | None, app: str, name: str, *, actor: s
 
 
 def request_import(intake: Intake, app: str, text: str, *, actor: str, key: IdempotencyKey | None) -> Accepted:
-    """Accepts the import of an encrypted file; a row of its own keeps the file, and the job's worker decrypts it."""
+    """Accepts the import of an encrypted file. The file is stored in a row of its own, and the worker of the job
+    decrypts it.
+    """
 
     def write(tx: Tx) -> Accepted:
         found, _ = found_app(intake, tx, app)

@@ -1,4 +1,6 @@
-"""The source of a deploy, frozen into its job: an image, a repository, an upload or a directory."""
+"""Chooses the source of a deploy, which is stored in its job and cannot change later: an image, a repository, an upload
+or a directory.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from norn_tasks.store.database.session import Tx
 def frozen_source(tx: Tx, found: FoundApp, ref: str | None, revision: str | None) -> Source:
     """Returns the source that a deploy reads.
 
-    Raises InvalidRequest for a ref of a source without refs, NotFound for a revision that is not kept.
+    Raises InvalidRequest for a ref of a source without refs, NotFound for a revision that is not stored.
     """
     if found.source == "image" and found.spec.image is not None:
         return _image_source(found.name, found.spec.image, ref, revision)

@@ -1,4 +1,6 @@
-"""Uploads of a source: refused as early as possible, named by the hash of their files, kept once."""
+"""Uploads of a source. Norn refuses a bad one as early as possible, names it by the hash of its files, and stores each
+only once.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ class KeptSource:
 
 
 def keep_source(intake: Intake, app: str, body: Callable[[], IO[bytes]], *, actor: str) -> KeptSource:
-    """Keeps the archive that `body` opens, if the app takes uploads.
+    """Stores the archive that `body` opens, if the app is deployed from uploads.
 
-    Raises AppNotFound, Conflict for an app with an image or a repository, and the errors of `archive.read`.
+    Raises AppNotFound, Conflict if the app has an image or a repository as its source, and the errors of
+    `archive.read`.
     """
     with intake.database.transaction() as tx:
         _require_built(registry.find(tx, intake.settings.apps_dir, app))

@@ -1,4 +1,5 @@
-"""`python -m norn_tasks.domain`, which `norn validate`, `norn schema` and `norn init` start: no server, no network.
+"""`python -m norn_tasks.domain`: the program behind `norn validate`, `norn schema` and `norn init`. It uses no server
+and no network.
 
 Results go to stdout. The exit status is 0 for success and 2 for wrong arguments. It is 1 for a mistake in a file, and
 for an infraspec that exists already or cannot be written.
@@ -152,7 +153,9 @@ def _init(chosen: Namespace) -> int:
 
 
 def _of_dockerfile(found: Directory) -> Project | None:
-    """Returns a project with the first port that an existing Dockerfile exposes; None if it exposes none."""
+    """Returns a project with the first port that an existing Dockerfile exposes; None if the Dockerfile exposes no
+    port.
+    """
     exposed = re.search(r"^EXPOSE\s+(\d+)", found.text("Dockerfile"), re.MULTILINE)
     return Project("", "Dockerfile", "", int(exposed[1])) if exposed else None
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMELESS = "anonymous"
-"""The name of callers without a token. No token may have this name: a call belongs to the name of its sender, so such a
-token could read the calls of others.
+"""The name of callers without a token. No token may have this name. Calls belong to the name of their sender, so such a
+token could read the calls of everybody without a token.
 """
 
 
@@ -21,7 +21,7 @@ class Scope(StrEnum):
 
     @property
     def grants(self) -> frozenset[Scope]:
-        """This scope and every other scope that it includes."""
+        """Returns this scope and every scope that it includes."""
         return _GRANTS[self]
 
 

@@ -1,7 +1,8 @@
-"""Checks for public internet addresses. If an app names a host, Norn connects to that host only at such an address.
+"""Checks whether an address belongs to the public internet. If an app names a host, Norn connects to it only at such an
+address.
 
-Loopback, private, link-local, metadata and multicast addresses are not public, however they are spelled
-(docs/security.md 3, 13).
+Loopback, private, link-local, metadata and multicast addresses are not public, in any spelling (docs/security.md 3,
+13).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _NEVER_PUBLIC = ("localhost", "localdomain", "ip6-localhost", "ip6-loopback", "l
 
 
 class Resolve(Protocol):
-    """Returns the addresses of a host, as `socket.getaddrinfo` does."""
+    """A function that returns the addresses of a host, as `socket.getaddrinfo` does."""
 
     def __call__(self, host: str, port: int, *, type: int) -> Sequence[tuple[Any, ...]]: ...
 
@@ -58,7 +59,7 @@ def public(text: str) -> bool:
 def inward(host: str) -> bool:
     """Returns True if a URL's host is a non-public address, or a name for this machine.
 
-    Any other name may lead to a private address as well; only resolving it shows that.
+    Any other name may also lead to a private address; only resolving the name shows that.
     """
     # Unicode dots and digits become ASCII when a client connects (UTS 46).
     plain = unicodedata.normalize("NFKC", host).replace("\u3002", ".").strip("[]").rstrip(".")

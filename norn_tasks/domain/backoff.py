@@ -1,4 +1,4 @@
-"""Pauses that double, for example between the tries of a run, a repair or a notification."""
+"""Computes pauses that double, for example between the tries of a run, a repair or a notification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Free disk space, and the limits below which Norn builds no images, or accepts no new work."""
+"""Free disk space, and the limits below which Norn builds no images or accepts no new work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_tasks.domain.errors import DiskFull
 
 GIB, MIB = 2**30, 2**20
 DATA, ENGINE = "data", "engine"
-"""The two uses of a disk: Norn's data directory, or the engine's images and containers."""
+"""The two things for which a disk is used: Norn's data directory, and the engine's images and containers."""
 
 HINTS = {
     DATA: "free some: `du -xh -d2 {path} | sort -h | tail` shows the largest directories",
@@ -63,9 +63,9 @@ class Least:
 
 
 NOTHING = Least(0, 0)
-"""Builds are allowed however little space is free."""
+"""The limit that allows builds no matter how little space is free."""
 
 
 def amount(size: int) -> str:
-    """Returns a size as people write it."""
+    """Returns a size in the units that people use, such as `1.4 GiB`."""
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.0f} MiB"

@@ -1,8 +1,8 @@
 """Checks the directories of the host that apps mount: an app may mount only a directory that the operator has named.
 
-A directory beneath a named one is refused. An app that has mounted the named directory could replace the directory
-beneath it by a link. The engine follows links each time it starts a container, and would mount the link's target. For
-the same reason, no named directory may lie beneath another. Only paths are checked here. The code that mounts a
+A directory inside a named directory is refused. An app that has mounted the named directory could replace the inner
+directory with a link. The engine follows links each time it starts a container, and would mount the target of the link.
+For the same reason, no named directory may lie inside another. Only paths are checked here. The code that mounts a
 directory resolves its path first, and checks the result.
 """
 
@@ -16,7 +16,7 @@ from norn_tasks.domain.infraspec import Volume
 
 
 def require_allowed(volume: Volume, path: Path, roots: Sequence[Path]) -> None:
-    """Raises InvalidRequest unless `path`, to which the volume's hostPath leads, is one of the roots."""
+    """Raises InvalidRequest unless `path`, which is the resolved hostPath of the volume, is one of the roots."""
     if path in roots:
         return
     leads = "" if str(path) == volume.host_path else f" leads to {path}, which"
@@ -29,7 +29,7 @@ def require_allowed(volume: Volume, path: Path, roots: Sequence[Path]) -> None:
 
 
 def require_apart(roots: Sequence[Path]) -> None:
-    """Raises InvalidRequest when one root lies beneath another."""
+    """Raises InvalidRequest if one root lies inside another."""
     for inner in roots:
         outer = next((each for each in roots if each != inner and inner.is_relative_to(each)), None)
         if outer is not None:

@@ -1,7 +1,7 @@
-"""Checks names against lists of allowed characters: in specs, in the API's paths and bodies, in CLI arguments.
+"""Checks names against lists of allowed characters: in infraspecs, in the API's paths and bodies, and in CLI arguments.
 
-Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Nothing is normalised, since
-two spellings of one name would be two identities.
+Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Nothing is normalised, because
+two spellings of one name would then be two identities.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HOST_HEADER = r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5}
 _REF_REFUSED = re.compile(r"[\x00-\x20\x7f-\xa0~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|(?:^|/)\.|\.lock(?:/|$)")
 _URL_USER = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SCP_LIKE = re.compile(rf"{_URL_USER}@{_HOST}:(?P<path>[^-:][^:]*)", re.IGNORECASE)
-# No percent escape may mean a control character, because git once read `%0a` as a line end in credentials.
+# No percent escape may stand for a control character, because git once read `%0a` as a line end in credentials.
 _REPO_PATH = re.compile(r"(?:[A-Za-z0-9_.~/+-]|%[2-7][0-9A-Fa-f])+")
 
 
@@ -115,7 +115,7 @@ def web_url(text: str) -> str:
 
 
 def _split(text: str, schemes: tuple[str, ...], hint: str) -> SplitResult:
-    """Splits an address into its parts; no error quotes it, because any part of it may hold a password."""
+    """Splits a URL into its parts; no error message quotes the URL, because any part of it may be a password."""
     try:
         parts = urlsplit(text)
         port = parts.port

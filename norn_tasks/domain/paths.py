@@ -1,6 +1,7 @@
-"""Checks the paths of a spec as text: inside its source, inside a container, and in an app's URLs.
+"""Checks the paths in an infraspec: inside the source, inside a container, and in an app's URLs.
 
-Only the text is checked here. The code that opens a path resolves it beneath its root again, because of links.
+Only the text of a path is checked here. The code that opens a path resolves links first, and checks again that the path
+stays inside its root.
 """
 
 from __future__ import annotations

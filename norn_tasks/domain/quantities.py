@@ -1,6 +1,7 @@
-"""Amounts as people write them: `256m`, `1MiB`, `90s`, `1h30m`, `0.5`, `500m`; one parser for spec, API and CLI.
+"""Parses and formats amounts: `256m`, `1MiB`, `90s`, `1h30m`, `0.5`, `500m`. Infraspecs, the API and the CLI all use
+this parser.
 
-Units of memory are binary in every spelling, as in `docker run --memory`: `m`, `M`, `MB`, `Mi` and `MiB` are all 2**20
+Units of memory are binary in every spelling, as in `docker run --memory`: `m`, `M`, `MB`, `Mi` and `MiB` all mean 2**20
 bytes.
 """
 

@@ -1,8 +1,8 @@
 """Hides an app's secrets in its captured logs, output and messages. Each occurrence becomes `***`.
 
-A value is hidden in each of these forms: unchanged; as it is written in JSON, in a URL, by Python's repr and by shells;
-and in base64 at any offset. If the value has several lines, each line that is long enough is hidden too. If the value
-is a URL, its password is hidden too. Bytes that contain no secret are not changed, so a stream may be binary.
+A value is hidden in all forms in which programs may print it: unchanged; as in JSON, in a URL, in Python's repr and in
+shells; and in base64 at any offset. If the value has several lines, each line that is long enough is hidden too. If the
+value is a URL, its password is hidden too. Bytes that contain no secret are not changed, so a stream may be binary.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from norn_tasks.domain.secret import Secret
 
 MARK = b"***"
 SHORTEST = 6
-"""In bytes: a shorter value is not hidden, because it would match unrelated text."""
+"""The least bytes of a value that is hidden; a shorter value would match unrelated text."""
 
 _SHORTEST_LINE = 16
 _SHORTEST_CUT = 16
-"""In bytes: the beginning of a value at the end of a stream is hidden if it is this long, as the rest may be cut off.
+"""At the end of a stream, the beginning of a value is hidden if it has at least this many bytes, because the rest may
+have been cut off.
 """
 
 _ANSI_C = {chr(code): f"\\{code:03o}" for code in (*range(1, 32), 127)} | {
     "\a": r"\a", "\b": r"\b", "\t": r"\t", "\n": r"\n", "\v": r"\v", "\f": r"\f", "\r": r"\r", "\x1b": r"\E",
     "\\": r"\\", "'": r"\'",
 }  # fmt: skip
-"""Escapes of characters as bash writes them inside $'…'."""
+"""The escapes that bash uses for characters inside $'…'."""
 
 _URL_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:([^\s/@]{12,})@", re.IGNORECASE)
 """A URL with a password of 12 characters or more; a shorter password may be common in logs, such as `postgres`."""
 _BEGINNING = 4
-"""How many bytes of a secret are compared first."""
+"""The number of bytes of a secret that are compared first, for speed."""
 Span = tuple[int, int]
 
 
 class Redaction:
-    """The values to hide; the same for every stream of an app."""
+    """The values to hide; they are the same for all streams of an app."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         values = {value for secret in secrets for value in (secret.reveal(), *_passwords(secret.reveal()))}
@@ -81,7 +82,7 @@ class Redaction:
         return self.of_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
     def clean(self, data: bytes) -> bool:
-        """Returns True if there is no secret in the data, and none that begins at its end."""
+        """Returns True if the data contains no secret, and no secret begins at its end."""
         return not any(needle in data for needle in self._needles) and self.open_end(data) == len(data)
 
     def spans(self, data: bytes) -> Iterator[Span]:
@@ -93,7 +94,9 @@ class Redaction:
                 at = data.find(needle, at + 1)
 
     def open_end(self, data: bytes) -> int:
-        """Returns the position from which the data may be a secret that continues in the next piece."""
+        """Returns the position from which the data may be the beginning of a secret that continues in the next
+        piece.
+        """
         first = max(0, len(data) - self._longest + 1)
         for found in self._beginning.finditer(data, first):
             at = found.start()
@@ -116,7 +119,7 @@ class Redactor:
         self._redaction = redaction
         self._held = b""
         self._hidden = 0
-        """The number of held bytes that belong to a secret whose `***` is already in the output."""
+        """The number of held bytes that belong to a secret for which `***` was already written."""
 
     @property
     def holding(self) -> bool:
@@ -155,7 +158,9 @@ class Redactor:
 
 
 def _merged(hidden: int, spans: Iterable[Span]) -> Iterator[Span]:
-    """Yields the spans in order, with overlapping spans merged; the first `hidden` bytes belong to an earlier span."""
+    """Yields the spans in order, with overlapping spans merged. The first `hidden` bytes belong to a secret that began
+    earlier.
+    """
     ordered = sorted([*spans, *([(0, hidden)] if hidden else [])])
     last: Span | None = None
     for start, end in ordered:
@@ -187,7 +192,7 @@ def _spellings(value: str) -> set[bytes]:
     texts += [repr(value)[1:-1], repr(raw)[2:-1], *_in_shells(value)]
     lines = [line.strip() for line in value.splitlines()] if "\n" in value else []
     texts += [line for line in lines if len(line) >= _SHORTEST_LINE]
-    # Most shells print a value without its last line ends.
+    # Most shells print a value without the line ends at its end.
     texts.append(value.rstrip("\r\n"))
     return {text.encode("utf-8", "surrogatepass") for text in texts if len(text) >= SHORTEST} | _in_base64(raw)
 
@@ -202,7 +207,7 @@ def _in_shells(value: str) -> list[str]:
 
 
 def _in_base64(raw: bytes) -> set[bytes]:
-    """Returns the base64 characters of a value that do not depend on the bytes before and after the value."""
+    """Returns those base64 characters of a value that do not depend on the bytes around it."""
     found = set()
     for before in range(3):
         first = -(-before * 4 // 3)

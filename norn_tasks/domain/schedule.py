@@ -1,6 +1,6 @@
-"""Rules of schedules: verdicts, policies, due occurrences, and the jitter of an occurrence.
+"""Rules of schedules: verdicts, policies, due occurrences, and jitter.
 
-Pure functions: moments are from the database's clock, and `store.cron.deciding` writes the decisions into rows.
+All functions are pure. Times come from the database's clock, and `store.cron.deciding` writes the decisions into rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from norn_tasks.domain.infraspec import Catchup, Concurrency, Infraspec
 NOBODY_DECIDED = "no scheduler was running when it was due"
 """The reason that is recorded for an occurrence if no scheduler decided about it in time."""
 ON_TIME = timedelta(seconds=60)
-"""How late an occurrence without a `startDeadline` may be decided and still be on time; a later one is a catch-up."""
+"""How late an occurrence without a `startDeadline` may be decided and still be on time. A later decision is a
+catch-up.
+"""
 CATCH_UP_MOST = 24
 """The largest number of occurrences that `catchup: all` runs after an outage: the newest ones."""
 _FIRST_LOOK = timedelta(minutes=1)
@@ -43,7 +45,7 @@ class RunTrigger(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules of an app's spec for its occurrences; `start_deadline` and `jitter` in seconds."""
+    """The rules in an app's infraspec for its occurrences; `start_deadline` and `jitter` are in seconds."""
 
     catchup: Catchup = Catchup.LAST
     concurrency: Concurrency = Concurrency.FORBID
@@ -67,7 +69,9 @@ def policy_of(spec: Infraspec) -> Policy:
 
 @dataclass(frozen=True)
 class Due:
-    """The due occurrences of a schedule: the oldest undecided one, the newest one, and the next one to come."""
+    """The due occurrences of a schedule: the oldest undecided one and the newest one; also the next one in the
+    future.
+    """
 
     first: datetime
     newest: datetime
@@ -75,7 +79,7 @@ class Due:
 
     @property
     def alone(self) -> bool:
-        """True if only one is due, as is normal without an outage."""
+        """True if only one occurrence is due, as is normal without an outage."""
         return self.first == self.newest
 
 
@@ -94,7 +98,8 @@ def due(schedule: Schedule, after: datetime, now: datetime, anchor: datetime) ->
 def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: datetime, count: int) -> list[datetime]:
     """Returns the newest `count` occurrences after `after` up to and including `until`, oldest first.
 
-    It looks back step by step, each time twice as far, so as not to enumerate all older occurrences of a long outage.
+    The search goes back from `until` in steps that double, so that it need not compute all older occurrences after a
+    long outage.
     """
     span = _FIRST_LOOK
     while until - span > after:
@@ -106,7 +111,9 @@ def newest_of(schedule: Schedule, after: datetime, until: datetime, anchor: date
 
 
 def held_back(app: str, moment: datetime, following: datetime, jitter: int) -> timedelta:
-    """Returns the delay of an occurrence, which is always the same, at most `jitter`, and less than half its period."""
+    """Returns the delay of an occurrence: at most `jitter`, and less than half of its period. The same occurrence
+    always has the same delay.
+    """
     half = (following - moment).total_seconds() / 2
     most = min(float(jitter), half)
     if most <= 0:

@@ -1,6 +1,6 @@
-"""A secret: a value for the app's own code only, sealed in the store and opened by the worker that starts the code.
+"""A secret: a value for the app's own code, stored encrypted. The worker that starts the code decrypts it.
 
-Its name is the name of an environment variable. Norn returns its value to nobody, except in an encrypted export.
+Its name is the name of an environment variable. Norn never returns its value to anybody, except in an encrypted export.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.names import env_key
 
 STRING_MAX = 131_071
-"""The most bytes of one string `NAME=value` of an environment (Linux: MAX_ARG_STRLEN without its NUL)."""
+"""The most bytes of one string `NAME=value` in an environment (in Linux: MAX_ARG_STRLEN without the NUL)."""
 
 MOST = 100
 """The largest number of secrets of one app."""
 
 ALL_MAX = 1024 * 1024
-"""The most bytes of all sealed values of an app, because the kernel limits the size of a program's environment."""
+"""The most bytes of all encrypted values of an app, because the kernel limits the size of a program's environment."""
 
 
 class Secret:
@@ -31,7 +31,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Returns the text, for code that seals it, redacts it, or builds an environment."""
+        """Returns the text, for code that encrypts it, hides it in output, or builds an environment."""
         return self._text
 
     def __repr__(self) -> str:
@@ -45,9 +45,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret as the store keeps it.
+    """A secret as it is stored, that is encrypted.
 
-    If `current` is False, the secret was replaced or unset, and is redacted as long as a container may still have it.
+    If `current` is False, the secret was replaced or unset. It is still hidden in output as long as a container may
+    have it.
     """
 
     name: str
@@ -62,7 +63,7 @@ def secret_name(text: str) -> str:
 
 
 def secret_value(name: str, text: str) -> Secret:
-    """Returns the text as a secret if it is a valid value; no error quotes it."""
+    """Returns the text if it is a valid name of a secret."""
     if not text:
         raise InvalidRequest(f"{name}: its value is empty", hint=f"give it one, or leave {name} out")
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):

@@ -1,4 +1,4 @@
-"""Converts frozen dataclasses to the JSON that rows keep, and back; their types are checked when they are read."""
+"""Converts frozen dataclasses to JSON for database rows, and back; types are checked when JSON is read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from norn_tasks.domain.errors import JobUnreadable
 
 T = TypeVar("T")
 Json = dict[str, Any]
-"""A JSON object, as a row keeps it or the API sends it."""
+"""A JSON object, as it is in a row or in the API."""
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
-"""One adapter for each dataclass, cached because making an adapter takes a thousand times as long as using it."""
+"""One pydantic adapter for each dataclass, cached because creating one takes a thousand times as long as using it."""
 
 
 def dump(value: object) -> Json:

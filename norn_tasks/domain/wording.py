@@ -1,4 +1,6 @@
-"""Parts of messages: a refused value, a guess at the intended value, a choice, and the command that shows a log."""
+"""Helps to word messages: quotes a refused value, guesses the intended value, lists choices, names the command that
+shows a log.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def shown(text: object) -> str:
 
 
 def closest(word: str, options: Iterable[str]) -> str | None:
-    """Returns the option that `word` was probably meant to be: a typo, another case, or `_` for `-`."""
+    """Returns the option that `word` was probably meant to be, despite a typo, another case, or `_` for `-`; None if
+    none is close.
+    """
     plain = {_plain(option): option for option in options}
     found = get_close_matches(_plain(word[:SHOWN_AT_MOST]), plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else None

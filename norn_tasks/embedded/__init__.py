@@ -1,1 +1,3 @@
-"""The server of `norn up`: stores, API, workers, beat and router under one supervisor, in one data directory."""
+"""The server that `norn up` starts: stores, API, workers, scheduler and router under one supervisor, in one data
+directory.
+"""

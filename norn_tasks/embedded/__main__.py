@@ -17,7 +17,7 @@ from norn_tasks.embedded.status import show, status
 from norn_tasks.settings import Settings, load
 
 EXITS = {AlreadyRunning: 5, NotEmpty: 5, NotFound: 3, InvalidRequest: 2}
-"""The exit codes of errors that have their own; the code of any other error is 1."""
+"""The exit codes of errors that have a code of their own; any other error has 1."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _do(asked: argparse.Namespace, settings: Settings) -> int:
     if asked.verb == "up":
-        from norn_tasks.embedded.up import up  # late: it needs SQLAlchemy and alembic, which take a second to import
+        from norn_tasks.embedded.up import up  # imported late, because SQLAlchemy and alembic take a second to import
 
         up(settings, os.environ, foreground=asked.foreground)
     elif asked.verb in ("backup", "restore"):
@@ -53,7 +53,7 @@ def _do(asked: argparse.Namespace, settings: Settings) -> int:
 
 
 def _save(asked: argparse.Namespace, settings: Settings) -> None:
-    from norn_tasks.embedded.backups.backup import backup  # late, as `up` is
+    from norn_tasks.embedded.backups.backup import backup  # imported late, like `up`
     from norn_tasks.embedded.backups.restore import restore
 
     if asked.verb == "backup":

@@ -1,4 +1,4 @@
-"""`python -m norn_tasks.embedded doctor`: checks of a Norn on its own machine, whether it runs or not."""
+"""`python -m norn_tasks.embedded doctor`: checks a Norn on its own machine, even if it is not running."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from norn_tasks.embedded.supervision.supervisor import Control
 from norn_tasks.settings import Settings
 
 SETTLED = 60
-"""Seconds after which a restarted process is no longer suspicious."""
+"""Seconds after which the restart of a process is no longer suspicious."""
 
 
 @dataclass(frozen=True)
 class MachineFinding:
-    """One finding on this machine, in the shape of the API's checks."""
+    """One finding about this machine, in the form of the API's checks."""
 
     name: str
     status: str
@@ -36,7 +36,7 @@ class MachineFinding:
 
 
 def doctor(settings: Settings) -> None:
-    """Prints the findings as JSON; nothing if there is no Norn."""
+    """Prints the findings as JSON; prints nothing if no Norn exists here."""
     where = data_paths(settings.data_dir)
     found = list(_findings(settings, where)) if where.lock.exists() else []
     say(json.dumps([asdict(each) for each in found]))
@@ -81,10 +81,10 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
 
 
 def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether Norn has the rights in its Kubernetes namespace that it needs."""
+    """Yields whether Norn has the rights that it needs in its Kubernetes namespace."""
     if not settings.kube_namespace:
         return
-    # `wiring` imports every adapter, and only this check needs one.
+    # Imported here, because `wiring` imports every adapter and only this check needs one.
     from norn_tasks.wiring import missing_kube_rights
 
     name, where = "local:kubernetes", f"the namespace {settings.kube_namespace}"
@@ -101,10 +101,10 @@ def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def incus(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether the Incus of the settings answers and has what runs need."""
+    """Yields whether the Incus in the settings answers and has everything that runs need."""
     if not settings.incus_socket:
         return
-    # `wiring` imports every adapter, and only this check needs one.
+    # Imported here, because `wiring` imports every adapter and only this check needs one.
     from norn_tasks.wiring import incus_checks
 
     for sentence, hint in incus_checks(settings):
@@ -112,7 +112,7 @@ def incus(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def edge(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether the edge has its ports, and if not, what to do about it."""
+    """Yields whether the edge (the HTTPS server) has opened its ports, and if not, what the operator can do."""
     if not settings.has_edge:
         return
     name, ports = "local:edge", f"{settings.edge_http_port} and {settings.edge_https_port}"
@@ -128,7 +128,9 @@ def edge(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def door(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields a failure if the rules of a tunnel lead to a door that does not answer; `edge` checks the edge itself."""
+    """Yields a failure if the rules of a tunnel lead to the router's port for public names (the door), and nothing
+    answers there. The function `edge` checks the edge itself.
+    """
     if settings.has_tunnel and not settings.has_edge and not _door_answers(settings):
         yield _door_shut("local:door", settings)
 
@@ -151,10 +153,12 @@ def _door_answers(settings: Settings) -> bool:
 
 
 def nest(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether calls and cron runs start in the nest, where that is switched on."""
+    """Yields whether calls and cron runs start in the nest (the container in which crun starts runs), if the nest is
+    switched on.
+    """
     if settings.nest == "off":
         return
-    # The client of the engine takes long to import, and only this check needs it.
+    # Imported here, because the client of the engine takes long to import and only this check needs it.
     from norn_tasks.adapters.nest.checks import checks
 
     for sentence, hint in checks(settings.engine_address, settings.data_dir):
@@ -162,7 +166,7 @@ def nest(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:
-    """Yields a warning when other programs of this machine run as the account that owns the database."""
+    """Yields a warning if other programs of this machine run as the account that owns the database."""
     if owner in PREFERRED and owner != OWN:
         sentence = (
             f"the database belongs to the account {owner}, under which other programs run: they control this Norn"
@@ -172,7 +176,7 @@ def stores_account(owner: str, database: Path) -> Iterator[MachineFinding]:
 
 
 def edge_account(owner: str, of_database: str, directory: Path) -> Iterator[MachineFinding]:
-    """Yields a warning when the edge of a Norn of root runs as the account that owns the database."""
+    """Yields a warning if Norn runs as root, and the edge runs as the account that owns the database."""
     if owner == of_database and owner in PREFERRED:
         sentence = f"the edge and the database run as the account {owner}: a hole in Caddy would open the database too"
         hint = f"deploy/prepare run; norn down; chown -R {rights.OWN}: {directory}; norn up"
@@ -180,7 +184,7 @@ def edge_account(owner: str, of_database: str, directory: Path) -> Iterator[Mach
 
 
 def _files(where: DataPaths) -> Iterator[MachineFinding]:
-    """Yields the files that only their owner should be able to read."""
+    """Yields which files can be read by others, although only their owner should be able to."""
     open_ = [path for path in (where.token, where.data / "age.key") if path.exists() and path.stat().st_mode & 0o077]
     if where.data.stat().st_mode & 0o067:
         open_.append(where.data)

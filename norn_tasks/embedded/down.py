@@ -1,4 +1,4 @@
-"""`norn down`: stops the processes of Norn, the stores last; the containers of apps and the router keep running."""
+"""`norn down`: stops the processes of Norn, the stores last. The containers of apps and the router keep running."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from norn_tasks.embedded.supervision.supervisor import Control
 from norn_tasks.settings import Settings
 
 PATIENCE = 150.0
-"""Seconds until the supervisor is killed: it gives workers 45 s, then PostgreSQL 60 s."""
+"""Seconds after which the supervisor is killed. It gives workers 45 s, and then PostgreSQL 60 s."""
 
 
 def down(settings: Settings, *, everything: bool = False) -> None:
-    """Stops the Norn of this data directory, and prints that; does nothing if none runs.
+    """Stops the Norn of this data directory, and prints what it does; does nothing if none runs.
 
-    The router stays while apps have addresses, unless `everything` is to stop.
+    The router stays while apps have addresses, unless `everything` is True.
     """
     where = data_paths(settings.data_dir)
     known = holder(where.lock)

@@ -1,4 +1,4 @@
-"""The errors of this package, in the shape of the domain's errors."""
+"""The errors of this package, in the same form as the domain's errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from norn_tasks.domain.errors import Conflict, InvalidRequest, Unavailable
 
 
 class NotStarted(Unavailable):
-    """Something that Norn needs is missing or does not start; the sentence names it."""
+    """Something that Norn needs is missing or does not start; the sentence says what."""
 
     code = "not_started"
 

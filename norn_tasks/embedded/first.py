@@ -1,7 +1,7 @@
 """`python -m norn_tasks.embedded.first`: prepares a database for operators who start Norn's processes themselves.
 
-It migrates the database of NORN_DATABASE_URL to this version's schema, and makes the key of secrets and the first
-token; docker-compose.yml runs it.
+It migrates the database of NORN_DATABASE_URL to this version's schema, and creates the key for secrets and the first
+token. docker-compose.yml runs it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from norn_tasks.store.database.session import Database
 
 
 def prepare_database(settings: Settings) -> None:
-    """Makes schema, key and token. Idempotent. Raises DatabaseDown, and NotStarted for a newer version's database."""
+    """Creates the schema, the key and the token; may be repeated safely. Raises DatabaseDown; raises NotStarted if the
+    database belongs to a newer version.
+    """
     where = data_paths(settings.data_dir)
     make(where)
     with opened(settings.listen_url) as database:
@@ -34,7 +36,7 @@ def prepare_database(settings: Settings) -> None:
 
 
 def _require_known_schema(database: Database) -> None:
-    """Raises DatabaseDown or NotStarted, with a hint, where alembic would end with a traceback."""
+    """Raises DatabaseDown or NotStarted with a hint, in cases in which alembic would end with a traceback."""
     with database.transaction() as tx:
         unknown = migrate.unknown_revision(tx)
     if unknown is not None:

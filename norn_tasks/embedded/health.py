@@ -1,4 +1,4 @@
-"""The health checks that the API reports once it has started."""
+"""Reads the health checks of a running API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from norn_tasks.settings import Settings
 
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - what to call instead
-"""The addresses that mean all interfaces, and the address to call instead."""
+"""The addresses that mean "all interfaces", each with the address to call instead."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def ask(settings: Settings) -> tuple[CheckLine, ...] | None:
 
 
 def _token(settings: Settings) -> dict[str, str]:
-    """Returns the header with the token of the first start: the API gives the checks' sentences only with a token."""
+    """Returns the header with the first token, because the API returns the sentences of the checks only to a token."""
     try:
         return {"Authorization": f"Bearer {(settings.data_dir / 'token').read_text().strip()}"}
     except OSError:

@@ -1,4 +1,6 @@
-"""The key that opens secrets: it is made once and kept in the data directory; its public half is stored for the API."""
+"""The key that decrypts secrets. It is created once and stored in the data directory; its public key is stored for the
+API.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,17 @@ _UNSET = (
     "unset them (norn secrets list APP; for the secrets that sign alerts: norn notify list, norn notify remove NAME; "
     "for the tokens of repositories: norn repo list, norn repo logout ID)"
 )
-"""A hint to unset all that is sealed to the key: secrets of apps, secrets that sign notifications, repository tokens.
+"""A hint that says how to unset everything that is encrypted for the key: secrets of apps, signing secrets, repository
+tokens.
 """
 
 
 def ensure_key(database: Database, settings: Settings) -> None:
-    """Makes the key if there is none, and registers its public half; prints a warning if it is not the expected key.
+    """Creates the key if it does not exist, and registers its public key; prints a warning if it is not the expected
+    key.
 
-    While secrets are set, a lost key is never replaced by a new one. Raises NotStarted if the file cannot be read or
-    written, or holds no key.
+    While secrets are set, a lost key is never replaced with a new one. Raises NotStarted if the file cannot be read or
+    written, or contains no key.
     """
     with database.transaction() as tx:
         known, sealed = secrets.known_recipient(tx), secrets.any_sealed(tx)
@@ -35,7 +39,7 @@ def ensure_key(database: Database, settings: Settings) -> None:
         say(f"  {lost.sentence}: {sealed} secrets cannot be opened\n  hint: {lost.hint}")
         return
     if known in [sealing.recipient_of(key) for key in keys]:
-        return  # this is also the case while a rotation has made a key that is not in use yet
+        return  # this also happens while a rotation has created a key that is not in use yet
     if known is not None and sealed:
         say(
             f"  {settings.age_key_path} is not the key to which {sealed} secrets were sealed: they cannot be opened\n"
@@ -66,14 +70,14 @@ def _keys(settings: Settings, *, may_make: bool) -> tuple[str, ...]:
 
 
 def _make(file: Path) -> None:
-    """Writes a new key atomically into a file that only we can read."""
+    """Writes a new key atomically into a file that only this user can read."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(sealing.fresh_key() + "\n")
         out.flush()
         os.fsync(out.fileno())
     try:
-        # If two processes start at once, the first one's key stays.
+        # If two processes start at the same time, the key of the first one stays.
         os.link(part, file)
     except FileExistsError:
         pass

@@ -1,7 +1,8 @@
-"""Waits for the processes of a supervisor that died, and kills them if they do not end; the kernel sent them SIGTERM.
+"""Waits for the processes that a dead supervisor left, and kills those that do not end. The kernel has sent them
+SIGTERM.
 
-Stores are recognised by the address of our control socket in their environment, which supervisor sets. Forks of the
-supervisor are recognised by their command line, which is that of the supervisor.
+The stores are recognised by the address of Norn's control socket in their environment, which the supervisor sets. Forks
+of the supervisor are recognised by their command line, which is the same as the supervisor's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PATIENCE = 45.0
 
 
 def leftovers(where: DataPaths) -> Iterator[int]:
-    """Returns the pids of living processes that a supervisor of this data directory started."""
+    """Returns the pids of running processes that a supervisor of this data directory started."""
     known = holder(where.lock)
     others = {os.getpid(), known.pid if known else 0}
     for entry in Path("/proc").iterdir():
@@ -47,7 +48,7 @@ def _words(file: Path) -> list[str]:
 
 
 def end(where: DataPaths, patience: float = PATIENCE) -> int:
-    """Waits until every leftover has ended, and kills the rest; returns their number."""
+    """Waits until these processes have ended, and kills the rest; returns how many it killed."""
     count = len(list(leftovers(where)))
     deadline = time.monotonic() + patience
     while left := list(leftovers(where)):

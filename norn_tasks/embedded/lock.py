@@ -1,4 +1,6 @@
-"""One Norn per data directory: a lock that the supervisor inherits. The kernel releases it when the supervisor dies."""
+"""Allows one Norn per data directory: a lock that the supervisor inherits. The kernel releases it when the supervisor
+dies.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from norn_tasks.domain.errors import AlreadyRunning
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of the lock: the supervisor's pid (that of `norn up` while it starts), its start, and Norn's URL."""
+    """The holder of the lock: the supervisor's pid (while it starts, that of `norn up`), its start time, and Norn's
+    URL.
+    """
 
     pid: int
     since: str
@@ -31,7 +35,7 @@ class Lock:
     """The lock of one data directory, held by this process."""
 
     def __init__(self, path: Path) -> None:
-        """Takes the lock; raises AlreadyRunning that names its holder."""
+        """Takes the lock; raises AlreadyRunning, which names the holder."""
         self.path = path
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not _taken(self.fd):
@@ -39,7 +43,9 @@ class Lock:
             raise AlreadyRunning(_who(holder(path)), hint="norn status, norn down")
 
     def write_holder(self, pid: int, url: str) -> None:
-        """Writes the holder into the lock, so that a process which finds the lock taken can name it."""
+        """Writes the holder into the lock file, so that another process that finds the lock taken can name the
+        holder.
+        """
         holding = Holder(pid, datetime.now(UTC).isoformat(timespec="seconds"), url)
         os.ftruncate(self.fd, 0)
         os.pwrite(self.fd, json.dumps(asdict(holding)).encode(), 0)
@@ -50,7 +56,7 @@ class Lock:
 
 
 def holder(path: Path) -> Holder | None:
-    """Returns the holder that wrote into the lock last, if any."""
+    """Returns the last holder that wrote into the lock file; None if there is none."""
     try:
         return Holder(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError):
@@ -58,7 +64,7 @@ def holder(path: Path) -> Holder | None:
 
 
 def held(path: Path) -> bool:
-    """Returns True if the lock is held."""
+    """Returns True if a process holds the lock."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -70,7 +76,7 @@ def held(path: Path) -> bool:
 
 
 def _taken(fd: int) -> bool:
-    """Takes the lock; retries for a moment, because another process may only be testing it."""
+    """Takes the lock. It retries for a moment, because another process may only be testing the lock."""
     for _ in range(10):
         if _flock(fd):
             return True

@@ -1,4 +1,6 @@
-"""`norn_tasks.embedded logs`: prints the logs of all processes together, each line with its process's name."""
+"""`python -m norn_tasks.embedded logs`: prints the logs of all processes together, each line with the name of its
+process.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from norn_tasks.settings import Settings
 
 
 def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
-    """Prints the last lines of a process's log, or of all logs if `process` is empty; `follow`: new lines until Ctrl-C.
+    """Prints the last lines of a process's log, or of all logs if `process` is empty; With `follow`, then prints new
+    lines until Ctrl-C.
 
     Raises NotFound if there is no such log.
     """
@@ -32,7 +35,7 @@ def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
 
 
 class Growing:
-    """A growing log, of which only new lines are read; it may be rotated."""
+    """Reads the new lines of a log that grows, and that may be rotated."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,5 @@
-"""The paths of `norn up`: one data directory that no other user can read, and a short one for sockets.
+"""The paths of `norn up`: one data directory that no other user can read, and a directory with a short path for
+sockets.
 
 Directories are 0700 and files 0600. There is one exception: PostgreSQL refuses to run as root. So if Norn runs as root,
 the group of the account that runs the stores may pass through the data directory (0710, no listing) to its own
@@ -17,7 +18,9 @@ from pathlib import Path
 from norn_tasks.embedded.errors import NotStarted
 
 SOCKET_DIRECTORY_MAX = 80
-"""Longest directory for sockets, in bytes: a socket's path may have 107, and supervisor appends a pid to its name."""
+"""The longest path, in bytes, of the directory for sockets. A socket's path may have 107 bytes, and the supervisor
+appends a pid to its name.
+"""
 
 
 _ELSEWHERE = "name a directory of your own: NORN_DATA_DIR=~/norn norn up"
@@ -32,7 +35,7 @@ class DataPaths:
 
     @property
     def lock(self) -> Path:
-        """The lock, held as long as Norn runs here."""
+        """The lock file, which is held as long as Norn runs here."""
         return self.data / "lock"
 
     @property
@@ -42,7 +45,7 @@ class DataPaths:
 
     @property
     def postgres(self) -> Path:
-        """PostgreSQL's cluster."""
+        """The data directory of PostgreSQL (its cluster)."""
         return self.data / "postgres"
 
     @property
@@ -52,12 +55,12 @@ class DataPaths:
 
     @property
     def configuration(self) -> Path:
-        """The supervisor's file."""
+        """The supervisor's configuration file."""
         return self.data / "supervisord.conf"
 
     @property
     def control(self) -> Path:
-        """The supervisor's socket."""
+        """The supervisor's control socket."""
         return self.run / "supervisor.sock"
 
     @property
@@ -67,7 +70,7 @@ class DataPaths:
 
     @property
     def stores(self) -> Path:
-        """PostgreSQL's socket; belongs to the account that runs the stores."""
+        """The directory of PostgreSQL's socket; it belongs to the account that runs the stores."""
         return self.run / "stores"
 
 
@@ -80,7 +83,7 @@ def data_paths(data_dir: Path) -> DataPaths:
 
 
 def make(where: DataPaths) -> None:
-    """Makes Norn's private directories; raises NotStarted if that fails."""
+    """Creates Norn's private directories; raises NotStarted if that fails."""
     if re.search(r"[%\n]|\s[;#]", str(where.data)):
         raise NotStarted(f"the supervisor cannot write down the path {str(where.data)!r}", hint=_ELSEWHERE)
     try:
@@ -95,7 +98,9 @@ def make(where: DataPaths) -> None:
 
 
 def _private(directory: Path) -> None:
-    """Makes a private directory; an existing one must be ours, and closed to others unless it is empty."""
+    """Creates a private directory. An existing directory must belong to this user, and be closed to others unless it is
+    empty.
+    """
     directory.mkdir(mode=0o700, exist_ok=True)
     found = directory.lstat()
     if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
@@ -110,6 +115,6 @@ def _private(directory: Path) -> None:
 
 
 def _short(data: Path) -> Path:
-    """Returns a directory with a short path for sockets, always the same for a data directory and user."""
+    """Returns a directory with a short path for sockets; it is always the same for the same data directory and user."""
     base = Path("/run") if os.geteuid() == 0 else Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - checked to be ours
     return base / f"norn-{os.geteuid()}-{hashlib.sha256(os.fsencode(data)).hexdigest()[:8]}"

@@ -1,7 +1,7 @@
-"""PostgreSQL's programs that dump and restore a database: finds those that fit its server, and runs them.
+"""PostgreSQL's programs that dump and restore a database: finds those that fit the server, and runs them.
 
 A program works with servers of its own version or older. From version 17 on, pg_restore also writes a setting that
-older servers do not know. Norn removes it, because they would refuse the restore.
+older servers do not know. Norn removes this setting, because an older server would refuse the restore.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROGRAM_SECONDS = 3600
 _KNOWS_THE_SETTING = 17
 _SETTING = b"SET transaction_timeout = 0;\n"
 _IN_THE_HEAD = 64
-"""The number of first lines of a script that hold its settings, before any row."""
+"""The number of lines at the beginning of a script that contain its settings, before any row."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def fitting(name: str, url: str, where: DataPaths, settings: Settings) -> Postgr
 
 
 def choose(name: str, server: int, directories: Iterable[Path]) -> PostgresProgram:
-    """Returns the program of the version nearest to the server's, never an older one; raises NotStarted."""
+    """Returns the program in the version nearest to the server's, but never in an older one; raises NotStarted."""
     there = [(major, path / name) for path in directories if (major := _major(path / name)) is not None]
     good = sorted((major, path) for major, path in there if major >= server)
     if not good:

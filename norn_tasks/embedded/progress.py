@@ -12,7 +12,7 @@ WIDTH = 72
 
 
 def say(text: str) -> None:
-    """Prints a line at once."""
+    """Prints a line immediately."""
     print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""`norn_tasks.embedded status`: lists the processes of this data directory and their ages."""
+"""`python -m norn_tasks.embedded status`: lists the processes of this data directory and their ages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.settings import Settings
 
 @dataclass(frozen=True)
 class Status:
-    """Norn on one data directory; if it is not running, the only process can be a router."""
+    """The state of Norn on one data directory. If Norn is not running, only the router may be."""
 
     running: bool
     data_dir: str

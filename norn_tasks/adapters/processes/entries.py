@@ -1,4 +1,6 @@
-"""Joins the entries of the engine's log into lines. Each entry begins with its time; a long line is several entries."""
+"""Joins the entries of the engine's log into lines. Each entry begins with its time; a long line has several
+entries.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,16 @@ from norn_tasks.adapters.processes.lines import decode
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 
 LONGEST = 64 * 1024
-"""The bytes after which a line is split."""
+"""The most bytes of a line; a longer line is split."""
 
 _ENTRY = 16 * 1024
 """The most bytes of a line that the engine puts into one entry."""
 
 
 def spare(hidden: Redaction) -> int:
-    """Returns how many entries to read before the first wanted one, so that a secret that begins there is found."""
+    """Returns how many extra entries to read before the first wanted one, so that a secret that begins in them is
+    found.
+    """
     return hidden.most_lines + hidden.longest // _ENTRY + 1 if hidden else 0
 
 
@@ -78,7 +82,7 @@ def last_lines(entries: Sequence[bytes], replica: str, count: int, hidden: Redac
 
 
 def _first_whole(entries: Sequence[bytes], least: int) -> int:
-    """Returns the index of the first entry, from the index `least` on, that begins a line."""
+    """Returns the index of the first entry, at `least` or later, that begins a line."""
     if not least:
         return 0
     return next((n for n in range(least, len(entries)) if entries[n - 1].endswith(b"\n")), len(entries))
@@ -89,6 +93,8 @@ def _pieces(line: bytes) -> list[bytes]:
 
 
 def _sortable(at: bytes) -> str:
-    """Pads the fraction of a second to nine digits: the engine drops final zeros, and `…1Z` would sort after `…15Z`."""
+    """Pads the fraction of a second to nine digits. The engine drops final zeros, and without padding `…1Z` would sort
+    after `…15Z`.
+    """
     second, _, fraction = decode(at).rstrip("Z").partition(".")
     return f"{second}.{fraction:0<9}Z"

@@ -1,4 +1,4 @@
-"""Turns a program's output into lines for a log: valid text of bounded length, whatever the program writes."""
+"""Turns a program's output into lines for a log: valid text of bounded length, no matter what the program writes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from norn_tasks.ports import Say
 
 LONGEST = 8192
-"""Bytes after which a line without an end is cut, so that a program cannot fill our memory."""
+"""Bytes after which a line without a line end is cut, so that a program cannot fill the worker's memory."""
 
 _END = re.compile(rb"\r\n|\r|\n")
 
 
 def decode(data: bytes) -> str:
-    """Returns text that every store takes: invalid UTF-8 and NUL are replaced."""
+    """Returns text that every store accepts: invalid UTF-8 and NUL characters are replaced."""
     return data.decode("utf-8", "replace").replace("\0", "\ufffd")
 
 
@@ -39,7 +39,7 @@ class Lines:
 
 
 def with_ends(say: Say) -> Say:
-    """Returns a function that takes lines without their ends, and passes them with ends to `say`."""
+    """Returns a function that takes lines without their line ends, and passes them with line ends to `say`."""
     return lambda line: say(f"{line}\n")
 
 

@@ -1,7 +1,8 @@
-"""Ends a program that runs in a container beside the app's own processes, by a mark in its environment.
+"""Ends a program that runs in a container in addition to the app's own processes, by a mark in its environment.
 
-Neither an engine nor a cluster has a call that ends such a program, and it outlives its connection. Its children
-inherit the mark; a shell in the same container finds the mark under /proc and ends all processes that have it.
+Neither an engine nor Kubernetes has a call that ends such a program, and the program continues after its connection is
+closed. Its child processes inherit the mark. A shell in the same container finds the mark under /proc, and ends all
+processes that have it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 MARK = "NORN_EXEC"
 """The variable that carries the mark."""
 GENTLY = 3.0
-"""Seconds from SIGTERM to SIGKILL for a program whose client went away."""
+"""Seconds between SIGTERM and SIGKILL for a program after its client has disconnected."""
 
 _END = """for e in /proc/[0-9]*/environ; do
   if grep -q "$1" "$e" 2>/dev/null; then p=${e#/proc/}; kill -"$2" "${p%/environ}" 2>/dev/null; fi

@@ -1,8 +1,8 @@
 """The only module of a worker that starts programs (git, docker), each of them within limits.
 
-A program runs under `process_guard`, in a process group of its own that ends with the program, with this call, or with
-this worker, whichever is first. There is no shell, no stdin, and no environment but the given one. Output arrives line
-by line as it is written, with credentials in addresses redacted.
+A program runs as the child of `process_guard`, in a process group of its own. The group ends with the program, with
+this call, or with this worker, whichever is first. The program gets no shell, no stdin, and only the given environment.
+Output arrives line by line as it is written, with credentials in addresses redacted.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from norn_tasks.ports import Say, Stop
 
 _GUARD = [sys.executable, "-I", "-S", process_guard.__file__]
 _LOOK = 0.2
-"""Seconds between two checks of the stop, the time and `check` while a program writes nothing."""
+"""Seconds between two checks of the stop, the time limit and `check` while a program writes nothing."""
 
 _KEPT = 20
-"""How many of the last lines of a program are kept for a message."""
+"""How many of a program's last lines are kept for error messages."""
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _INHERITED = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES)
 
@@ -40,8 +40,9 @@ _INHERITED = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES)
 class Command:
     """A program to run: its name in sentences (`the build`), and its limits.
 
-    `say` takes every line of both streams, without its end; `hear`, when given, takes stdout's lines instead. `check`
-    is called a few times a second and may raise to end the program. `hint` is shown when it takes too long.
+    `say` gets every line of both streams, without its line end; if `hear` is given, it gets the lines of stdout
+    instead. `check` is called a few times per second, and ends the program by raising an error. `hint` is shown if the
+    program takes too long.
     """
 
     what: str
@@ -65,15 +66,17 @@ class Completed:
 
 
 def base_environment() -> dict[str, str]:
-    """Returns the few variables that every program of ours needs: the worker's own, and a language we can read."""
+    """Returns the few environment variables that every program gets: some of the worker's own, and a language in which
+    Norn can parse messages.
+    """
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {"LC_ALL": "C.UTF-8"}
 
 
 def run(command: Command) -> Completed:
     """Runs a program to its end.
 
-    Raises Stopped within a second after the stop is set, TimedOut past the limit, and StepFailed if the program is not
-    installed. Before an error is raised, the program's whole process group is ended.
+    Raises Stopped within a second after the stop is set, TimedOut after the time limit, and StepFailed if the program
+    is not installed. Before it raises an error, it ends the program's complete process group.
     """
     program = shutil.which(command.argv[0], path=command.env.get("PATH", os.defpath))
     if program is None:
@@ -97,7 +100,7 @@ def _guarded(program: str, command: Command) -> Iterator[subprocess.Popen[bytes]
         try:
             yield process
         finally:
-            # Closing the lifeline ends the group, if it has not ended yet.
+            # Closing the pipe to the guard ends the group, if it has not ended yet.
             _stream(process.stdin).close()
             process.wait()
 
@@ -108,7 +111,7 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 class _ProcessRun:
-    """Follows one program: output, stop, time and end, in one loop."""
+    """Follows one program in one loop: its output, the stop, the time limit, and its end."""
 
     def __init__(self, command: Command, process: subprocess.Popen[bytes]) -> None:
         self._command = command
@@ -126,8 +129,8 @@ class _ProcessRun:
             while self._process.poll() is None:
                 self._look()
                 self._read(_LOOK)
-            # This reads the rest in the pipes without waiting for their ends, because a process that left the group may
-            # keep them open.
+            # This reads what is left in the pipes without waiting for their ends, because a process that left the group
+            # may keep them open.
             while self._read(0):
                 pass
             for key in list(self._selector.get_map().values()):
@@ -143,9 +146,9 @@ class _ProcessRun:
             self._command.check()
 
     def _read(self, wait: float) -> bool:
-        """Reads the available output, for which it waits `wait` seconds at most; returns False if there was none."""
+        """Reads the available output, waiting at most `wait` seconds; returns False if there was none."""
         if not self._selector.get_map():
-            # Both streams are closed and the program still runs, so only its end is awaited.
+            # Both streams are closed but the program still runs, so this only waits for its end.
             self._wait(wait)
             return False
         ready = self._selector.select(wait)

@@ -1,9 +1,9 @@
 """The parent of every program that Norn starts: a script that `process` runs with `python -I -S` and never imports.
 
-A program and its children live in a process group of their own, under this guard. The guard's stdin is a pipe from the
-worker, its lifeline. When the pipe closes, because the worker closed it or died for any reason (`kill -9` too), the
-whole group is killed. When the program ends, the rest of its group is killed as well, and the guard exits with the
-program's exit code, or with 128 + n after an end by signal n. The guard imports little, to start quickly.
+A program and its children run in a process group of their own, under this guard. The guard's stdin is a pipe from the
+worker. When the pipe closes, because the worker closed it or died for any reason (even `kill -9`), the guard kills the
+complete group. When the program ends, the guard kills the rest of the group too. It then exits with the program's exit
+code, or with 128 + n if signal n ended the program. The guard imports little, to start quickly.
 """
 
 import os
@@ -12,11 +12,11 @@ import signal
 import sys
 
 LIFELINE = 0
-"""The file descriptor of the pipe to the worker; its end means that the worker is gone."""
+"""The file descriptor of the pipe from the worker. End-of-file on it means that the worker no longer exists."""
 
 
 def main(argv: list[str]) -> int:
-    """Runs argv under guard and returns its exit code."""
+    """Runs the program `argv` under guard, and returns its exit code."""
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
 
 
 def _become(argv: list[str]) -> None:
-    """Turns this (forked) process into the program; never returns."""
+    """Replaces this (forked) process with the program; never returns."""
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
@@ -54,8 +54,8 @@ def _become(argv: list[str]) -> None:
 
 
 def _own_group(child: int) -> None:
-    # Parent and child both do this, so that the group exists whichever comes first. After the child's exec, the parent
-    # gets an error, but then the child has already done it.
+    # Parent and child both create the group, so that it exists no matter which of them runs first. After the child's
+    # exec, the call fails in the parent, but then the child has already created the group.
     try:
         os.setpgid(child, child)
     except OSError:
@@ -63,7 +63,7 @@ def _own_group(child: int) -> None:
 
 
 def _ended(child: int) -> bool:
-    # WNOWAIT leaves the child a zombie, so that its id cannot become another group's id before our group is killed.
+    # WNOWAIT keeps the child as a zombie, so that no other group can get its id before the group is killed.
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

@@ -1,4 +1,4 @@
-"""Removes credentials from text for a log: a program's output may repeat its input."""
+"""Removes credentials from text for a log, because a program's output may repeat its input."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s'\"]+(?=@)")
 
 
 def without_credentials(text: str) -> str:
-    """Returns the text with user and password of every address replaced: `https://***@host/`."""
+    """Returns the text with the user and the password in every URL replaced: `https://***@host/`."""
     return _CREDENTIALS.sub("***", text)

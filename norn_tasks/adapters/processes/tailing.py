@@ -14,11 +14,11 @@ from norn_tasks.adapters.processes.entries import Line
 from norn_tasks.ports import Stop
 
 Emit = Callable[[str, str], None]
-"""Takes the name of a replica and one of its lines."""
+"""A function that is called with the name of a replica and one of its lines."""
 
 _WAIT = 0.25
 _AHEAD = 1000
-"""The most lines that are read before they are emitted; then the readers of the replicas wait."""
+"""The most lines that are read before they are emitted; after that the readers of the replicas wait."""
 
 
 class LogReader(Protocol):
@@ -33,21 +33,21 @@ Reader = TypeVar("Reader", bound=LogReader)
 
 
 class ReplicaLogs(ABC, Generic[Replica, Reader]):
-    """The logs of one app's replicas, for one reader; a subclass for each cluster finds and reads the replicas."""
+    """Reads the logs of one app's replicas for one client. A subclass for each cluster finds and reads the replicas."""
 
     look_seconds: float
-    """Seconds between two looks for replicas that have no reader yet."""
+    """Seconds between two checks for replicas that have no reader yet."""
 
     def __init__(self, emit: Emit, stop: Stop) -> None:
         self._emit = emit
         self._stop = stop
         self._last: dict[str, str] = {}
-        """The time of the last line of the history of each replica."""
+        """For each replica, the time of the last line that `_history` returned."""
         self._readers: dict[str, Reader] = {}
         self._lines: queue.Queue[Line] = queue.Queue(_AHEAD)
 
     def tail(self, count: int) -> None:
-        """Emits the last lines of each replica, by time."""
+        """Emits the last lines of all replicas in order of time."""
         lines = [line for replica in self._replicas() for line in self._history(replica, count)]
         for line in sorted(lines, key=lambda line: line.at):
             if self._stop.reason is not None:
@@ -75,15 +75,17 @@ class ReplicaLogs(ABC, Generic[Replica, Reader]):
 
     @abstractmethod
     def _history(self, replica: Replica, count: int) -> list[Line]:
-        """Returns a replica's last lines, and remembers the time of the last, which is read even for a count of 0."""
+        """Returns a replica's last lines, and remembers the time of the last one, which is read even if `count`
+        is 0.
+        """
 
     @abstractmethod
     def _attend(self) -> None:
-        """Starts a reader for every replica that writes and has none."""
+        """Starts a reader for every replica that may write and has none."""
 
 
 def hand_on(line: Line, into: queue.Queue[Line], closed: threading.Event) -> None:
-    """Puts a line into the queue when there is room, unless the reading is closed first."""
+    """Puts a line into the queue as soon as there is room; gives up if the reading is closed first."""
     while not closed.is_set():
         with contextlib.suppress(queue.Full):
             into.put(line, timeout=_WAIT)

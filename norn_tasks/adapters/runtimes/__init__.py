@@ -8,5 +8,7 @@ from norn_tasks.ports import Runtime
 
 
 def runtimes(docker: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> dict[str, Runtime]:
-    """Returns the runtimes by their names in a spec; `names` returns the names of webservers that runs can reach."""
+    """Returns the runtimes by the names that infraspecs use; `names` returns the host names of webservers that runs can
+    reach.
+    """
     return {DockerRuntime.name: DockerRuntime(docker, names)}

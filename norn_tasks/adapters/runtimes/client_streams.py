@@ -1,4 +1,4 @@
-"""Connects a running container to the client that asked for the run, and passes on each byte as it arrives."""
+"""Connects a running container with the client that asked for the run, and passes each byte on as it arrives."""
 
 from __future__ import annotations
 

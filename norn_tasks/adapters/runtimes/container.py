@@ -1,4 +1,6 @@
-"""One container of a run, from its start to its end and removal, with an engine that may go away in between."""
+"""One container of a run, from its start to its end and removal. The engine may be unreachable for part of that
+time.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,12 @@ State = dict[str, Any]
 
 POLL_SECONDS = 0.25
 _DOUBT = 1.0
-"""If more seconds pass from the end of the output to the end of the container, the connection may have been cut."""
+"""If the container ends more than this many seconds after its output, the connection may have been cut."""
 
 _LEAVING = 3.0
-"""The most seconds between an unexplained signal and the stop of the engine, which ends its containers first."""
+"""The engine ends its containers just before it stops itself. This is the most seconds between an unexplained signal
+and that stop.
+"""
 
 SIGNALLED = (137, 143)
 """Exit codes of a program that was ended by SIGKILL or SIGTERM."""
@@ -45,7 +49,7 @@ class _NetworkWasMissing(Exception):
 
 
 class Container:
-    """A container that exists on the engine under `id`, for one run of one owner."""
+    """An existing container with the id `id`, for one run of one owner."""
 
     def __init__(self, engine: EngineClient, container: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = container
@@ -59,11 +63,11 @@ class Container:
         self._signals = ContainerSignals(engine, container, watch.stop)
 
     def owned(self) -> AbstractContextManager[None]:
-        """Returns the block of its owner, at whose end the container is removed, or left for the next owner."""
+        """Returns a context manager. At the end of its block the container is removed, or left for the next owner."""
         return owned(self._run, self._watch, lambda: self._begun, self.discard)
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Begins, starts, feeds and reads the container, and returns its end."""
+        """Lets the code begin, starts the container, writes its input, reads its output, and returns how it ended."""
         say = self._watch.say if self._run.max_output is None and self._run.client is None else None
         outputs = Outputs(self._run, say, self._watch.err)
         while True:
@@ -77,7 +81,7 @@ class Container:
                 if not self._begun:
                     hooks.begun()
                     self._begun = True
-                    # A worker that was frozen here notices that its lease is too old, and starts nothing.
+                    # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
                     self._stop.check()
                 try:
                     refused = self._start()
@@ -91,14 +95,14 @@ class Container:
             state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine went away before it had started the container, and is back. Nobody knows how much of stdin the
-            # engine had read. An engine that was killed just after it had started the code also reports that it never
-            # did.
+            # The engine became unreachable before it had started the container, and now answers again. Nobody knows how
+            # much of stdin it had read. If the engine was killed just after it had started the code, it reports that it
+            # never did.
             if self._run.reads or self._may_have_started:
                 return ContainerExit(None, interrupted=self._may_have_started)
 
     def look(self) -> State | None:
-        """Returns the state of the container as the engine reports it; None if the container is gone."""
+        """Returns the state of the container as the engine reports it; None if the container no longer exists."""
         try:
             state: State = self._engine.patiently(lambda client: client.inspect_container(self.id), self._stop)["State"]
         except NotFound:
@@ -106,9 +110,11 @@ class Container:
         return state
 
     def await_end(self, deadline: Deadline, outputs: Callable[[], Outputs]) -> State | None:
-        """Waits for the container's end, and enforces its deadline; returns its state, or None if it is gone.
+        """Waits for the container's end, and enforces its deadline. Returns the container's state; None if it no longer
+        exists.
 
-        Raises Stopped if a cancel has ended the container; `ended` of the error has the output until then.
+        Raises Stopped if the job's cancellation ended the container; the error's attribute `ended` has the output until
+        then.
         """
         while True:
             self._until_exit(deadline)
@@ -125,7 +131,8 @@ class Container:
         code = int(state["ExitCode"]) if state is not None else None
         stdout, stderr = outputs.captured()
         started, finished = _times(state)
-        # The engine sets `OOMKilled` even if only a child ran out of memory, and the run went on and succeeded.
+        # The engine sets `OOMKilled` even if only a child process ran out of memory, and the run continued and
+        # succeeded.
         oom_killed = (
             state is not None and code != 0 and (bool(state["OOMKilled"]) or self._lacked_memory(code, started))
         )
@@ -139,13 +146,13 @@ class Container:
             and self._engine_is_going_away(),
             stdout=stdout,
             stderr=stderr,
-            # The engine notes the start of a very short run a moment after its end (seen: 0.5 ms).
+            # The engine records the start of a very short run a moment after its end (observed: 0.5 ms).
             started_at=min(started, finished) if started and finished else started,
             finished_at=finished,
         )
 
     def _lacked_memory(self, code: int | None, started: datetime | None) -> bool:
-        """Returns whether a SIGKILL that Norn did not send was for lack of memory, although `OOMKilled` is not set."""
+        """Returns True if a SIGKILL that Norn did not send was for lack of memory, although `OOMKilled` is not set."""
         if started is None or code != SIGNALLED[0] or self._signals.last or self._engine_left:
             return False
         return ran_out_of_memory(self._engine, self.id, started)
@@ -155,7 +162,9 @@ class Container:
         return logged(self._engine, self.id, self._run, self._stop)
 
     def discard(self) -> bool:
-        """Ends and removes the container; returns False if that fails: the removal of orphans will find it later."""
+        """Ends and removes the container; returns False if that fails. The removal of orphans will then find the
+        container later.
+        """
         try:
             self._engine.take_away(self.id, within=10)
         except (EngineDown, StepFailed):
@@ -204,8 +213,8 @@ class Container:
         except NotFound:
             if self._network_checked:
                 raise
-            # Either the container or its network was removed (by a prune, for example). If it was the network, the
-            # container can start when the network exists again.
+            # Either the container or its network was removed (for example by a prune). If only the network is missing,
+            # the container can start when the network exists again.
             self._network_checked = True
             networks.ensure(self._engine, hardening.NETWORK, talk=False)
             raise _NetworkWasMissing from None
@@ -217,7 +226,7 @@ class Container:
             self._signals.heed(deadline)
 
     def _until_exit(self, deadline: Deadline) -> None:
-        """Waits once for the container's end; returns early if the engine goes away or the call times out."""
+        """Waits once for the container's end; returns early if the engine becomes unreachable or the call times out."""
         exit_ = self._engine.begin(lambda client: client.wait(self.id))
         while True:
             try:
@@ -233,7 +242,9 @@ class Container:
             return
 
     def _engine_is_going_away(self) -> bool:
-        """Returns True if the engine went away, or is going away now; a synchronous call does not wait to find out."""
+        """Returns True if the engine is unreachable or is about to stop; for a synchronous call, it does not wait to
+        find out.
+        """
         until = time.monotonic() + (_LEAVING if self._run.logged else 0)
         while not self._engine_left and time.monotonic() < until:
             try:
@@ -246,7 +257,7 @@ class Container:
         return self._engine_left
 
     def _truest(self, outputs: Outputs, silence: float) -> Outputs:
-        """Returns the output from the log if the connection may have been cut before the end."""
+        """Returns the output from the engine's log if the connection may have been cut before the end."""
         if silence < _DOUBT or not self._run.logged:
             return outputs
         from_log = self.logged()
@@ -258,5 +269,5 @@ def _as_stderr(error: NornError) -> Captured:
 
 
 def _times(state: State | None) -> tuple[datetime | None, datetime | None]:
-    """Returns when it started and finished, as far as the engine says."""
+    """Returns when the container started and ended, as far as the engine reports that."""
     return (moment(state["StartedAt"]), moment(state["FinishedAt"])) if state is not None else (None, None)

@@ -1,4 +1,6 @@
-"""The deadline of a run's container: SIGTERM at its timeout or when it is cancelled, SIGKILL after the grace."""
+"""The deadline of a run's container: SIGTERM at its timeout or when it is cancelled, and SIGKILL after the grace
+period.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ class Deadline:
         self.cancelled = False
 
     def due(self) -> str | None:
-        """Returns the signal that should have been sent by now and was not."""
+        """Returns the signal that should have been sent by now and was not; None if there is none."""
         now = time.monotonic()
         if self._done:
             return None
@@ -26,7 +28,7 @@ class Deadline:
         return "SIGTERM" if now >= self._term_at else None
 
     def sent(self, signal: str) -> None:
-        """Records that the signal reached the container."""
+        """Records that the signal has reached the container."""
         if signal == "SIGKILL":
             self._done = True
         else:
@@ -34,12 +36,12 @@ class Deadline:
             self._kill_at = time.monotonic() + self._grace
 
     def cancel(self) -> None:
-        """Makes SIGTERM due now because of a cancel, unless the run is already being ended for another reason."""
+        """Makes SIGTERM due now because of a cancellation, unless the run is already being ended for another reason."""
         if self._kill_at is None and not self.cancelled:
             self.cancelled = True
             self._term_at = min(self._term_at, time.monotonic())
 
     def at_once(self) -> None:
-        """Makes SIGKILL due now, for a reason other than time."""
+        """Makes SIGKILL due now, for a reason other than the time limit."""
         if self._kill_at is None:
             self._kill_at = time.monotonic()

@@ -1,7 +1,8 @@
-"""The runtime `docker`: a container on the local engine for every cron run, function call and test.
+"""The runtime `docker`: it runs every cron run, function call and test in a container on the local engine.
 
-The order of these stages is guaranteed (docs/reliability.md, "Fencing"): created, recorded, fed, begun, started, read,
-ended, removed. The end of the output is never taken for the end of the container, which only the engine reports.
+The stages have a guaranteed order (docs/reliability.md, "Fencing"): the container is created, recorded, given its
+input, allowed to begin, started, read, ended, removed. The end of the output does not count as the end of the
+container; only the engine reports that.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from norn_tasks.domain.services import HOST
 from norn_tasks.ports import Hooks, Run, Watch
 
 _REMEMBERED = 1000
-"""The most images whose configuration is remembered, so that a call need not ask the engine."""
+"""The most images for which the configuration is remembered, so that a call need not ask the engine."""
 
 
 class DockerRuntime:
@@ -33,7 +34,9 @@ class DockerRuntime:
     name = "docker"
 
     def __init__(self, on: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> None:
-        """Keeps the engine; `names` returns the names of webservers that runs reach at the address of their bridge."""
+        """Stores the engine; `names` returns the host names of webservers that runs can reach at the address of their
+        bridge.
+        """
         self.on, self.engine = on, on.name
         self._client = on.client
         self._names = names
@@ -57,7 +60,7 @@ class DockerRuntime:
             return container.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Waits for the end of a container that an earlier owner started, reads its output, and removes it."""
+        """Follows a container that an earlier owner started: waits for its end, reads its output, and removes it."""
         adopted = Container(self._client, container, run, watch, begun=True)
         withdrawal = Revocation(self._client, container, watch.stop)
         state = adopted.look()
@@ -74,7 +77,7 @@ class DockerRuntime:
             age = (until - started).total_seconds()
             deadline = Deadline(run.timeout - age, run.grace)
             if not state["Running"] and state["ExitCode"] in SIGNALLED and age >= run.timeout:
-                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the end
+                deadline.passed = True  # the earlier owner sent the signal, and died before it saw the run end
             last = adopted.await_end(deadline, adopted.logged)
             return adopted.ended(last, adopted.logged(), deadline) if last is not None else None
 
@@ -106,7 +109,9 @@ class DockerRuntime:
             ) from error
 
     def _image(self, client: APIClient, image: str) -> RunImage:
-        """Returns an image's configuration; the engine is asked only once about an id, which always means one image."""
+        """Returns an image's configuration. The engine is asked only once about each id, because an id always means the
+        same image.
+        """
         known = self._images.get(image)
         if known is not None:
             return known
@@ -120,7 +125,9 @@ class DockerRuntime:
         return made
 
     def _clear(self, run: Run, watch: Watch) -> None:
-        """Removes the container of this run's name, but only if an earlier attempt of the same owner left it."""
+        """Removes the container with this run's name, but only if an earlier attempt of the same owner left it
+        behind.
+        """
         try:
             found = self._client.briefly(lambda client: client.inspect_container(run.name))
         except NotFound:

@@ -1,6 +1,6 @@
-"""The rights of a container of a run (cron, function, test): as few as possible (docs/security.md 6).
+"""The rights of a run's container (cron, function, test): as few as possible (docs/security.md 6).
 
-This is the whole policy; a test compares it with the engine's report of the container.
+This module is the complete policy. A test compares it with the engine's description of a container.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_tasks.ports import Run
 
 NETWORK = networks.RUNS
 PIDS = 256
-"""The most processes of a container of a run."""
+"""The most processes in the container of a run."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class RunImage:
     """The parts of an image's configuration on which the container of a run depends."""
 
     volumes: tuple[str, ...] = ()
-    """The paths of its VOLUME lines."""
+    """The paths of the image's VOLUME lines."""
     program: tuple[str, ...] = ()
-    """Its entrypoint and its command."""
+    """The image's entrypoint followed by its command."""
 
 
 EMPTY = RunImage()
@@ -48,17 +48,20 @@ def container(
     image: RunImage = EMPTY,
     hosts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Returns the arguments of `create_container` for a run; `hosts` has the addresses of the names that it knows."""
+    """Returns the arguments of `create_container` for a run; `hosts` has the addresses of the host names that the run
+    can use.
+    """
     return {
         "name": run.name,
         "image": run.image,
-        # A spec's command is the entrypoint, because it replaces the image's entrypoint and command.
+        # The command of an infraspec replaces both the entrypoint and the command of the image, so it is passed as the
+        # entrypoint.
         "entrypoint": list(run.argv) if run.argv is not None else None,
         "environment": {**run.env, **{name: each.reveal() for name, each in run.secrets.items()}},
         "labels": {**labels(run.app, run.owner, fence), INSTANCE: instance},
         "stdin_open": run.reads,
         "tty": run.tty,
-        # An image's own HEALTHCHECK would start processes beside the run.
+        # The HEALTHCHECK of an image would start processes in addition to the run.
         "healthcheck": {"test": ["NONE"]},
         "host_config": _host(client, run, image, hosts),
     }
@@ -87,8 +90,8 @@ def _host(client: APIClient, run: Run, image: RunImage, hosts: Mapping[str, str]
 def _in_memory(run: Run, volumes: Iterable[str]) -> list[EngineMount]:
     """Returns an empty directory in memory for each volume of the image.
 
-    Otherwise the engine would make a directory on its disk for each volume, and these parts of the read-only root could
-    be written without a limit.
+    Without it, the engine would create a directory on its disk for each volume, where the run could write without a
+    limit.
     """
     taken = {posixpath.normpath(path) for path in ("/tmp", *(each.target for each in run.mounts))}  # noqa: S108
     paths = sorted({posixpath.normpath(path) for path in volumes} - taken)

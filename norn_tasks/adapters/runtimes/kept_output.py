@@ -1,4 +1,4 @@
-"""The output of a run that the engine has kept in its log, for a run whose connection broke or had another owner."""
+"""Reads the output of a run from the engine's log, if the run's connection broke or belonged to an earlier owner."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The runtime `noop`: replaces only the container, so that all the rest of a run can be measured.
+"""The runtime `noop`, for benchmarks: it starts no container, so that everything else about a run can be measured.
 
-The ledger gets true facts: a run is recorded, begun and ended in this order, and its times are the times at which it
-began and ended. No container exists, so there is nothing to remove or to list. Outside the test build, the runtime is
-never used.
+It writes true facts to the ledger: a run is recorded, begun and ended in this order, and with its true times. No
+container exists, so nothing must be removed or listed. Only a test build ever uses this runtime.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Engine, Hooks, Run, RunsReach, Runtime, SeenContainer, Watch
 
 IDENTITY = "noop"
-"""The id of the engine of this runtime: a worker with this runtime may claim the runs of releases on this engine."""
+"""The id of this runtime's engine. A worker with this runtime may claim runs that are bound to this engine."""
 
 
 class NoopEngine:
-    """Implements `ports.Engine` without an engine."""
+    """Implements `ports.Engine` without a container engine."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,18 +34,18 @@ class NoopEngine:
         """Removes nothing."""
 
     def reach(self) -> RunsReach:
-        """Reports that nothing was tried."""
+        """Returns that nothing was tested."""
         return RunsReach("")
 
 
 class NoopRuntime:
-    """Implements `ports.Runtime` without an engine: every run succeeds at the moment it begins."""
+    """Implements `ports.Runtime` without a container engine: every run succeeds as soon as it begins."""
 
     def __init__(self, name: str, engine: str = IDENTITY) -> None:
         self.name, self.engine = name, engine
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Does nothing: nothing is started."""
+        """Does nothing, because nothing will be started."""
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
@@ -54,14 +53,14 @@ class NoopRuntime:
         return 0
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Records and begins a run, and returns its end at once."""
+        """Records and begins a run, and returns its end immediately."""
         hooks.created(run.name)
         watch.stop.check()
         hooks.begun()
         return _ended()
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Returns a successful end: a run ends at the moment at which it begins."""
+        """Returns a successful end, because a run ends as soon as it begins."""
         return _ended()
 
 

@@ -1,4 +1,6 @@
-"""The end of an owner's work with a run: the container is removed, or left to the next owner."""
+"""Decides what happens to a run's container when its owner stops working: the container is removed, or left for the
+next owner.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from norn_tasks.domain.errors import Stopped
 from norn_tasks.ports import Run, Watch
 
 _HANDED_ON = ("draining", "lease_lost")
-"""The reasons for a stop after which a run that has begun is left to the next owner, which may already have it."""
+"""The reasons for a stop after which a begun run is left for the next owner, who may already have it."""
 _AGAIN = 1.0
 """Seconds between two attempts to remove the container of a cancelled run."""
 
@@ -21,9 +23,9 @@ def owned(
 ) -> Iterator[None]:
     """Removes the container of a run at the end of the block, or leaves it unchanged for the next owner.
 
-    `discard` removes it and returns False if that fails. It is then called once, because the removal of orphans will
-    find the container; but a cancelled job has ended only when its container is gone, so `discard` is called again for
-    up to `patience` seconds.
+    `discard` removes the container and returns False if that fails. Normally it is called once, because the removal of
+    orphans will find the container later. But a cancelled job must not end before its container is removed, so for such
+    a job `discard` is repeated for up to `patience` seconds.
     """
     kept = False
     try:

@@ -1,11 +1,12 @@
-"""Removes a container that a previous owner may still be about to start, and finds out whether it had started.
+"""Removes a container that a previous owner may still be about to start, and finds out whether it was started.
 
 An owner that was frozen between `begin` and `start` may wake up at any moment, even between the check of the container
-and its removal. So the container is removed without force, which the engine refuses while the container runs, and the
-engine's events show whether it was started in between. After the removal, a late start gets a 404.
+and its removal. So the container is removed without force: the engine refuses that while the container runs. The
+engine's events then show whether the container was started in between. After the removal, a late start fails with 404.
 
-An engine that was killed just after it had started the code has lost the event of the start, and reports that the
-container was never started. But it still knows the path of the container's log, which a container gets at its start.
+If the engine was killed just after it had started the code, the event of the start is lost, and the engine reports that
+the container never started. But the engine still knows the path of the container's log, and a container gets that path
+only when it starts.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from norn_tasks.domain.errors import Conflict, NotFound
 from norn_tasks.ports import Stop
 
 _REMEMBERED = 200
-"""The engine keeps its last 256 events. If it returns at least this number, earlier events may be lost."""
+"""The engine keeps its last 256 events. If it returns at least this many, earlier events may be missing."""
 
 
 class Revocation:
-    """Removes one container. Create this object before the container is checked: its events count from then on."""
+    """Removes one container. Create this object before the container is checked, because it reads events from its
+    creation on.
+    """
 
     def __init__(self, engine: EngineClient, container: str, stop: Stop) -> None:
         self._engine, self._container, self._stop = engine, container, stop
@@ -42,7 +45,7 @@ class Revocation:
         return True
 
     def never_started(self) -> bool:
-        """Returns True if the engine's events prove that the container was removed without having been started."""
+        """Returns True if the engine's events prove that the container was removed without having started."""
         if self._has_log:
             return False
         events = self._engine.patiently(self._events, self._stop)
@@ -51,11 +54,11 @@ class Revocation:
 
     def _events(self, client: APIClient) -> list[dict[str, Any]]:
         until = datetime.fromisoformat(client.info()["SystemTime"])
-        # Reading from one second earlier does no harm, because the container had not been started then.
+        # Reading from one second earlier is safe, because the container had not started then.
         since = _moment(self._since - timedelta(seconds=1))
         return list(client.events(since, _moment(until), filters={"type": "container"}, decode=True))
 
 
 def _moment(at: datetime) -> Any:
-    """Returns a moment as seconds with a fraction, because the client library drops the fraction of a datetime."""
+    """Returns a time as seconds with a fraction, because the client library drops the fraction of a datetime."""
     return f"{at.timestamp():.6f}"

@@ -1,4 +1,4 @@
-"""The signals that end a container: when its deadline makes them due, and whether they reached it."""
+"""Sends the signals that end a container: when its deadline makes them due, and again if they did not reach it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.ports import Stop
 
 
 class ContainerSignals:
-    """Sends the signals of one container while its run is read."""
+    """Sends signals to one container while its output is read."""
 
     last = ""
     """The last signal that was sent; empty if there was none."""
@@ -22,7 +22,9 @@ class ContainerSignals:
         self._sending: Future[None] | None = None
 
     def heed(self, deadline: Deadline) -> None:
-        """Sends the signal that is due; a cancel makes SIGTERM due. Raises Stopped for another reason to stop."""
+        """Sends the signal that is due. After a cancellation SIGTERM is due. Raises Stopped if the job was stopped for
+        another reason.
+        """
         if self._stop.reason == "cancelled":
             deadline.cancel()
         else:
@@ -32,8 +34,8 @@ class ContainerSignals:
     def _enforce(self, deadline: Deadline) -> None:
         """Sends the signal that is due, without waiting for the response.
 
-        The engine answers a SIGKILL only when the container has ended. The container ends only when its last output was
-        read, which this thread must do.
+        The engine answers a SIGKILL only when the container has ended. The container ends only when its last output has
+        been read, and this same thread must read it.
         """
         if self._sending is not None and not self._sending.done():
             return
@@ -51,7 +53,7 @@ class ContainerSignals:
             timeouts.wait(self._sending, self._stop)
             deadline.sent(self.last)
         except (NotFound, Conflict, StepFailed, EngineDown):
-            # The container has ended by itself, or the engine is away.
+            # The container has ended by itself, or the engine is unreachable.
             return
         finally:
             self._sending = None

@@ -1,4 +1,4 @@
-"""The connection to a container's streams: it feeds stdin, and keeps a bounded part of stdout and stderr."""
+"""The connection to a container's streams: writes its stdin, and keeps a bounded part of its stdout and stderr."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ CHUNK_BYTES = 256 * 1024
 
 
 def attach(client: APIClient, container: str, *, stdin: bool) -> socket.socket:
-    """Opens the connection to a container that is not started yet, or is running."""
+    """Opens the connection to a container that is running or not started yet."""
     params = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin)}
     response = client.attach_socket(container, params)
-    # The client library may close its socket at any time; this is our own handle of the connection.
+    # The client library may close its socket at any time, so this is a duplicate of it.
     return socket.socket(fileno=os.dup(response.fileno()))
 
 
 class Outputs:
-    """The output of a run so far, with its secrets hidden.
+    """The output of a run so far, with its secrets removed.
 
-    With `max_output`, stdout is kept whole up to that size; without it, the beginning and the end are kept. `say`, when
-    given, gets the output as text as it arrives, or only stdout if `err` is given, which then gets stderr.
+    With `max_output`, stdout is kept completely up to that size; without it, only the beginning and the end are kept.
+    If `say` is given, it gets the output as text as it arrives; if `err` is given too, `say` gets only stdout, and
+    `err` gets stderr.
     """
 
     def __init__(self, run: Run, say: Say | None = None, err: Say | None = None) -> None:
@@ -54,7 +55,7 @@ class Outputs:
         self._keep(stream, self._redactors[stream].feed(data))
 
     def skip(self, stream: int, count: int) -> None:
-        """Counts bytes that were written to a stream but were dropped before they could be read."""
+        """Counts bytes of a stream that were dropped before they could be read."""
         self._keep(stream, self._redactors[stream].end())
         self._redactors[stream] = self._hidden.stream()
         self.size += count
@@ -63,14 +64,14 @@ class Outputs:
             self._tell(stream, f"\n… {count} bytes dropped …\n".encode())
 
     def captured(self) -> tuple[Captured, Captured]:
-        """Returns the kept parts of stdout and stderr; no more output may be fed afterwards."""
+        """Returns the kept parts of stdout and stderr. No more output may be added afterwards."""
         for stream, redactor in self._redactors.items():
             self._keep(stream, redactor.end())
         return self._stdout.captured(), self._stderr.captured()
 
     @property
     def too_large(self) -> bool:
-        """Returns True if stdout is over its limit."""
+        """Returns True if stdout is larger than its limit."""
         return self._most is not None and self._stdout.size > self._most
 
     def _keep(self, stream: int, data: bytes) -> None:
@@ -82,7 +83,7 @@ class Outputs:
 
 
 class Streams:
-    """One attached connection; `outputs` gets the output."""
+    """One attached connection; `outputs` receives the output."""
 
     def __init__(self, connection: socket.socket, stdin: bytes | None, outputs: Outputs) -> None:
         connection.setblocking(False)
@@ -96,7 +97,7 @@ class Streams:
         self._connection.close()
 
     def prefeed(self) -> None:
-        """Sends a small stdin completely, and closes it, before the container starts."""
+        """Sends stdin completely and closes it before the container starts, if stdin is small."""
         if self._rest is None or len(self._rest) > BEFORE_START:
             return
         poll = select.poll()
@@ -105,7 +106,9 @@ class Streams:
             self._feed()
 
     def read(self, seconds: float) -> bool:
-        """Waits at most `seconds` to read or send bytes, and does so; False when the connection has ended."""
+        """Waits at most `seconds` until bytes can be read or sent, and does so; returns False if the connection has
+        ended.
+        """
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._rest is not None else 0))
         for _, events in poll.poll(seconds * 1000):
@@ -125,7 +128,7 @@ class Streams:
         except BlockingIOError:
             return
         except OSError:
-            # The container has ended, or does not read stdin: its output so far is still kept.
+            # The container has ended or does not read stdin. Its output so far is kept.
             self._rest = None
 
     def _take(self) -> bool:

@@ -1,4 +1,6 @@
-"""Counts the rows of a database at the moment of its dump; a restore of the dump is compared with these counts."""
+"""Counts the rows of a database at the moment of its dump. After a restore, the counts are compared with the restored
+rows.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namesp
 _TABLES_ONLY = """
 SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings
  WHERE name = 'restrict_nonsystem_relation_kind'"""
-"""Refuses views and foreign tables: an app could replace a table with a view, whose functions our role would run.
+"""A setting that refuses views and foreign tables: an app could replace a table with a view, and counting it would run
+the view's functions with Norn's rights.
 
 Servers released since August 2024 have this setting; pg_dump uses it too.
 """
@@ -38,7 +41,7 @@ class FrozenMoment:
     """The state of a database at one moment, without later writes."""
 
     name: str
-    """The name by which pg_dump finds it."""
+    """The name by which pg_dump finds the state."""
     _done: Any
     _stop: Stop
 
@@ -54,9 +57,10 @@ class FrozenMoment:
 
 @contextmanager
 def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
-    """Yields the present state of a database, which can be read as long as the context is open."""
+    """Yields the present state of a database. It can be read as long as the context is open."""
     with cursor(url) as done:
-        # With these settings, the app cannot replace PostgreSQL's functions, and its policies cannot hide rows.
+        # With these settings, the app cannot replace PostgreSQL's functions, and its row security policies cannot hide
+        # rows.
         done.execute("SET search_path = ''; SET row_security = off; SET statement_timeout = 0")
         done.execute(_TABLES_ONLY)
         done.execute("SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'")
@@ -80,5 +84,5 @@ def _count(done: Any, schema: str, table: str) -> int:
     try:
         done.execute(sql.SQL("SELECT pg_catalog.count(*) FROM ONLY {}").format(sql.Identifier(schema, table)))
     except psycopg2.errors.QueryCanceled:
-        return 0  # the stop was set, and nobody reads the result
+        return 0  # the stop was set, and nobody reads this result
     return int(done.fetchone()[0])

@@ -1,4 +1,4 @@
-"""Dumps of databases of apps: files that PostgreSQL's own programs write, check and restore."""
+"""Dumps of apps' databases: files that PostgreSQL's own programs write, check and restore."""
 
 from __future__ import annotations
 
@@ -28,24 +28,29 @@ _SYSTEM = Path("/usr/lib/postgresql")
 
 
 class BackupUnusable(StepFailed):
-    """The file of a snapshot is not on this machine, cannot be restored, or has other row counts than recorded."""
+    """Raised when the file of a snapshot is not on this machine, cannot be restored, or has other row counts than
+    recorded.
+    """
 
     code = "backup_unusable"
 
 
 @dataclass(frozen=True)
 class Dumps:
-    """The dumps, in directories that only Norn can read; `programs`: further directories with PostgreSQL's programs."""
+    """The dumps, in directories that only Norn can read. `programs` are extra directories that contain PostgreSQL's
+    programs.
+    """
 
     directories: DumpDirectories
     programs: Callable[[], Iterable[Path]] = tuple
     bucket: FileBucket | None = None
-    """The bucket of backups, which then have no directory."""
+    """The bucket in which backups are stored; None if they are in a directory."""
 
     def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
-        """Writes a dump, reads its list of contents back and counts its rows. A file of that name is replaced.
+        """Writes a dump, checks it by reading its list of contents, and counts its rows. Replaces a file of the same
+        name.
 
-        The dump and the counts show the same moment, even if the database is written to at the same time.
+        The dump and the counts are from the same moment, even if the database is written to at the same time.
         """
         path = self.directories.path(name)
         part = path.with_name(f".{name}.{watch.fence.token}.part")
@@ -66,15 +71,15 @@ class Dumps:
                 hint="make room on that disk, or let the user of the deploy workers write there",
             ) from error
         finally:
-            with suppress(OSError):  # the error above has reported the trouble with the directory
+            with suppress(OSError):  # the error raised above has already reported the fault of the directory
                 part.unlink(missing_ok=True)
         return Dump(size, counts)
 
     def _keep(self, part: Path, name: str, watch: Watch) -> None:
-        """Gives a complete dump its name, in its directory or in the bucket."""
+        """Gives a complete dump its final name, in its directory or in the bucket."""
         bucket, path = self._bucket_of(name), self.directories.path(name)
         _to_disk(part)
-        watch.stop.check()  # a worker that was frozen here leaves the file of the next owner alone
+        watch.stop.check()  # if this worker was frozen here, it must not change the file of the next owner
         if bucket is not None:
             bucket.put(part, name, watch.stop)
             return
@@ -85,13 +90,13 @@ class Dumps:
         return self.bucket if name.endswith(BACKUP_SUFFIX) else None
 
     def restore(self, url: str, name: str, watch: Watch) -> None:
-        """Restores a dump into the empty database of a URL; raises BackupUnusable or StepFailed if a part fails."""
+        """Restores a dump into the empty database at a URL; raises BackupUnusable, or StepFailed if a part fails."""
         with self._here(name, watch) as path:
             self._restore(url, name, path, watch)
 
     @contextmanager
     def _here(self, name: str, watch: Watch) -> Iterator[Path]:
-        """Yields the file of a dump; that of a backup in the bucket is removed after the block."""
+        """Yields the local file of a dump. The file of a backup from the bucket is removed at the end of the block."""
         bucket, path = self._bucket_of(name), self.directories.path(name)
         if bucket is None:
             if not path.is_file():
@@ -124,7 +129,7 @@ class Dumps:
             raise BackupUnusable(error.sentence, hint=hint) from error
 
     def remove(self, name: str) -> bool:
-        """Removes a dump; returns False if there is none."""
+        """Removes a dump; returns False if it does not exist."""
         bucket = self._bucket_of(name)
         if bucket is not None:
             return bucket.remove(name)
@@ -137,7 +142,7 @@ class Dumps:
         return True
 
     def _run(self, url: str | None, words: Sequence[str], what: str, watch: Watch) -> None:
-        """Runs a program of PostgreSQL; the password is passed in the environment, not on the command line."""
+        """Runs one of PostgreSQL's programs. The password is passed in the environment, not on the command line."""
         server = _server_version(url) if url is not None else 0
         program = _fitting(words[0], server, self._places(), watch)
         environment: dict[str, str] = dict(base_environment())
@@ -160,7 +165,7 @@ class Dumps:
 
 
 def _remove_parts(path: Path, token: int) -> None:
-    """Removes the incomplete dumps of earlier owners of the job, and not that of a later owner."""
+    """Removes the incomplete dumps of earlier owners of the job, but not that of a later owner."""
     for each in path.parent.glob(f".{path.name}.*part"):
         number = each.name.split(".")[-2]
         if not number.isdigit() or int(number) < token:
@@ -168,7 +173,7 @@ def _remove_parts(path: Path, token: int) -> None:
 
 
 def _to_disk(path: Path) -> None:
-    """Waits until a file or directory is on the disk, so that no row names a file that was lost in a power cut."""
+    """Waits until a file or directory is on the disk, so that no row names a file that a power cut could lose."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -177,7 +182,7 @@ def _to_disk(path: Path) -> None:
 
 
 def _dsn(url: str) -> tuple[str, str]:
-    """Returns the connection string without its password, and the password."""
+    """Returns the connection string without its password, and separately the password."""
     parts = parse_dsn(url)
     password = str(parts.pop("password", ""))
     return make_dsn(**parts), password
@@ -189,7 +194,7 @@ def _server_version(url: str) -> int:
 
 
 def _fitting(name: str, server: int, directories: Iterable[Path], watch: Watch) -> Path:
-    """Returns the program of the version nearest to the server's, never an older one."""
+    """Returns the path of the program in the version nearest to the server's, but never in an older version."""
     there = {path / name for path in directories if shutil.which(name, path=str(path))}
     known = [(version, path) for path in there if (version := _version(path, watch)) >= server]
     if not known:

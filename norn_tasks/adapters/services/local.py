@@ -1,8 +1,9 @@
-"""A server that Norn runs for apps beside its own stores.
+"""A server that Norn runs for apps, separate from Norn's own PostgreSQL and Redis.
 
-`norn up` starts it when the first app needs it. It leaves an offer in the data directory: the kinds of server that it
-can start, and the socket of the supervisor that does so. A server leaves a note beside the offer when it starts, with
-its socket and its port. With docker-compose there is no offer: the servers run from the start, and leave only notes.
+`norn up` starts such a server when the first app needs it. For this it writes a file, the offer, into the data
+directory: it names the kinds of server that can be started, and the socket of the supervisor process that starts them.
+When a server starts, it writes its socket and port into another file, the note. With docker-compose there is no offer:
+the servers run from the start and only write notes.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from norn_tasks.ports import Stop
 
 OFFER = "offer.json"
 GROUP = "services"
-"""The group of the supervisor that has the servers."""
+"""The supervisor's group of processes that contains the servers."""
 START_SECONDS = 90.0
 _LOOK_SECONDS = 0.2
 
 
 class LocalServer:
-    """The server `name`, whose offer and note are in `directory`; `answers` returns whether it answers at a URL."""
+    """The server called `name`; its offer and note are in `directory`. `answers` returns True if the server answers at
+    a URL.
+    """
 
     def __init__(self, directory: Path, name: str, what: str, setting: str, answers: Callable[[str], bool]) -> None:
         self._directory, self._name = directory, name
@@ -37,7 +40,7 @@ class LocalServer:
         self._answers = answers
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the access to the server, which is started if it does not run."""
+        """Returns the access to the server; starts the server first if it does not run."""
         if apart:
             raise no_server(self._what, self._setting, " outside of Docker")
         offer, note = _read(self._directory / OFFER), self._note()
@@ -86,15 +89,15 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _start(socket: str, process: str) -> None:
-    """Asks the supervisor to start a process; a process that runs already is left running."""
-    # Only a worker that norn up started has this library.
+    """Asks the supervisor to start a process; does nothing if the process already runs."""
+    # Only workers that `norn up` started have this library.
     from supervisor.xmlrpc import SupervisorTransport
 
     transport = SupervisorTransport(None, None, f"unix://{socket}")
     calls = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
     try:
         with suppress(xmlrpc.client.Fault):
-            # A fault here means that the process is being started already. The caller waits until it answers.
+            # An error here means that the process is already being started. The caller waits until the server answers.
             calls.supervisor.startProcess(process, False)
     except (OSError, http.client.HTTPException) as error:
         raise ServiceDown(f"the supervisor of norn up does not answer: {error}", hint="norn up") from error

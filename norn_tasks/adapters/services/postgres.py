@@ -1,4 +1,6 @@
-"""Databases of apps on one PostgreSQL: a role for each app, which owns its databases and may enter no others."""
+"""Databases of apps on one PostgreSQL server. Each app has a role, which owns the app's databases and cannot connect to
+others.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,12 @@ from norn_tasks.domain.secret import Secret
 from norn_tasks.domain.services import SeenDatabase
 
 CONNECTIONS = 20
-"""The connections that an app may have open at once."""
+"""The most connections that an app may have open at the same time."""
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 5, 60
 
 
 def answers(url: str) -> bool:
-    """Returns True if the server takes connections."""
+    """Returns True if the server accepts connections."""
     try:
         psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS).close()
     except psycopg2.Error:
@@ -29,13 +31,13 @@ def answers(url: str) -> bool:
 
 
 def require(url: str) -> None:
-    """Raises ServiceDown if the server takes no connections."""
+    """Raises ServiceDown if the server does not accept connections."""
     with cursor(url):
         return
 
 
 def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> None:
-    """Makes role and databases if they are missing, and lets only this password log in."""
+    """Creates the role and the databases if they are missing, and makes the role log in with this password only."""
     with cursor(url) as done:
         _role(done, role, password)
         for database in databases:
@@ -43,7 +45,7 @@ def make(url: str, role: str, password: Secret, databases: tuple[str, ...]) -> N
 
 
 def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> None:
-    """Drops the databases of the role with all that is in them; `last`: the role has no others, and is dropped too."""
+    """Drops the databases of the role with all data. `last`: the role has no other databases, and is dropped too."""
     with cursor(url) as done:
         for database in databases:
             if _owner(done, database) == role:
@@ -52,12 +54,12 @@ def remove(url: str, role: str, databases: tuple[str, ...], *, last: bool) -> No
             try:
                 done.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             except errors.DependentObjectsStillExist:
-                # The role still owns a database of an earlier spec, but can no longer log in.
+                # The role still owns a database of an earlier infraspec, but can no longer log in.
                 done.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(sql.Identifier(role)))
 
 
 def seen(url: str, databases: tuple[str, ...]) -> tuple[SeenDatabase, ...]:
-    """Returns the size and the number of connections of each of the databases that exists."""
+    """Returns the size and the number of connections of each of these databases that exists."""
     with cursor(url) as done:
         done.execute(
             "SELECT datname, pg_database_size(oid), (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid)"
@@ -68,7 +70,7 @@ def seen(url: str, databases: tuple[str, ...]) -> tuple[SeenDatabase, ...]:
 
 
 def _role(cursor: Any, role: str, password: Secret) -> None:
-    # The server gets only the password's verifier, so that its log cannot show the password itself.
+    # Only a hash of the password is sent to the server, so that its log cannot show the password.
     verifier = encrypt_password(password.reveal(), role, scope=cursor.connection, algorithm="scram-sha-256")
     name, limit = sql.Identifier(role), sql.Literal(CONNECTIONS)
     if not _exists(cursor, role):
@@ -112,7 +114,9 @@ def _is_superuser(cursor: Any) -> bool:
 
 @contextmanager
 def cursor(url: str) -> Iterator[Any]:
-    """Yields a cursor whose statements commit one by one; raises ServiceDown, or StepFailed for a refusal."""
+    """Yields a cursor that commits each statement; raises ServiceDown, or StepFailed if the server refuses a
+    statement.
+    """
     try:
         connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS, application_name="norn")
     except psycopg2.Error as error:

@@ -1,7 +1,8 @@
-"""Restores databases of apps: fills a new database from a dump, then replaces the old one with it in one transaction.
+"""Restores databases of apps: fills a new database from a dump, and then replaces the old database with it in one
+transaction.
 
-The old database serves until then, and is kept under another name until the job has noted the replacement. So a worker
-that dies leaves either the old database or the complete new one, and the next worker can see which.
+Until then the old database serves the app. It is kept under another name until the job has recorded the replacement. So
+if a worker dies, either the old database or the complete new one serves, and the next worker can see which.
 """
 
 from __future__ import annotations
@@ -21,36 +22,37 @@ from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
 
 _PREFIX = "norn-"
-"""The beginning of the names of scratch and replaced databases, which no infraspec may name."""
+"""The beginning of the names of databases that are being filled or were replaced. No infraspec may use such a name."""
 _RENAME_SECONDS = 60.0
 _SPARE = 5
-"""The connections that the role gets in addition to those for its app, because the app may use all of those."""
+"""The connections that the role gets in addition to the app's own, because the app may use all of its own."""
 
 
 def scratch_name(fence: Fence) -> str:
-    """Returns the name of the scratch database of one claim of a job."""
+    """Returns the name of the scratch database, which one claim of a job fills."""
     return f"{_PREFIX}scratch-{fence.job}-{fence.token}"
 
 
 def replaced_name(job: int) -> str:
-    """Returns the name that the old database gets when the job puts another one in its place."""
+    """Returns the name that the old database gets when the job replaces it."""
     return f"{_PREFIX}replaced-{job}"
 
 
 def to(url: str, database: str) -> str:
-    """Returns the connection string for another database of the same server."""
+    """Returns the connection string for another database on the same server."""
     return str(make_dsn(**{**parse_dsn(url), "dbname": database}))
 
 
 def as_role(url: str, role: str, password: Secret, database: str) -> str:
-    """Returns the connection string with which this worker connects as the role of an app."""
+    """Returns the connection string with which this worker connects with the app's role."""
     return str(make_dsn(**{**parse_dsn(url), "user": role, "password": password.reveal(), "dbname": database}))
 
 
 def begin(url: str, role: str, fence: Fence) -> bool:
-    """Makes an empty database that the role owns; returns False if this job has replaced the old database already.
+    """Creates an empty database that belongs to the role; returns False if this job has already replaced the old
+    database.
 
-    The scratch databases of earlier claims are removed first, so that no earlier worker can still put one in place.
+    The scratch databases of earlier claims are dropped first, so that no earlier worker can still use one.
     """
     name, replaced = scratch_name(fence), replaced_name(fence.job)
     tidy(url, role, keep=(replaced,))
@@ -64,7 +66,7 @@ def begin(url: str, role: str, fence: Fence) -> bool:
 
 
 def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
-    """Removes the databases that restores and drills of the role have left, except those to keep."""
+    """Drops the databases that restores and drills of the role have left, except those in `keep`."""
     with cursor(url) as done:
         done.execute("SET statement_timeout = 0")
         done.execute(
@@ -78,7 +80,7 @@ def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
 
 
 def discard(url: str, role: str, fence: Fence) -> None:
-    """Removes the database that this claim of a job fills, and none that another claim or job has made."""
+    """Drops the database that this claim of a job fills, but none of another claim or job."""
     name = scratch_name(fence)
     with cursor(url) as done:
         done.execute("SET statement_timeout = 0")
@@ -88,15 +90,15 @@ def discard(url: str, role: str, fence: Fence) -> None:
 
 @contextmanager
 def spare_connections(url: str, role: str) -> Iterator[None]:
-    """Lets the role have more connections inside the block, because the app may use all those that it usually has.
+    """Allows the role more connections inside the block, because the app may use all of its usual ones.
 
-    If the worker dies, the role keeps them until the next restore, drill or forge.
+    If the worker dies, the higher limit stays until the next restore, drill or forge.
     """
     _limit(url, role, CONNECTIONS + _SPARE)
     try:
         yield
     finally:
-        with suppress(ServiceDown, StepFailed):  # a server that went away is reported by the work in the block
+        with suppress(ServiceDown, StepFailed):  # if the server is unreachable, the work in the block reports it
             _limit(url, role, CONNECTIONS)
 
 
@@ -107,14 +109,16 @@ def _limit(url: str, role: str, connections: int) -> None:
 
 
 def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], None]) -> None:
-    """Replaces the old database with the filled one, in one transaction, and ends all connections to the old one.
+    """Replaces the old database with the filled one in one transaction, and closes all connections to the old one.
 
-    `confirm` raises if the job has another owner. Clients that connect during the transaction wait for its end.
+    `confirm` raises an error if the job has another owner. Clients that connect during the transaction wait for its
+    end.
     """
     confirm()
     renaming = timeouts.begin(lambda: _rename(url, database, fence))
     until = time.monotonic() + _RENAME_SECONDS
-    # If this connection breaks, the renaming still goes on, and another try must not begin at the same time.
+    # If this connection breaks, the server still finishes the renaming, and another try must not begin at the same
+    # time.
     with suppress(ServiceDown, StepFailed), cursor(url) as done:
         while not renaming.done() and time.monotonic() < until:
             done.execute(
@@ -127,7 +131,7 @@ def put_in_place(url: str, database: str, fence: Fence, confirm: Callable[[], No
 
 
 def _rename(url: str, database: str, fence: Fence) -> None:
-    """Renames both databases. From the first statement on, new connections to the old one wait."""
+    """Renames both databases. From the first statement on, new connections to the old one have to wait."""
     renamed = sql.SQL("ALTER DATABASE {} RENAME TO {}")
     old, new = sql.Identifier(replaced_name(fence.job)), sql.Identifier(scratch_name(fence))
     with cursor(url) as done:
@@ -146,6 +150,8 @@ def _rename(url: str, database: str, fence: Fence) -> None:
 
 
 def _is_of(done: Any, name: str, role: str) -> bool:
-    """Returns True if the role has a database of this name; another control plane may have one for its own job."""
+    """Returns True if the database of this name belongs to the role; another control plane may use the same name for
+    its own job.
+    """
     done.execute("SELECT 1 FROM pg_database WHERE datname = %s AND pg_get_userbyid(datdba) = %s", (name, role))
     return done.fetchone() is not None

@@ -1,4 +1,4 @@
-"""A server that apps use: its address for workers, which manage it, and its address for apps."""
+"""A server that apps use, with two addresses: one for workers, which manage it, and one for apps."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from norn_tasks.ports import Stop
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """The access to a server that Norn runs and that answers, or to a server that the operator named."""
+    """The access to a server, which either Norn runs or the operator provides."""
 
     url: str
-    """The URL for workers, with the role that may create others."""
+    """The URL for workers; its role may create other roles."""
     scheme: str
     """The scheme of the URLs for apps."""
     seen: str
-    """The address for apps, host:port."""
+    """The address for apps, as host:port."""
     query: str = ""
     """The query of the URLs for apps, such as sslmode=require."""
 
@@ -28,7 +28,9 @@ class Server(Protocol):
     """A server that apps use; it may have to be started first."""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the access to the server, which is started first if Norn runs it. Raises NoService, ServiceDown."""
+        """Returns the access to the server; if Norn runs the server, starts it first. Raises NoService or
+        ServiceDown.
+        """
 
 
 _PORTS = {
@@ -41,12 +43,14 @@ _OF_WORKERS = frozenset(
     {"user", "username", "password", "passfile", "service", "servicefile", "iam"}
     | {"sslcert", "sslkey", "sslpassword", "ssl_certfile", "ssl_keyfile", "ssl_password"}
 )
-"""The parameters of a URL that say who its user is, by a name, a password or a file, or where users are managed."""
+"""The URL parameters that identify a user: by a name, a password or a file, or by the database of users."""
 
 
 @dataclass(frozen=True)
 class GivenServer:
-    """A server of the operator. `seen`: its address for apps; if that is empty, apps use the address of the URL."""
+    """A server that the operator provides. `seen` is its address for apps; if empty, apps use the address in
+    the URL.
+    """
 
     url: str
     seen: str = ""
@@ -60,7 +64,7 @@ class GivenServer:
 
 
 def _for_apps(query: str) -> str:
-    """Returns the parameters for apps. Those that name the workers' user are left out: they would override the app's
+    """Returns the parameters for apps, without those that identify the workers' user, which would override the app's
     user.
     """
     named = ((unquote_plus(each.partition("=")[0]).strip().lower(), each) for each in query.split("&"))
@@ -68,7 +72,7 @@ def _for_apps(query: str) -> str:
 
 
 def no_server(what: str, setting: str, why: str = "") -> NoService:
-    """Returns the error for an app that asks for a kind of server that this Norn does not have."""
+    """Returns the error for an app that needs a kind of server that this Norn does not have."""
     return NoService(
         f"this Norn has no {what} for apps{why}",
         hint=f"name one in {setting}; docs/services.md says what Norn needs there",
@@ -77,7 +81,7 @@ def no_server(what: str, setting: str, why: str = "") -> NoService:
 
 @dataclass(frozen=True)
 class NoServer:
-    """A kind of server that this Norn does not have; `setting` could name one of the operator."""
+    """A kind of server that this Norn does not have; the setting `setting` could name one."""
 
     what: str
     setting: str

@@ -1,4 +1,4 @@
-"""The shared services of apps, on the servers of four kinds."""
+"""The services that apps share, on four kinds of servers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SharedServers:
     def credential(
         self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
     ) -> Secret:
-        """Returns the URL with which the app reaches its parts."""
+        """Returns the URL with which the app reaches its part of a server."""
         role = role_of(app, grant.kind, self._instance)
         access = self._servers[grant.kind].access(stop, apart=apart)
         if grant.kind is ServiceKind.STORAGE:
@@ -56,7 +56,7 @@ class SharedServers:
         _promptly(lambda: ask(url), stop)
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Makes the parts, and lets the credential use them."""
+        """Creates the app's parts of a server, and lets the credential use them."""
         role, url = role_of(app, grant.kind, self._instance), self._url(grant.kind, stop)
         if grant.kind is ServiceKind.STORAGE:
             key = _key(credential)
@@ -76,7 +76,7 @@ class SharedServers:
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Replaces the database of a snapshot with the snapshot."""
+        """Replaces a database with the data of a snapshot of it."""
         url, fence = self._url(ServiceKind.POSTGRES, watch.stop), watch.fence
         if not self._fill(url, snapshot, credential, watch):
             return False
@@ -84,7 +84,7 @@ class SharedServers:
         return True
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
-        """Restores a snapshot into a database that is removed at the end."""
+        """Restores a snapshot into a temporary database, to prove that the snapshot is usable."""
         url = self._url(ServiceKind.POSTGRES, watch.stop)
         try:
             self._fill(url, snapshot, credential, watch)
@@ -92,7 +92,7 @@ class SharedServers:
             restoring.discard(url, self._role(snapshot.app), watch.fence)
 
     def tidy(self, app: str, stop: Stop) -> None:
-        """Removes the databases that restores and drills have left."""
+        """Drops the databases that restores and drills of the app have left."""
         url = self._url(ServiceKind.POSTGRES, stop)
         _promptly(lambda: restoring.tidy(url, self._role(app)), stop)
 
@@ -102,9 +102,9 @@ class SharedServers:
         return _promptly(lambda: postgres.seen(url, names), stop)
 
     def _fill(self, url: str, snapshot: Snapshot, credential: Secret, watch: Watch) -> bool:
-        """Restores a snapshot into a scratch database as the role of the app, and compares the row counts.
+        """Restores a snapshot into a scratch database with the app's role, and compares the row counts.
 
-        A restore can run functions of the app, which must not get the rights of the workers' role.
+        A restore may run functions of the app, and these must not get the rights of the workers' role.
         """
         role = self._role(snapshot.app)
         if not _promptly(lambda: restoring.begin(url, role, watch.fence), watch.stop):
@@ -130,7 +130,7 @@ class SharedServers:
         return self._dumps.remove(file)
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
-        """Removes the parts with their data."""
+        """Removes the app's parts of a server, with their data."""
         role, url = role_of(app, grant.kind, self._instance), self._url(grant.kind, stop)
         work = {
             ServiceKind.POSTGRES: lambda: postgres.remove(url, role, grant.names, last=last),
@@ -145,7 +145,7 @@ class SharedServers:
 
 
 def _key(credential: Secret | None) -> storage.AccessKey | None:
-    """Returns the access key in a credential for a bucket."""
+    """Returns the access key in a credential for a bucket; None without one."""
     parts = urlsplit(credential.reveal()) if credential is not None else None
     if parts is None or not parts.username or not parts.password:
         return None
@@ -153,5 +153,7 @@ def _key(credential: Secret | None) -> storage.AccessKey | None:
 
 
 def _promptly(work: Callable[[], T], stop: Stop) -> T:
-    """Returns the result of the work; raises Stopped if the stop is set first, and the work then goes on harmlessly."""
+    """Returns the result of `work`. Raises Stopped if the stop is set first; the work then continues in the background,
+    which is harmless.
+    """
     return timeouts.wait(timeouts.begin(work), stop)

@@ -1,8 +1,9 @@
-"""Keys and topics of apps on one Valkey or Redis: an ACL user for each app and kind, which sees its own keys only.
+"""Keys and topics of apps on one Valkey or Redis server. There is an ACL user for each app and kind of use, which can
+use only its own keys.
 
-A user's rights are listed, so that a command of a later version is forbidden until it is listed here. Commands such as
-SCAN and PUBSUB CHANNELS are left out: they would list the keys or users of other apps, because no pattern of keys
-limits them. CLIENT TRACKING is left out too: its mode BCAST names each key that any client changes.
+Every permitted command is listed, so that new commands of later versions are forbidden until they are added here.
+Commands such as SCAN and PUBSUB CHANNELS are forbidden: key patterns do not limit them, so they would show the keys or
+users of other apps. CLIENT TRACKING is forbidden too, because its mode BCAST reports each key that any client changes.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ _KEYS = (
     "+@keyspace", "+@connection", "+@transaction", "+@scripting", "+@pubsub", *_CLOSED, "-script|flush",
     "-script|kill", "+info",
 )  # fmt: skip
-"""The rights on a namespace; INFO is one of them, because clients need it for the version, and it names no key."""
+"""The rights on the keys of a namespace. INFO is included, because clients read the version from it and it shows no
+keys.
+"""
 _TOPICS = ("+@stream", "+@connection", "+@transaction", "+exists", "+type", *_CLOSED, "+info")
 
 
 def answers(url: str) -> bool:
-    """Returns True if the server takes commands."""
+    """Returns True if the server accepts commands."""
     try:
         with _client(url) as client:
             return bool(client.ping())
@@ -41,24 +44,24 @@ def answers(url: str) -> bool:
 
 
 def require(url: str) -> None:
-    """Raises ServiceDown if the server takes no commands, StepFailed if it refuses us."""
+    """Raises ServiceDown if the server does not answer, and StepFailed if it refuses Norn's user."""
     with _asked(url) as client:
         client.ping()
 
 
 def allow_keys(url: str, user: str, password: Secret, namespaces: tuple[str, ...]) -> None:
-    """Lets a user work with the keys and channels of namespaces, with this password alone."""
+    """Lets a user work with the keys and channels of namespaces, with this password only."""
     patterns = [rule for name in namespaces for rule in (f"~{name}:*", f"&{name}:*")]
     _allow(url, user, password, patterns, _KEYS)
 
 
 def allow_topics(url: str, user: str, password: Secret, topics: tuple[str, ...]) -> None:
-    """Lets a user work with the streams of topics, with this password alone."""
+    """Lets a user work with the streams of topics, with this password only."""
     _allow(url, user, password, [f"~{topic}" for topic in topics], _TOPICS)
 
 
 def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool) -> None:
-    """Deletes all keys of namespaces; `last`: the user has no others, and is deleted too."""
+    """Deletes all keys of namespaces. `last`: the user has no other namespaces, and is deleted too."""
     with _asked(url) as client:
         for database in _databases(client, url):
             for name in namespaces:
@@ -68,7 +71,7 @@ def remove_keys(url: str, user: str, namespaces: tuple[str, ...], *, last: bool)
 
 
 def remove_topics(url: str, user: str, topics: tuple[str, ...], *, last: bool) -> None:
-    """Deletes the streams of topics; `last`: the user has no others, and is deleted too."""
+    """Deletes the streams of topics. `last`: the user has no other topics, and is deleted too."""
     with _asked(url) as client:
         for database in _databases(client, url) if topics else ():
             database.unlink(*topics)
@@ -89,7 +92,7 @@ def _forget(client: Any, user: str, *, last: bool) -> None:
 
 
 def _keep_users(client: Any) -> None:
-    """Writes the users to the server's disk; a server without a file of users keeps them in its configuration."""
+    """Saves the users to the server's disk. A server without an ACL file stores them in its configuration file."""
     try:
         client.execute_command("ACL SAVE")
     except redis.ResponseError:
@@ -98,10 +101,12 @@ def _keep_users(client: Any) -> None:
 
 
 def _databases(client: Any, url: str) -> Iterator[Any]:
-    """Yields a client of each database that has keys; an app may use any, because its patterns hold in all of them."""
+    """Yields a client for each database that has keys. An app may use any database, because key patterns apply in all
+    of them.
+    """
     for name in client.info("keyspace"):
         with _client(url) as database:
-            # The number in a URL would override an argument with the number.
+            # A database number in the URL would override the number in the argument.
             database.connection_pool.connection_kwargs["db"] = int(name.removeprefix("db"))
             yield database
 
@@ -119,7 +124,9 @@ def _batches(client: Any, pattern: str) -> Iterator[list[bytes]]:
 
 @contextmanager
 def _asked(url: str) -> Iterator[Any]:
-    """Yields a client; raises ServiceDown, or StepFailed for a refusal, neither of which quotes a command."""
+    """Yields a client; raises ServiceDown, or StepFailed if the server refuses a command. Neither error quotes a
+    command.
+    """
     try:
         with _client(url) as client:
             yield client

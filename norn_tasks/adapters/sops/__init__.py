@@ -1,6 +1,7 @@
-"""Files of secrets in the format of sops, with age: a flat YAML map whose values are encrypted one by one.
+"""Files of secrets in the format of the program sops, with age encryption: a flat YAML map with separately encrypted
+values.
 
-The program sops can read the files that Norn writes, and Norn can read the files that sops writes.
+sops can read the files that Norn writes, and Norn can read the files that sops writes.
 """
 
 from norn_tasks.adapters.sops.files import SopsFiles

@@ -1,4 +1,4 @@
-"""Reads and writes whole files of secrets in the format of sops."""
+"""Reads and writes complete files of secrets in the format of sops."""
 
 from __future__ import annotations
 
@@ -30,17 +30,21 @@ _VERSION = "3.9.0"
 _OWN_TOOL = "encrypt a file of NAME: value with sops (docs/secrets.md)"
 
 Unwrap = Callable[[str], bytes | None]
-"""Decrypts the key of a file, which age has encrypted; None if it was not encrypted to the key of this server."""
+"""A function that decrypts the key of a file, which is encrypted with age; returns None if it was not encrypted for
+this server's key.
+"""
 
 
 class SopsFiles:
-    """Implements `ports.SopsFormat`. `unwrap` raises SecretsLocked when this worker has no key."""
+    """Implements `ports.SopsFormat`. `unwrap` raises SecretsLocked if this worker has no key."""
 
     def __init__(self, unwrap: Unwrap) -> None:
         self._unwrap = unwrap
 
     def opened(self, text: str) -> dict[str, Secret]:
-        """Returns the values by name, if the file is complete and unchanged."""
+        """Returns the decrypted values by name, if the file is complete and unchanged; otherwise raises
+        SecretsFileRefused.
+        """
         values, about = _read(text)
         key = self._key_of(about)
         found = {name: decrypted(value, key, f"{name}:") for name, value in values.items()}
@@ -48,7 +52,7 @@ class SopsFiles:
         return {name: Secret(_as_text(name, kind, data)) for name, (kind, data) in found.items()}
 
     def written(self, values: Mapping[str, Secret], recipients: Sequence[str]) -> str:
-        """Returns a file with these values."""
+        """Returns the text of a file with these values."""
         if _SECTION in values:
             raise SecretsFileRefused(
                 f"no secret in a file of sops can have the name {_SECTION}", hint="give it another name"

@@ -1,6 +1,6 @@
-"""The encrypted values of a sops file: AES-256-GCM with a key of the file, bound to the name of each value.
+"""The encrypted values of a sops file. Each is encrypted with AES-256-GCM and the file's key, and bound to its name.
 
-A checksum over all values, the MAC, is encrypted too. It reveals a value that was removed, added or moved.
+A checksum over all values, the MAC, is encrypted too. It reveals whether a value was removed, added or moved.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _VALUE = re.compile(
     rf"ENC\[AES256_GCM,data:(?P<data>{_BASE64}),iv:(?P<iv>{_BASE64}),tag:(?P<tag>{_BASE64}),type:(?P<type>[a-z0-9]+)\]"
 )
 _ENCRYPTED_ONLY = hashlib.sha256(b"sops").digest()
-"""The beginning of the checksum of a file that says `mac_only_encrypted`."""
+"""The beginning of the data for the checksum, if the file says `mac_only_encrypted`."""
 
 
 class SecretsFileRefused(StepFailed):
-    """A file of secrets is not in the format of sops, is encrypted to other keys, or was changed."""
+    """Raised when a file of secrets is not in the format of sops, is encrypted for other keys, or was changed."""
 
     code, status = "secrets_file_refused", 422
 
@@ -37,7 +37,7 @@ def is_encrypted(text: str) -> bool:
 
 def decrypted(text: str, key: bytes, bound_to: str) -> tuple[str, bytes]:
     """Returns the type and the bytes of an encrypted value; raises SecretsFileRefused if it was changed."""
-    # Imported here, because most processes never read such a file.
+    # Imported here and not at the top, because most processes never read such a file.
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -54,7 +54,7 @@ def decrypted(text: str, key: bytes, bound_to: str) -> tuple[str, bytes]:
 
 
 def encrypted(data: bytes, key: bytes, bound_to: str) -> str:
-    """Returns a text value in encrypted form."""
+    """Returns a text value in its encrypted form."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     nonce = secrets.token_bytes(_NONCE_BYTES)

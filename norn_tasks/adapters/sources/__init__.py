@@ -1,1 +1,1 @@
-"""Sources: git repositories, directories of this machine, uploaded archives."""
+"""Where the source of an app comes from: git repositories, directories of this machine, and uploaded archives."""

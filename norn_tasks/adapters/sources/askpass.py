@@ -1,6 +1,6 @@
-"""The program that git asks for a user name and a password: it prints them from its environment.
+"""The program that git calls for a user name and a password. It prints them from its environment.
 
-So no argument, no address and no file contains a token. Only the user that runs git can read git's environment.
+So the token appears in no argument, URL or file. Only the user who runs git can read git's environment.
 """
 
 from __future__ import annotations

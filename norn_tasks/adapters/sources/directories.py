@@ -1,4 +1,4 @@
-"""Reads apps from directories on this machine: makes a private copy, and names its content."""
+"""Reads apps from directories on this machine: makes a private copy, and computes the revision from its content."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _PACKED = re.compile(rf"^({FULL_SHA}) (\S+)$", re.MULTILINE)
 
 
 class LocalDirectories:
-    """Implements `ports.Directories`; `most` bytes bound a source."""
+    """Implements `ports.Directories`; `most` is the limit of a source in bytes."""
 
     def __init__(self, *, most: int) -> None:
         self._most = most
 
     def checkout(self, origin: Path, into: Path, watch: Watch) -> Checkout:
-        """Copies the tree into `into` and names its revision.
+        """Copies the directory tree into `into`, and returns its revision.
 
-        The revision is the commit if the directory itself has a `.git` and the copy equals the commit; else `dir-` and
-        the beginning of a hash of the copy. A repository around the directory is never used.
+        The revision is the git commit if the directory itself has a `.git` and the copy equals that commit. Otherwise
+        it is `dir-` and the beginning of a hash of the copy. The repository of a parent directory is never used.
         """
         if not origin.is_dir():
             raise SourceError(
@@ -47,7 +47,9 @@ class LocalDirectories:
 
 
 def _head(repository: Path) -> str | None:
-    """Returns the commit that is checked out; does not ask git, which would read the repository's configuration too."""
+    """Returns the commit that is checked out. It reads files and does not call git, because git would read the
+    repository's configuration too.
+    """
     if repository.is_symlink() or not repository.is_dir():
         return None
     head = _text(repository / "HEAD").strip()
@@ -59,10 +61,10 @@ def _head(repository: Path) -> str | None:
 
 
 def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
-    """Returns True when the copy has the files of the commit, and no others except those that the commit ignores.
+    """Returns True if the copy has exactly the files of the commit, apart from files that the commit ignores.
 
-    The check runs in a repository of our own that borrows the objects, so that foreign configuration and hooks are
-    never read.
+    The check runs in a separate repository of Norn's that borrows the objects. So the configuration and hooks of the
+    foreign repository are never read.
     """
     untold: list[str] = []
     quiet = Watch(watch.fence, untold.append, watch.stop)
@@ -76,7 +78,7 @@ def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
             read = git.call(["read-tree", head], _GIT_TIMEOUT)
             status = git.call(["status", "--porcelain"], _GIT_TIMEOUT, work_tree=copy, hear=changed.append)
         except StepFailed:
-            # Without git, or if git takes too long, the tree is named by its content.
+            # If git is missing or takes too long, the revision is a hash of the content.
             return False
     return read.code == 0 and status.code == 0 and not changed
 

@@ -1,4 +1,6 @@
-"""Fetches one commit from a git repository of somebody else, within limits, and runs nothing that it contains."""
+"""Fetches one commit from a foreign git repository, within limits, and executes nothing that the repository
+contains.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from norn_tasks.domain.sources.source_tree import DEEPEST, MOST_FILES
 from norn_tasks.ports import Checkout, Difference, GitLogins, Say, Watch
 
 _HISTORY = 16
-"""A fetch may be this many times as large as the largest source: some servers send the whole history."""
+"""A fetch may be this many times larger than the largest source, because some servers send the complete history."""
 
 _EVERYTHING = ("+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*")
 
@@ -31,7 +33,7 @@ _MAYBE_SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
 class GitCommand:
-    """Implements `ports.Git` with the git program. `timeout` seconds and `most` bytes bound a checkout."""
+    """Implements `ports.Git` with the git program. A checkout is limited by `timeout` seconds and `most` bytes."""
 
     def __init__(
         self, *, allow_private: bool, timeout: float, most: int, ca: Path | None = None, logins: GitLogins | None = None
@@ -43,7 +45,7 @@ class GitCommand:
         self._most = most
 
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
-        """Checks out exactly the commit that `ref` names, into the directory `into`, without .git."""
+        """Checks out the commit that `ref` names into the directory `into`, without .git."""
         try:
             names.ref(ref)
         except InvalidRequest as error:
@@ -54,25 +56,25 @@ class GitCommand:
             return fetch.checkout(ref, into)
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
-        """Returns the commit that a branch names now; nothing is fetched."""
+        """Returns the commit that a branch points to now, without fetching anything."""
         with self._fetch(url, watch) as fetch:
             return fetch.newest(branch)
 
     def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
-        """Fetches two commits without their history, and compares them by their files."""
+        """Fetches two commits without their history, and compares their files."""
         with self._fetch(url, watch) as fetch:
             return fetch.difference(before, after)
 
     @contextmanager
     def _fetch(self, url: str, watch: Watch, beside: Path | None = None) -> Iterator[_Fetch]:
-        """Makes a repository for the block; raises SourceError for an address that git may not reach."""
+        """Creates a temporary repository for the block; raises SourceError if git may not connect to the address."""
         way = resolved_address(url, allow_private=self._allow_private, stop=watch.stop)
         if beside is not None:
             beside.mkdir(parents=True, exist_ok=True)
         try:
             with tempfile.TemporaryDirectory(dir=beside, prefix="git-") as scratch:
                 login = self._logins.of(url) if self._logins is not None and url.startswith("https://") else None
-                # A redirect would send the token to another host.
+                # Redirects are refused, because a redirect would send the token to another host.
                 more = self._trust if login is None else (*self._trust, "http.followRedirects=false")
                 asking = {} if login is None else askpass.environment(Path(scratch), login)
                 home = Path(scratch) / "repository"
@@ -86,7 +88,7 @@ class GitCommand:
 
 
 class _Fetch:
-    """One checkout, in a repository of its own that is thrown away afterwards."""
+    """One fetch, in a repository of its own that is deleted afterwards."""
 
     def __init__(self, git: HardenedGit, url: str, most: int, until: float) -> None:
         self._git = git
@@ -108,7 +110,7 @@ class _Fetch:
         return Checkout(into, sha)
 
     def newest(self, branch: str) -> str | None:
-        """Asks which commit a branch names."""
+        """Asks the server which commit a branch points to."""
         self._git.make(self._left())
         heard: list[str] = []
         wanted = f"refs/heads/{branch}"
@@ -119,7 +121,7 @@ class _Fetch:
         return next((sha for sha, _, name in named if name == wanted and _SHA.fullmatch(sha)), None)
 
     def difference(self, before: str, after: str) -> Difference:
-        """Compares the files of two commits, of which neither may be over the limits of a checkout."""
+        """Compares the files of two commits; both must be within the limits of a checkout."""
         self._git.make(self._left())
         self._weigh_tree(self._commit(after))
         try:
@@ -134,7 +136,7 @@ class _Fetch:
         return Difference(tuple(map(_unquoted, heard)))
 
     def _commit(self, ref: str) -> str:
-        """Fetches the ref and returns its commit."""
+        """Fetches the ref, and returns its commit."""
         if _SHA.fullmatch(ref):
             fetched = self._fetch(ref)
         else:
@@ -144,14 +146,15 @@ class _Fetch:
             fetched = found is not None and self._fetch(found)
         if fetched:
             return self._resolved("FETCH_HEAD") or self._must(ref, None)
-        # The server does not send single commits, or the commit's name is shortened: fetch all branches and tags.
+        # The server does not send single commits, or the commit's name is shortened: then all branches and tags are
+        # fetched.
         everything = self._call(["fetch", "--quiet", "--no-tags", "--", self._url, *_EVERYTHING])
         if everything.code != 0:
             raise self._failed(everything)
         return self._must(ref, self._first_resolved(ref))
 
     def _advertised(self, ref: str) -> str | None:
-        """Returns the full name of the branch of this name, or else of the tag; None if there is neither."""
+        """Returns the full name of the branch with this name, or otherwise of the tag; None if neither exists."""
         wanted = [f"refs/heads/{ref}", f"refs/tags/{ref}"]
         heard: list[str] = []
         listed = self._call(["ls-remote", "--", self._url, *wanted], hear=heard.append)
@@ -178,7 +181,7 @@ class _Fetch:
         return sha
 
     def _weigh_tree(self, sha: str) -> None:
-        """Raises SourceError when the files of the commit are over the limits, before one of them is written."""
+        """Raises SourceError if the files of the commit exceed the limits, before any file is written."""
         size = files = 0
 
         def weigh(line: str) -> None:
@@ -197,7 +200,9 @@ class _Fetch:
             raise self._failed(listed)
 
     def _weigh_files(self, into: Path) -> None:
-        """Raises SourceError if attributes of the repository, such as `ident`, made the files larger than the limit."""
+        """Raises SourceError if attributes of the repository, such as `ident`, made the written files larger than the
+        limit.
+        """
         if sum(_size(Path(here) / name) for here, _, names in os.walk(into) for name in names) > self._most:
             raise self._too_large()
 
@@ -242,7 +247,7 @@ class _Fetch:
 
 
 def _unquoted(path: str) -> str:
-    """Returns a path without the C quoting that git adds to a path with control characters or quotes."""
+    """Returns a path without the C-style quoting that git uses for paths with control characters or quotes."""
     if not path.startswith('"'):
         return path
     return path[1:-1].encode("latin-1", "backslashreplace").decode("unicode_escape")
@@ -252,5 +257,5 @@ def _size(path: Path) -> int:
     try:
         return path.lstat().st_size
     except FileNotFoundError:
-        # Git renames a complete pack; the next check finds it under its new name.
+        # Git renames a pack when it is complete; the next check finds the pack under its new name.
         return 0

@@ -1,4 +1,6 @@
-"""The addresses from which git may fetch: public, by https or ssh, or what an operator allows (docs/security.md 3)."""
+"""The addresses from which git may fetch: public ones, by https or ssh, and those that an operator allows
+(docs/security.md 3).
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,17 @@ _SSH = "ssh -oBatchMode=yes -oStrictHostKeyChecking=accept-new -oConnectTimeout=
 
 @dataclass(frozen=True)
 class GitAddress:
-    """The configuration and ssh command with which git can only reach the address that was checked."""
+    """The git configuration and ssh command with which git can only reach the address that was checked."""
 
     config: tuple[str, ...]
     ssh: str = _SSH
 
 
 def resolved_address(url: str, *, allow_private: bool, stop: Stop, resolve: Resolve = socket.getaddrinfo) -> GitAddress:
-    """Checks an address and returns how to reach it; raises SourceError if Norn does not fetch from it.
+    """Checks an address and returns how git can reach it; raises SourceError if Norn may not fetch from it.
 
-    The host is resolved here, and git connects to the address that was checked, even if the name changes afterwards.
+    The host name is resolved here, and git connects to the IP address that was checked, even if the name changes
+    afterwards.
     """
     scheme, host, port = _parts(url)
     allowed = ("https", "ssh", "file") if allow_private else ("https", "ssh")

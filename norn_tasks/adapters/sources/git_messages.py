@@ -1,4 +1,6 @@
-"""The messages of git and ssh when they cannot read a repository: the line with the reason, and a hint."""
+"""Explains why git or ssh could not read a repository: finds the line with the reason in their output, and adds
+a hint.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ _KEY = f"a key without passphrase in ~/.ssh of {_USER} (docs/sources.md, Private
 _BY_SSH = f"a private one needs a token (norn repo login URL), or ssh: repo.url: git@host:path.git, and {_KEY}"
 
 _NO_MORE = "Could not read from remote repository"
-"""The text that git adds after a reason from ssh or from the server: the other lines have the reason."""
+"""A text that git always adds. It gives no reason; other lines have the reason, from ssh or from the server."""
 
 _KNOWN = (
     (r"returned error: 30\d|redirect",
@@ -23,7 +25,7 @@ _KNOWN = (
 
 
 def explained(lines: Sequence[str], code: int) -> tuple[str, str]:
-    """Returns why the repository could not be read, from the last lines of git and ssh, and a hint."""
+    """Returns why the repository could not be read, according to the last lines of git and ssh, and a hint."""
     for pattern, hint in _KNOWN:
         known = next((line for line in lines if re.search(pattern, line, re.IGNORECASE)), "")
         if known:

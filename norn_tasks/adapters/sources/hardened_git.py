@@ -1,4 +1,6 @@
-"""Calls git without hooks, prompts, foreign configuration, or protocols that were not allowed (docs/security.md 3)."""
+"""Calls git without hooks, without prompts, without foreign configuration, and only with permitted protocols
+(docs/security.md 3).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _CONFIG = (
     "credential.helper=",
     "submodule.recurse=false",
     "fetch.recurseSubmodules=false",
-    # Everything that is fetched goes into one file, so that its growth can be watched.
+    # Everything that is fetched goes into one pack file, so that its growth can be watched.
     "fetch.unpackLimit=1",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -42,14 +44,14 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class HardenedGit:
-    """A repository of our own at `git_dir`, on which git is called."""
+    """A repository of Norn's at `git_dir`, on which git is called."""
 
     git_dir: Path
     watch: Watch
     config: tuple[str, ...] = ()
     ssh: str = "ssh -oBatchMode=yes"
     login: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment with which git asks for user and password (see `askpass`)."""
+    """The environment from which git gets user and password (see `askpass`)."""
 
     def call(
         self,
@@ -60,7 +62,7 @@ class HardenedGit:
         hear: Say | None = None,
         check: Callable[[], None] | None = None,
     ) -> Completed:
-        """Runs `git words…` on the repository; its stderr goes to `say`, its stdout to `hear`."""
+        """Runs `git <words>` on the repository. Lines of stderr are passed to `say`, and lines of stdout to `hear`."""
         argv = ["git", *(word for each in (*_CONFIG, *self.config) for word in ("-c", each))]
         argv += [f"--git-dir={self.git_dir}", *([f"--work-tree={work_tree}"] if work_tree is not None else [])]
         env = base_environment() | _ENVIRONMENT | {"GIT_SSH_COMMAND": self.ssh, **self.login}

@@ -1,4 +1,6 @@
-"""Copies a source tree (links as links) and names it by its content. It has limits, because the tree is not trusted."""
+"""Copies a source tree (links as links), and computes its revision from its content. The copy has limits, because the
+tree is not trusted.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from norn_tasks.domain.sources.source_tree import DEEPEST, LEFT_OUT, EntryKind, 
 from norn_tasks.ports import Watch
 
 _PIECE = 1024 * 1024
-"""The bytes that are copied at a time."""
+"""The bytes that are copied in one step."""
 
 
 @dataclass
@@ -78,7 +80,7 @@ class TreeCopy:
             self.watch.say(f"{path} is neither file, directory nor link, and is left out\n")
 
     def _file(self, path: str, target: Path) -> tuple[bool, str]:
-        """Copies a file; returns whether it may be executed, and the hash of its content."""
+        """Copies a file; returns whether the file is executable, and the hash of its content."""
         content = hashlib.sha256()
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as source:
             runs = bool(os.fstat(source.fileno()).st_mode & stat.S_IXUSR)

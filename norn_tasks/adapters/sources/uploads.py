@@ -1,4 +1,4 @@
-"""Unpacks an uploaded source from the store into a private directory of this machine."""
+"""Unpacks an uploaded source from the database into a private directory of this machine."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from norn_tasks.ports import Checkout, Uploads, Watch
 
 
 class UnpackedUploads:
-    """Implements `ports.Sources` over `uploads`; `most` bytes bound a source."""
+    """Implements `ports.Sources` over `uploads`; `most` is the limit of a source in bytes."""
 
     def __init__(self, uploads: Uploads, *, most: int) -> None:
         self._uploads = uploads
         self._most = most
 
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
-        """Unpacks the tree into `into`, and checks that the revision names it."""
+        """Unpacks the tree into `into`, and checks that its content has this revision."""
         trees.remove(into)
         into.mkdir(parents=True)
         stored = io.BufferedReader(_StoredPieces(self._uploads.pieces(app, revision)))
@@ -34,7 +34,9 @@ class UnpackedUploads:
 
 
 class _Unpacking:
-    """Writes the entries of an archive (ArchiveConsumer): every parent is a directory made here, never a link."""
+    """Writes the entries of an archive (ArchiveConsumer). Every parent directory is one that this class created, never
+    a link.
+    """
 
     def __init__(self, into: Path, watch: Watch) -> None:
         self._into, self._watch = into, watch
@@ -58,14 +60,14 @@ class _Unpacking:
 
 
 class _StoredPieces(io.RawIOBase):
-    """Stored chunks as a readable file."""
+    """Makes stored chunks readable as a file."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Returns True: it can be read."""
+        """Returns True."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed says WriteableBuffer

@@ -1,7 +1,7 @@
-"""The key of the API: it seals the secrets with which the API itself checks signatures.
+"""The key of the API, which encrypts the secrets that the API itself uses to check signatures.
 
-Secrets of apps are sealed to the workers, and the API cannot open them. But the API itself checks the signature of a
-delivery. So it needs the secrets of webhooks, and a key of its own, which opens nothing else.
+Secrets of apps are encrypted for the workers, and the API cannot decrypt them. But the API checks the signatures of
+webhook deliveries. So it needs the secrets of webhooks, and a key of its own, which decrypts nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BACK = "put it back from a backup, or make new secrets: norn webhook rotate ID"
 
 
 class ApiKey:
-    """The private key in `file`, which is created when the first secret is sealed."""
+    """The private key in `file`, which is created when the first secret is encrypted."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -26,11 +26,11 @@ class ApiKey:
         self._key = ""
 
     def seal(self, secret: Secret) -> bytes:
-        """Returns a secret that only this key opens; raises SecretsLocked if the file cannot be used."""
+        """Encrypts a secret so that only this key decrypts it; raises SecretsLocked if the file cannot be used."""
         return sealing.seal(secret.reveal(), sealing.recipient_of(self._read(may_make=True)))
 
     def open(self, sealed: bytes) -> Secret:
-        """Returns a secret that was sealed to this key; raises SecretsLocked."""
+        """Decrypts a secret that was encrypted for this key; raises SecretsLocked."""
         try:
             return Secret(sealing.unseal(sealed, self._read(may_make=False)))
         except sealing.CannotOpen:
@@ -56,7 +56,9 @@ class ApiKey:
 
 
 def _make(file: Path) -> None:
-    """Writes a new key into a file that only we can read; if two processes do so at once, the first file is kept."""
+    """Writes a new key into a file that only this user can read. If two processes do so at the same time, the first
+    file is kept.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

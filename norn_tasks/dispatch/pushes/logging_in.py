@@ -1,4 +1,6 @@
-"""Logins of private repositories. Their tokens are sealed to the workers, because only workers read repositories."""
+"""Logins for private repositories. Their tokens are encrypted for the workers, because only workers read
+repositories.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ _MOST = 4096
 
 
 def set_login(tx: Tx, url: str, username: str, token: Secret, *, actor: str) -> int:
-    """Sets the login of the repository at an https address; raises InvalidRequest, or Conflict without a key."""
+    """Sets the login for the repository at an https address. Raises InvalidRequest; raises Conflict if the server has
+    no key for encryption.
+    """
     repo_url(url)
     if not url.startswith("https://"):
         raise InvalidRequest("url: only a repository at an https address has a login", hint="ssh uses a key")
@@ -31,5 +35,5 @@ def set_login(tx: Tx, url: str, username: str, token: Secret, *, actor: str) -> 
 
 
 def remove_login(tx: Tx, login: int) -> None:
-    """Removes the login of a repository; raises NotFound."""
+    """Removes the login for a repository; raises NotFound."""
     logins.remove(tx, login)

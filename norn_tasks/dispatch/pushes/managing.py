@@ -1,4 +1,4 @@
-"""Making, rotating and removing the webhook of a repository; its secret is returned once, and kept sealed."""
+"""Creates, rotates and removes the webhook of a repository. Its secret is returned once, and stored encrypted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from norn_tasks.store.database.session import Tx
 
 
 def create_webhook(tx: Tx, key: ApiKey, url: str, *, actor: str) -> tuple[int, Secret]:
-    """Makes the webhook of the repository at an address; raises InvalidRequest, Conflict or SecretsLocked."""
+    """Creates the webhook of the repository at an address; raises InvalidRequest, Conflict or SecretsLocked."""
     repo_url(url)
     secret = Secret(fresh_secret())
     return webhooks.create(tx, url, key.seal(secret), actor=actor), secret
@@ -25,5 +25,5 @@ def rotate_webhook(tx: Tx, key: ApiKey, webhook: int) -> Secret:
 
 
 def remove_webhook(tx: Tx, webhook: int) -> None:
-    """Removes a webhook: its address answers 401 from now on. Raises NotFound."""
+    """Removes a webhook, so that its address answers 401 from now on. Raises NotFound."""
     webhooks.remove(tx, webhook)

@@ -1,4 +1,4 @@
-"""Requests polls of repositories without a webhook, so that the status of an app can say "update available"."""
+"""Requests polls of repositories that have no webhook, so that the status of an app can say "update available"."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from norn_tasks.store.status import apps
 from norn_tasks.store.status.apps import AppFilter
 
 _KEY = "poll"
-"""The dedupe key of all polls: there is one poll at a time, so polls never occupy more than one worker."""
+"""The dedupe key of all polls, so that only one poll runs at a time and polls occupy at most one worker."""
 _AT_ONCE = 10
 _EVERY_APP = AppFilter(hidden=True)
 
 
 def request_due_polls(intake: Intake, *, actor: str) -> Accepted | None:
-    """Requests a poll of some of the branches that are due; None if none is due, or a poll is queued or running."""
+    """Requests a poll of some of the branches that are due; returns None if none is due, or if a poll is queued or
+    running.
+    """
     every = intake.settings.poll_seconds
     if not every:
         return None

@@ -1,6 +1,6 @@
 """Pushes that webhooks report: each is recorded once, and a job is accepted for each app that may need a deploy.
 
-The job compares the commit with the app's live release, because only git knows which files differ: the lists in a
+The job compares the commit with the app's live release. Only git knows which files differ, because the lists in a
 delivery are truncated.
 """
 
@@ -29,34 +29,34 @@ _EVERY_APP = AppFilter(hidden=True)
 
 @dataclass(frozen=True)
 class ReceivedDelivery:
-    """A request of a webhook whose signature was checked."""
+    """A request to a webhook, after its signature was checked."""
 
     webhook: int
     delivery: str
     """The id that the sender gave to the delivery."""
     body: bytes
-    """Its body, as it was signed."""
+    """Its body, over which the signature was computed."""
     event: ReportedEvent
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of its id and body.
+        """The SHA-256 of the delivery's id and body.
 
-        GitLab's body has no time and no id, so it is the same again when a branch is moved away and back.
+        GitLab's body contains neither a time nor an id, so it repeats when a branch is moved away and back.
         """
         return hashlib.sha256(self.delivery.encode() + b"\n" + self.body).hexdigest()
 
 
 @dataclass(frozen=True)
 class Reception:
-    """The consequence of a delivery: a sentence, and the job of each app."""
+    """The result of a delivery: a sentence, and the job of each app."""
 
     outcome: str
     jobs: tuple[tuple[str, int], ...] = ()
 
 
 def receive(intake: Intake, received: ReceivedDelivery) -> Reception:
-    """Records a delivery and accepts its jobs in one transaction; raises NotFound for a webhook that was removed."""
+    """Records a delivery and accepts its jobs in one transaction; raises NotFound if the webhook was removed."""
     with intake.database.transaction() as tx:
         webhook = webhooks.one(tx, received.webhook)
         id = pushes.record(tx, received.webhook, received.digest, received.delivery, received.event)

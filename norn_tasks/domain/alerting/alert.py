@@ -1,7 +1,7 @@
 """Alerts: problems of an app or of the server that people are notified of, and the rules that raise and resolve them.
 
-An alert stays open until its rule resolves it, and a rule has at most one open alert of a kind for an app. One problem
-is therefore reported once, however long it lasts. docs/alerts.md and docs/cron.md say when each kind is raised and
+An alert stays open until its rule resolves it, and a rule has at most one open alert of a kind for an app. So each
+problem is reported once, no matter how long it lasts. docs/alerts.md and docs/cron.md say when each kind is raised and
 resolved.
 """
 

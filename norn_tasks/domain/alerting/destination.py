@@ -33,7 +33,7 @@ _HOSTS = {
 
 
 def format_of(url: str, wanted: NotificationFormat | None, *, field: str) -> NotificationFormat:
-    """Returns the wanted format, or if none is wanted, the one that the address implies.
+    """Returns the wanted format; if it is None, the format that the address implies.
 
     Raises InvalidRequest if the wanted format does not fit the address.
     """
@@ -57,7 +57,9 @@ def _implied(url: str) -> NotificationFormat:
 
 
 def address(text: str, *, field: str, private: bool) -> str:
-    """Returns the text if notifications may go there: `mailto:` with mail addresses, or a URL that Norn may call."""
+    """Returns the text if it is a valid address for notifications: `mailto:` with mail addresses, or a URL that Norn
+    may call.
+    """
     return _mailto(text, field) if is_mail(text) else outside_url(text, field=field, private=private)
 
 
@@ -114,7 +116,7 @@ def outside_url(text: str, *, field: str, private: bool) -> str:
 def shown_url(url: str) -> str:
     """Returns an address as lists show it: without the part after the host, which is often a secret itself.
 
-    A `mailto:` address is shown whole.
+    A `mailto:` address is shown completely.
     """
     if is_mail(url):
         return url

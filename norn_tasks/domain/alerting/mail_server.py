@@ -1,4 +1,4 @@
-"""The mail server of NORN_SMTP_URL."""
+"""Reads the mail server from the setting NORN_SMTP_URL."""
 
 from __future__ import annotations
 

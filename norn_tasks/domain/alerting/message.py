@@ -13,7 +13,7 @@ from norn_tasks.domain.quantities import duration_text
 
 _RAISED, _RESOLVED = "alert.raised", "alert.resolved"
 _LONGEST = 400
-"""The most characters of a sentence in a message; `norn alerts` shows the whole sentence."""
+"""The most characters of a sentence in a message; `norn alerts` shows the complete sentence."""
 _SHOWN = 8
 """The most reports that one message shows."""
 
@@ -34,7 +34,7 @@ class AlertMessage:
     title: str
     """One line with the server, and with the app, kind and state of the alert, or the number of alerts."""
     text: str
-    """The lines below it."""
+    """The lines after the title."""
     level: Level
     """Its importance."""
 

@@ -38,16 +38,16 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True)
 class Parcel:
-    """A delivery that a worker is to send, with its destination's secret still sealed."""
+    """A delivery that a worker has to send; the secret of its destination is still encrypted."""
 
     id: str
-    """The id under which the receiver sees it."""
+    """The id of the delivery that the receiver sees."""
     event: str
     """The event that it reports."""
     url: str
     """The address of the destination."""
     sealed: Sealed | None
-    """The secret that signs it; None for every format except `json`."""
+    """The secret for the signature; None for every format except `json`."""
     body: Mapping[str, Any]
     """The report."""
     at: int
@@ -60,7 +60,7 @@ class Parcel:
     """The mail addresses that must still get the message; if empty, all addresses of the destination."""
 
     def content(self) -> bytes:
-        """Returns the bytes of the body, the same on every try."""
+        """Returns the bytes of the body, which are the same on every try."""
         return json.dumps(self.body, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
     def headers(self, secret: Secret) -> dict[str, str]:

@@ -1,4 +1,6 @@
-"""The log lines of an app's containers, which are kept after the containers are gone, and queries for these lines."""
+"""The log lines of an app's containers, which are stored longer than the containers exist, and queries for
+these lines.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ NOTE = 0
 """The number of the stream of lines that Norn itself wrote into a log; 1 is stdout, and 2 is stderr."""
 
 MISSING = "… lines are missing here: the app wrote more than its engine keeps until Norn reads it …"
-"""The text of the line that is kept where the engine dropped lines before Norn read them."""
+"""The text of the line that is stored where the engine dropped lines before Norn could read them."""
 
 DROPPED = "… lines are left out here: they were deleted before this reader got to them …"
 """The text of the line that a reader gets in place of old lines that were deleted before they reached the reader."""
@@ -23,7 +25,7 @@ For each stream, it has the time of the last entry that was read, and how many e
 
 
 class LogOrigin(NamedTuple):
-    """The origin of lines: a container, a pod, or an instance of another engine.
+    """Identifies the container, pod or Incus instance that wrote a line.
 
     `container` is the id that its engine gave it; `replica` is its number among the replicas of its release.
     """
@@ -50,7 +52,7 @@ class KeptLine(NamedTuple):
 
 @dataclass(frozen=True)
 class LineBatch:
-    """Lines of one container, in the order in which it wrote them. Either all of them are kept, or none."""
+    """Lines of one container, in the order in which it wrote them. Either all of them are stored, or none."""
 
     times: Sequence[int]
     """The time of each line, in nanoseconds since 1970."""
@@ -63,7 +65,7 @@ class LineBatch:
 
 
 class Place(NamedTuple):
-    """A position in an app's kept lines; all lines before it were read."""
+    """A position in an app's stored lines; all lines before it have been read."""
 
     number: int
     offset: int
@@ -71,10 +73,10 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class LogQuestion:
-    """A query for some of the kept lines of an app."""
+    """A query for some of the stored lines of an app."""
 
     tail: int = 100
-    """The most lines that are returned: the last ones."""
+    """The most lines to return; these are the last ones."""
     since: int | None = None
     """Only lines of this time or later, in nanoseconds since 1970."""
     until: int | None = None
@@ -95,7 +97,7 @@ class LogQuestion:
         return self != plain
 
     def covers(self, origin: LogOrigin) -> bool:
-        """Returns True if lines of this container may be in the result."""
+        """Returns True if the result may contain lines of this container."""
         return (
             self.release in (None, origin.release)
             and self.replica in (None, origin.replica)
@@ -103,13 +105,13 @@ class LogQuestion:
         )
 
     def within(self, at: int) -> bool:
-        """Returns True if a line of this time may be in the result."""
+        """Returns True if the result may contain a line with this time."""
         return (self.since is None or at >= self.since) and (self.until is None or at < self.until)
 
 
 @dataclass
 class LineNames:
-    """The names under which containers are shown together.
+    """The names under which containers are shown to people.
 
     If two containers have the same name, a part of the second one's id is added to its name.
     """

@@ -15,7 +15,7 @@ SYNTAX = "write it as for grep -E, where \\d and \\b work too; put \\ before a s
 def compiled(expression: str, flags: str = "") -> Any:
     """Returns a compiled expression over bytes; raises InvalidRequest, which names the field `grep`.
 
-    The expression cannot match a line end, except with `\\C`.
+    The expression cannot match a line end, unless it contains `\\C`.
     """
     import re2
 

@@ -12,9 +12,9 @@ _SECOND = 10**9
 
 
 def parse_time(text: str, now: float, field: str) -> int:
-    """Returns the moment that a text means, in nanoseconds since 1970; raises InvalidRequest.
+    """Parses a time that a person wrote, and returns it in nanoseconds since 1970; raises InvalidRequest.
 
-    The text is a time, which is UTC if it has no zone, or a duration before `now`.
+    The text is either a time (UTC if it has no zone) or a duration, which is subtracted from `now`.
     """
     try:
         return int((now - parse_duration(text)) * _SECOND)
@@ -31,6 +31,6 @@ def parse_time(text: str, now: float, field: str) -> int:
 
 
 def time_text(at: int) -> str:
-    """Returns a time in UTC with microseconds; sorted alphabetically, such texts are in the order of time."""
+    """Returns a time in UTC with microseconds. The alphabetical order of such texts is the order of time."""
     second, rest = divmod(at, _SECOND)
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

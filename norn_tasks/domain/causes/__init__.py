@@ -1,7 +1,7 @@
 """Finds the cause of a failure in its evidence: the last lines of a program, its exit code, its open ports.
 
-A rule looks for one cause and knows the hint that helps. The first rule that applies wins, so specific rules are
-above general ones. If none applies, the cause is the line of the output that a person would look for: the last error.
+Each rule looks for one cause and gives a hint. The first rule that matches decides, so specific rules come before
+general ones. If no rule matches, the cause is the output line that a person would look for: the last error.
 """
 
 from norn_tasks.domain.causes.evidence import Cause, Evidence, OpenSocket, ProgramFile

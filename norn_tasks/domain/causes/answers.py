@@ -1,4 +1,4 @@
-"""Causes of a bad answer to a health check: TLS, a refused host name, a missing page, an error of the app."""
+"""Rules for a bad answer to a health check: TLS, a refused host name, a missing page, or an error in the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evidence of a failure, and the cause that a rule finds in it."""
+"""The evidence about a failure, and the cause that a rule finds in it."""
 
 from __future__ import annotations
 
@@ -35,36 +35,36 @@ class Evidence:
     """The facts about a container or a build that has failed."""
 
     lines: tuple[str, ...] = ()
-    """The last lines of its output, oldest first."""
+    """The last lines of output, oldest first."""
     around: tuple[str, ...] = ()
-    """All lines of its output, when `lines` has only one: another line may name the file and line of an error."""
+    """All lines of output, if `lines` has only one of them. Another line may contain the file and line of an error."""
     exit_code: int | None = None
-    """Its exit code; None while it runs."""
+    """The exit code; None while the container runs."""
     port: int | None = None
-    """The port on which it should listen."""
+    """The port on which the app should listen."""
     read_only: bool = False
-    """True when Norn made its root file system read-only."""
+    """True if Norn made the container's root file system read-only."""
     volumes: tuple[str, ...] = ()
-    """The paths of its volumes."""
+    """The paths of the container's volumes."""
     user: str = ""
-    """The user of its image; empty for root."""
+    """The user of the image; empty for root."""
     program: ProgramFile | None = None
     """The file that could not be executed, if there is one."""
     sockets: tuple[OpenSocket, ...] | None = None
-    """The sockets on which it listens; None if they cannot be known."""
+    """The sockets on which the container listens; None if they cannot be found."""
     beside: bool = False
-    """True when an older replica of the app runs at the same time."""
+    """True if an older replica of the app runs at the same time."""
     waits_for_lock: bool = False
-    """True when one of its processes waits for a lock on a file."""
+    """True if a process of the container waits for a lock on a file."""
     tls: bool = False
-    """True when its port answers a TLS handshake."""
+    """True if the container's port answers a TLS handshake."""
     environment: frozenset[str] = frozenset()
-    """The names of its environment variables."""
+    """The names of the container's environment variables."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A cause: the text that completes the sentence about the failure, and a hint, which may be empty."""
+    """A cause of a failure: the text that completes the sentence about the failure, and a hint, which may be empty."""
 
     text: str
     hint: str = ""

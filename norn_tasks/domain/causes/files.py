@@ -1,4 +1,6 @@
-"""Causes in the file system: it is read-only or full, or a file is missing, is locked, or belongs to another user."""
+"""Rules for causes in the file system: it is read-only or full, or a file is missing, locked, or owned by
+another user.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the cause when a container has ended or is not ready, or when a build has failed: the rules in their order."""
+"""Applies the rules in their order, to find why a container has ended or is not ready, or why a build has failed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OF_AN_END: tuple[Rule, ...] = (
     program.missing_program,
     files.missing,
 )
-"""The rules for a container that has ended. They look at the line of its output that names the error."""
+"""The rules for a container that has ended. They read the line of its output that names the error."""
 
 ANYWHERE: tuple[Rule, ...] = (
     program.not_executable,
@@ -49,7 +49,7 @@ ANYWHERE: tuple[Rule, ...] = (
     network.unknown,
     languages.script,
 )
-"""The rules whose signs are clear enough to be looked for in all other lines as well."""
+"""The rules with signs that are clear enough to search for them in all other lines too."""
 
 OF_SILENCE: tuple[Rule, ...] = (
     listening.wrong_address,

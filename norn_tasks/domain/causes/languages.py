@@ -1,4 +1,4 @@
-"""Causes in the app itself: a variable or a module that is missing, a script that does not exist, too little memory."""
+"""Rules for causes in the app itself: a missing variable, module or script, or too little memory."""
 
 from __future__ import annotations
 

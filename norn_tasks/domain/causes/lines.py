@@ -1,4 +1,4 @@
-"""Turns lines of a program's output into plain text, and leaves out those that say nothing about a failure."""
+"""Converts lines of a program's output into plain text, and removes lines that say nothing about a failure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NOISE = re.compile(
     """,
     re.VERBOSE,
 )
-"""A line that accompanies failures, but never names their cause."""
+"""Lines that appear together with failures but never name the cause."""
 
 
 def cleaned(lines: Iterable[str]) -> list[str]:
@@ -58,7 +58,9 @@ def latest(lines: Iterable[str], pattern: re.Pattern[str]) -> str | None:
 
 
 def quoted(line: str) -> str:
-    """Returns a line as a sentence quotes it: without line ends, without a leading time and level, and not too long."""
+    """Returns a line as a sentence quotes it: without line ends, without a time and level at its beginning, and
+    shortened.
+    """
     text = " ".join(_message(line).split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     bare = _WORD.sub("", _STAMP.sub("", text, count=1), count=1) or text

@@ -1,4 +1,4 @@
-"""Causes of a port that accepts no connection: the app listens on another port, on 127.0.0.1, or not at all."""
+"""Rules for a port that accepts no connection: the app listens on another port, only on 127.0.0.1, or not at all."""
 
 from __future__ import annotations
 

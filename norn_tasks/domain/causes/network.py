@@ -1,4 +1,6 @@
-"""Causes in the network: an address in use, a service that refuses or cannot be found, a refused password."""
+"""Rules for causes in the network: an address in use, a service that refuses or cannot be found, or a wrong
+password.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ _NAME = re.compile(
 
 
 def in_use(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a port of the container on which two servers try to listen."""
+    """Returns a cause if two servers in the container try to listen on the same port."""
     line = latest(evidence.lines, _IN_USE)
     return (
         Cause(line, "the app starts two servers on one port: remove one of them, or give it another port")
@@ -77,7 +79,7 @@ def refused(evidence: Evidence) -> Cause | None:
 
 
 def unknown(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a name that no name server knows."""
+    """Returns a cause for a host name that no DNS server knows."""
     line = latest(evidence.lines, _UNKNOWN)
     if line is None:
         return None

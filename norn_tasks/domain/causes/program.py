@@ -1,4 +1,6 @@
-"""Causes of a program that cannot be executed: its architecture, its first line, its loader, its permissions."""
+"""Rules for a program that cannot be executed: because of its architecture, its first line, its loader, or its
+permissions.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def not_executable(evidence: Evidence) -> Cause | None:
 
 
 def binary_as_script(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a program of another architecture, which the engine's init then ran as a shell script."""
+    """Returns a cause for a program of another architecture. The engine's init could not execute it, and ran it as a
+    shell script.
+    """
     if evidence.program is None or not evidence.program.head.startswith(b"\x7fELF"):
         return None
     found = next(filter(None, map(READ_BY_A_SHELL.match, _lines(evidence))), None)

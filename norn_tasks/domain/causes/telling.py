@@ -84,7 +84,7 @@ def _of_npm(kept: list[str]) -> Iterator[str]:
 
 
 def _of_python(read: list[str]) -> Iterator[str]:
-    """Yields the line after the frames of the last traceback."""
+    """Yields the line after the stack frames of the last traceback."""
     starts = [place for place, line in enumerate(read) if line.endswith("Traceback (most recent call last):")]
     if starts:
         after = (line for line in read[starts[-1] + 1 :] if line and not line[0].isspace() and line[0] not in "+|")
@@ -92,7 +92,7 @@ def _of_python(read: list[str]) -> Iterator[str]:
 
 
 def _on_a_later_line(read: list[str]) -> Iterator[str]:
-    """Yields the message of a Rust panic or of a Spring report, which is on the line below."""
+    """Yields the message of a Rust panic or of a Spring report, which is on the following line."""
     for place, line in reversed(list(enumerate(read))):
         if _RUST.fullmatch(line) or line == _SPRING:
             yield from [each for each in read[place + 1 :] if each.strip()][:1]

@@ -1,1 +1,3 @@
-"""Comparisons: the changes that Norn would make to an app, and the changes that others have made to it."""
+"""Compares apps with their infraspecs: changes that Norn would make to an app, and changes that others have
+made to it.
+"""

@@ -1,4 +1,6 @@
-"""The differences between two infraspecs: each field that differs, with both values, as `norn plan` prints them."""
+"""Finds the differences between two infraspecs: each field that differs, with both values, as `norn plan`
+prints them.
+"""
 
 from __future__ import annotations
 

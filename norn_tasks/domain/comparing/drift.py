@@ -13,7 +13,7 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Drift:
-    """One field whose value is not the one that Norn set; `wanted` or `found` is None where there is no value."""
+    """One field with another value than Norn has set; `wanted` or `found` is None if there is no value."""
 
     thing: str
     """The object or the replica, such as `Deployment web` or `replica r3-1`."""
@@ -41,7 +41,9 @@ def _fields(value: object) -> Mapping[str, Any]:
 
 
 def _same(wanted: object, found: object) -> bool:
-    """Returns True for equal values, and if both are empty or absent: servers leave out 0, false and the like."""
+    """Returns True if both values are equal, or if both are empty or missing, because servers leave out values such as
+    0 and false.
+    """
     return wanted == found or not (wanted or found)
 
 

@@ -1,1 +1,1 @@
-"""Cron expressions: reading them, their next occurrences, and their description in words."""
+"""Cron expressions: parses them, computes their occurrences, and describes them in words."""

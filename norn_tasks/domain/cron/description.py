@@ -1,6 +1,7 @@
 """Describes occurrences for people: the local time, its UTC offset, and a note if the clocks were changed.
 
-`expression` computes when a schedule is due; this module explains the two nights of the year with a clock change.
+`expression` computes when a schedule is due. This module explains what happens in the two nights of a year in which the
+clocks change.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from norn_tasks.domain.cron.expression import Schedule, clock_change
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _AHEAD = timedelta(days=366)
-"""How far ahead this module looks for a night with a clock change."""
+"""How far in the future this module searches for a night with a clock change."""
 _ODD = ("does not exist that night", "twice that night")
-"""Texts in the note about an occurrence if a clock change moves that occurrence, or could repeat it."""
+"""Words in the note about an occurrence that a clock change moves or might repeat."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def described(schedule: Schedule, moments: Iterable[datetime], start: datetime) 
 
 
 def next_odd_night(schedule: Schedule, start: datetime) -> tuple[Occurrence, ...]:
-    """Returns the occurrences that a clock change moves or could repeat, in the first such night after `start`.
+    """Returns the occurrences that a clock change moves or might repeat, in the first such night after `start`.
 
     Only a schedule with fixed times has such occurrences. The result is empty if there are none within a year.
     """
@@ -79,7 +80,9 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
 
 
 def _at_once(skipped: int, also_at: datetime | None) -> str:
-    """Returns words for the single run of all fixed times in the skipped hour, and of one right after that hour."""
+    """Returns words for the one run that replaces all fixed times in the skipped hour, and perhaps one directly after
+    it.
+    """
     if also_at is not None:
         return f"the schedule's times in that hour and at {also_at:%H:%M} become one run"
     if skipped == 1:
@@ -88,6 +91,6 @@ def _at_once(skipped: int, also_at: datetime | None) -> str:
 
 
 def _walls(zone: ZoneInfo, change: datetime) -> tuple[datetime, datetime]:
-    """Returns the local time of a clock change twice: with the old offset and with the new one."""
+    """Returns the local time of a clock change in two ways: with the old UTC offset and with the new one."""
     old = (change - _MINUTE).astimezone(zone).replace(tzinfo=None) + _MINUTE
     return old, change.astimezone(zone).replace(tzinfo=None)

@@ -1,9 +1,10 @@
-"""When a schedule is due: one parser and one calendar for the spec, the API, the CLI and beat.
+"""Computes when a schedule is due: one parser and one calendar for infraspecs, the API, the CLI and the scheduler.
 
-When the clocks change, schedules behave as in Debian's cron. A fixed time (neither minute nor hour begins with a star)
-in the skipped hour is due once, right after it; in the repeated hour it is due once, the first time. Any other schedule
-is due whenever the local time matches. cronsim searches the calendar without a time zone. Zones are applied here,
-because cronsim loses half an hour where the clocks change by half an hour (Lord Howe).
+When the clocks change, schedules behave as in Debian's cron. A schedule has fixed times if neither its minute nor its
+hour begins with a star. A fixed time in the skipped hour is due once, immediately after that hour. A fixed time in the
+repeated hour is due once, the first time. Any other schedule is due every time that the local time matches. The library
+cronsim searches the calendar without a time zone. Zones are applied here, because cronsim loses half an hour where the
+clocks change by half an hour (Lord Howe).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Schedule:
 
     @property
     def fixed(self) -> bool:
-        """True if it names fixed times of day, which a clock change neither skips nor repeats."""
+        """True if the schedule names fixed times of day, which a clock change neither skips nor repeats."""
         return bool(self.fields) and _is_fixed(self.fields)
 
     def next_after(self, moment: datetime, anchor: datetime | None = None) -> datetime:
@@ -66,7 +67,7 @@ class Schedule:
     def between(self, start: datetime, end: datetime, anchor: datetime | None = None) -> Iterator[datetime]:
         """Yields every occurrence after `start` up to and including `end`, oldest first; `anchor` as in `next_after`.
 
-        It searches the calendar once, which is many times faster than repeated calls of `next_after`.
+        This method searches the calendar once, which is many times faster than repeated calls of `next_after`.
         """
         start, end = start.astimezone(UTC), end.astimezone(UTC)
         if self.period is not None:
@@ -99,7 +100,9 @@ def zone_name(text: str) -> str:
 
 @cache
 def _zone_names() -> frozenset[str]:
-    """Lists the zones of the tzdata package; the system's directory also has `localtime`, `posix/…` and `right/…`."""
+    """Returns the zones of the tzdata package. (The system's directory of zones also contains `localtime`, `posix/…`
+    and `right/…`.)
+    """
     return frozenset(files("tzdata").joinpath("zones").read_text(encoding="utf-8").split())
 
 
@@ -118,7 +121,9 @@ def _period(text: str) -> timedelta:
 
 @lru_cache(maxsize=65_536)
 def _next(fields: str, timezone: str, moment: datetime) -> datetime:
-    """Computes an occurrence, and caches it: beat asks thousands of schedules about the same minute."""
+    """Computes an occurrence, and caches it, because the scheduler asks about the same minute for thousands of
+    schedules.
+    """
     zone = ZoneInfo(timezone)
     return _next_fixed(fields, zone, moment) if _is_fixed(fields) else _next_elapsed(fields, zone, moment)
 
@@ -142,7 +147,9 @@ def _next_fixed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
 
 
 def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
-    """Searches one period of constant UTC offset after another: within such a period, local time has no jumps."""
+    """Searches one period of constant UTC offset after the other, because local time has no jumps within such a
+    period.
+    """
     begin = moment.replace(microsecond=0) + _SECOND
     while True:
         offset = _offset(begin, zone)
@@ -151,7 +158,8 @@ def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
         change = clock_change(zone, begin, near)
         if change is None and near == found:
             return found
-        # Until a distant match, nothing matches, except perhaps in a repeated hour, so the days until then are skipped.
+        # If the next match is far away, nothing matches before it, except perhaps in a repeated hour. So the days
+        # before it are skipped.
         begin = change or found - _DAY
 
 
@@ -162,7 +170,7 @@ def _every(period: timedelta, first: datetime, end: datetime) -> Iterator[dateti
 
 
 def _walk_fixed(fields: str, zone: ZoneInfo, last: datetime, end: datetime) -> Iterator[datetime]:
-    """Yields fixed times: times in one skipped hour are one moment, and a repeated hour counts once."""
+    """Yields fixed times. All times in one skipped hour become one moment, and a repeated hour counts once."""
     for wall in CronSim(fields, _wall(last, zone)):
         found = _first_instant(wall, zone)
         if found > end:
@@ -185,7 +193,7 @@ def _walk_elapsed(fields: str, zone: ZoneInfo, start: datetime, end: datetime) -
             if found > until:
                 break
             yield found
-        # As in `_next_elapsed`, nothing matches until a distant match, so the search skips the days until then.
+        # As in `_next_elapsed`, nothing matches before a match that is far away, so the days before it are skipped.
         begin = until + _SECOND if change else max(until + _SECOND, found - _DAY)
 
 
@@ -202,7 +210,9 @@ def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """Returns the moment at which a local time is first reached; for a time in a skipped hour, the end of that hour."""
+    """Returns the moment at which a local time is first reached; for a time in a skipped hour, returns the end of that
+    hour.
+    """
     found = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
     if _wall(found, zone) == wall:
         return found
@@ -211,8 +221,10 @@ def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def clock_change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
-    """Returns the first second after `begin`, up to `end`, whose UTC offset differs from that at `begin`; else None."""
-    begin, offset = begin.replace(microsecond=0), _offset(begin, zone)  # a change is at a whole second
+    """Returns the first second, after `begin` and up to `end`, with another UTC offset than `begin`; None if there is
+    none.
+    """
+    begin, offset = begin.replace(microsecond=0), _offset(begin, zone)  # clocks change at a whole second
     while begin < end:
         ahead = min(begin + _DAY, end)
         if _offset(ahead, zone) != offset:

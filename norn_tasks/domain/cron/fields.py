@@ -1,6 +1,7 @@
-"""The grammar of a schedule's text: five fields as in Debian's crontab(5), and macros; each refusal names the field.
+"""The grammar of a schedule: five fields as in Debian's crontab(5), and macros. Each refusal names the field.
 
-This check runs before cronsim computes anything, because cronsim also accepts a sixth field, `L`, `LW` and `5#2`.
+This check runs before the library cronsim computes anything, because cronsim also accepts a sixth field, `L`, `LW` and
+`5#2`.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def _macro(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Meaning:
-    """A field or a term of its list: its text in plain numbers, such as 1-5 for MON-FRI, and all numbers in it."""
+    """The meaning of a field, or of one term in it: its text in plain numbers, such as 1-5 for MON-FRI, and all the
+    numbers that it matches.
+    """
 
     text: str
     numbers: frozenset[int]
@@ -114,7 +117,7 @@ def _term(field: _Field, term: str) -> _Meaning:
     if base != "*":
         low, high = _bounds(field, term, first, last, stepped=step is not None)
     numbers = frozenset(range(low, high + 1, _step(field, term, step)))
-    # cronsim reads a range of one number with a step, such as 57-57/2, as 57/2: from 57 to the end of the field.
+    # cronsim reads a one-number range with a step, such as 57-57/2, as 57/2, that is from 57 to the end of the field.
     plain = str(low) if low == high else (base if base == "*" else f"{low}-{high}") + (f"/{step}" if step else "")
     return _Meaning(plain, numbers)
 

@@ -1,4 +1,4 @@
-"""Hints for schedules that cannot be read: they say how to write for Norn what other programs accept."""
+"""Hints for schedules that Norn cannot read: how to write for Norn what other cron programs accept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MACROS = {
 }
 _ZONE = re.compile(r"(?:CRON_)?TZ=\S+", re.IGNORECASE)
 _FIELD = re.compile(r"[0-9*?/,#-]+|[A-Z]{1,3}(?:-[A-Z]{1,3})?|[0-9]*[LW]+", re.IGNORECASE)
-"""The form of a sixth field in other programs: seconds, or a year."""
+"""The form that a sixth field has in other cron programs: seconds, or a year."""
 _TEST_THE_DATE = "and let the command test the date"
 
 
@@ -75,7 +75,7 @@ def of_name(term: str, words: Sequence[str]) -> str:
 
 
 def of_range(first: str, last: str, low: str, high: str) -> str:
-    """Returns a hint for a range that runs downward: one range up to `high`, and one that begins at `low`."""
+    """Returns a hint for a range that runs downward: to write two ranges, one up to `high` and one from `low`."""
     if last.upper() == "SUN":
         return f"write {first}-7: Sunday is 0 or 7"
     return f"write {_span(first, high)},{_span(low, last)}"

@@ -1,4 +1,4 @@
-"""Says in words when a schedule is due, for people who do not read five fields."""
+"""Describes in words when a schedule is due, for people who do not read cron expressions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MONTH_NAMES = {str(number): name for number, name in enumerate(_MONTHS, start=1
 _DAY_NAMES = {str(number): name for number, name in enumerate(_DAYS)}
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _TIMES = 4
-"""The most times of day that are listed; if there are more, they are described by minute and hour."""
+"""The most times of day that are listed; more of them are described by minute and hour."""
 
 
 def words(schedule: Schedule) -> str:
@@ -63,7 +63,9 @@ def _hours(minute: str, hour: str) -> str:
 
 
 def _days(day: str, weekday: str) -> str:
-    """Returns the days. As in cron, a match of either field suffices, unless one of them begins with a star."""
+    """Returns the days in words. As in cron, it is enough if one of the two fields matches, unless one begins with a
+    star.
+    """
     in_month = "" if day == "*" else f"on {_numbers(day, 'day')} of the month"
     in_week = "" if weekday == "*" else f"on {_names(weekday, _DAY_NAMES, 'day of the week')}"
     if not in_month or not in_week:

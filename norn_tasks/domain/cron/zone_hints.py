@@ -1,7 +1,7 @@
-"""Hints for names that are no time zones, with the zone that was probably meant.
+"""Hints for names that are not time zones, with the zone that was probably meant.
 
-That zone is found by its place (`Berlin`), by a well-known abbreviation (`CEST`), or by a similar spelling. Other
-abbreviations are not guessed at, because a wrong guess would move a job by hours.
+That zone is found by the name of a city (`Berlin`), by a well-known abbreviation (`CEST`), or by a similar spelling.
+Norn does not guess the meaning of other abbreviations, because a wrong guess would move a job by hours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PLACES = {
     "PDT": "America/Los_Angeles", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo", "SGT": "Asia/Singapore",
     "AEST": "Australia/Sydney", "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland",
 }  # fmt: skip
-"""A place for each well-known abbreviation that is not a name in the IANA database."""
+"""A zone for each well-known abbreviation that is not itself a name in the IANA database."""
 _OFFSET = re.compile(r"(?:UTC|GMT|Z)?\s*([+-])\s*([0-9]{1,2})(?::?[0-9]{2})?", re.IGNORECASE)
 _PLAIN = "write a name such as Europe/Berlin, or UTC"
 
@@ -39,7 +39,7 @@ def zone_hint(text: str, names: Iterable[str]) -> str:
 
 
 _LONG = 5
-"""A text of up to this length that names no place is taken for an abbreviation."""
+"""A text with at most this many letters that names no city is treated as an abbreviation."""
 
 
 def _place(name: str) -> str:

@@ -1,7 +1,8 @@
 """The error tree: every refusal and failure of Norn, as a sentence with a stable code and a hint.
 
-An error is raised where the cause is known, and reported once, at an edge: the API turns it into an RFC 9457 problem
-with `status`, the runner writes it into the job, the CLI prints sentence and hint. A released `code` never changes.
+An error is raised where the cause is known, and reported once, where it leaves the program. The API converts it into an
+RFC 9457 problem with the HTTP status `status`, the runner of a job stores it in the job's row, and the CLI prints the
+sentence and the hint. A released `code` never changes.
 """
 
 from norn_tasks.domain.errors.access import Forbidden, TooManyRequests, Unauthenticated

@@ -1,4 +1,4 @@
-"""Errors of a caller who may not do this, or not so often."""
+"""Errors for callers who may not make a request, or not so often."""
 
 from __future__ import annotations
 

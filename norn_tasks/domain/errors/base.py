@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 
 class NornError(Exception):
-    """A refusal or failure; `sentence` says what happened, `hint` what to do about it (may be empty)."""
+    """A refusal or failure. `sentence` says what happened, and `hint` what to do about the problem (may be empty)."""
 
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500

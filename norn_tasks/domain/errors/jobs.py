@@ -1,4 +1,4 @@
-"""Errors of a job that went wrong, or was stopped."""
+"""Errors of a job that failed or was stopped."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TimedOut(StepFailed):
 
 
 class LeaseLost(NornError):
-    """Another worker owns the job now: this worker ends its processes and containers, and writes nothing further."""
+    """Another worker owns the job now. This worker ends its processes and containers, and writes nothing more."""
 
     code = "lease_lost"
 
@@ -67,4 +67,6 @@ class Stopped(NornError):
 
 
 class Postponed(Stopped):
-    """The job needs something that another job holds. It goes back to the queue, and begins again when that is free."""
+    """The job needs something that another job holds. It goes back to the queue, and starts again when that thing is
+    free.
+    """

@@ -1,4 +1,4 @@
-"""Errors of Norn, or of something that it depends on, that does not work."""
+"""Errors that mean that Norn, or something on which Norn depends, does not work."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ class DatabaseDown(Unavailable):
 
 
 class Unconfirmed(DatabaseDown):
-    """PostgreSQL did not confirm a change, which may have been made. A caller must find out before it tries again."""
+    """PostgreSQL did not confirm a change, so the change may or may not have been made. A caller must find out before
+    it tries again.
+    """
 
     code, status = "unconfirmed", 504
 
 
 class DeadlockVictim(DatabaseDown):
-    """Two transactions waited for each other, and this one was rolled back; a retry succeeds."""
+    """Two transactions waited for each other, and PostgreSQL rolled this one back; a retry succeeds."""
 
 
 class DiskFull(Unavailable):
-    """A disk has too little space for this; the sentence says which disk, and how much is free."""
+    """A disk has too little space; the sentence says which disk, and how much space is free."""
 
     code, status = "disk_full", 507
 
@@ -52,6 +54,6 @@ class ClusterDown(Unavailable):
 
 
 class JobUnreadable(NornError):
-    """A job's row does not have the shape that this version of Norn writes; the sentence names the fields."""
+    """A job's row does not have the form that this version of Norn writes; the sentence names the fields."""
 
     code, status = "job_unreadable", 500

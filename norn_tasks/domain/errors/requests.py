@@ -1,4 +1,4 @@
-"""Errors of a request that is wrong: nothing was done."""
+"""Errors that mean that a request is wrong. Nothing was done."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from norn_tasks.domain.errors.base import NornError
 
 
 class InvalidRequest(NornError):
-    """The request is readable but wrong; the sentence names the field."""
+    """The request can be parsed, but a value in it is wrong; the sentence names the field."""
 
     code, status = "invalid_request", 422
 
 
 class BadRequest(NornError):
-    """The request cannot be read at all: broken JSON, a missing body."""
+    """The request cannot be parsed: broken JSON, or a missing body."""
 
     code, status = "bad_request", 400
 
@@ -26,14 +26,14 @@ class UnsupportedMedia(NornError):
 
 
 class BodyTooLarge(NornError):
-    """The body is over the limit that the sentence names."""
+    """The body is larger than the limit that the sentence names."""
 
     code, status = "body_too_large", 413
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake in an infraspec: its file, its line and column from 1, the field, the mistake itself, and a hint."""
+    """One mistake in an infraspec: the file, the line and column (from 1), the field, what is wrong, and a hint."""
 
     file: str
     line: int
@@ -52,7 +52,9 @@ class Mistake:
 
 
 class SpecInvalid(NornError):
-    """An infraspec has mistakes. All are reported at once; a failed step shows them as its last lines."""
+    """An infraspec has mistakes. All are reported together; a job that fails for this reason shows them as the step's
+    last lines.
+    """
 
     code, status = "spec_invalid", 422
 

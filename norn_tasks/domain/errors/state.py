@@ -1,4 +1,4 @@
-"""Errors of a target that does not exist, or whose state does not allow the request."""
+"""Errors that mean that the target of a request does not exist, or is in the wrong state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Conflict(NornError):
 
 
 class HostTaken(Conflict):
-    """Another app has this host name; the sentence names that app only if the caller may see it (`named`)."""
+    """Another app has this host name. The sentence names that app only if the caller may see it (`named`)."""
 
     code = "host_taken"
 
@@ -40,19 +40,19 @@ class HostTaken(Conflict):
 
 
 class ServiceTaken(Conflict):
-    """Another app owns the database or the namespace that a spec names."""
+    """Another app owns the database or the namespace that an infraspec names."""
 
     code = "service_taken"
 
 
 class NoService(Conflict):
-    """The server has no shared service of the kind that a spec names."""
+    """The server has no shared service of the kind that an infraspec names."""
 
     code = "no_service"
 
 
 class NotForged(Conflict):
-    """The app has no infrastructure yet."""
+    """The app has no infrastructure yet, because it was not forged."""
 
     code = "not_forged"
 
@@ -64,7 +64,7 @@ class NotDeployed(Conflict):
 
 
 class WrongRole(Conflict):
-    """The verb does not apply to an app of this role."""
+    """The command or request does not apply to apps of this role."""
 
     code = "wrong_role"
 
@@ -76,7 +76,7 @@ class ReleaseGone(Conflict):
 
 
 class NotRecorded(Conflict):
-    """This part of a call was not kept, because the app's spec says so."""
+    """This part of a call was not stored, because the app's infraspec says so."""
 
     code = "not_recorded"
 
@@ -94,6 +94,6 @@ class SecretsMissing(Conflict):
 
 
 class SecretsLocked(Conflict):
-    """A secret exists, but the key that opens it is missing."""
+    """A secret exists, but the key that decrypts it is missing."""
 
     code = "secrets_locked"

@@ -1,1 +1,1 @@
-"""Rules for functions alone: the callers that a function accepts, and the form of its answer."""
+"""Rules that apply only to functions: who may call a function, and the form of its output."""

@@ -1,6 +1,6 @@
-"""The answer of a function with `response: cgi`: header lines, an empty line, and the body (RFC 3875, section 6).
+"""The output of a function with `response: cgi`: header lines, an empty line, and the body (RFC 3875, section 6).
 
-A function may set the status and a short list of headers. Any other header fails the call with a sentence for the
+A function may set the status and a few headers. Any other header fails the call with a sentence for the function's
 author, because a header that was dropped silently would look like a defect of Norn.
 """
 
@@ -15,7 +15,7 @@ from norn_tasks.domain.wording import shown
 MOST_HEADERS, MOST_BYTES = 32, 8 * 1024
 """The most headers that an answer may have, and the most bytes that all of them may have together."""
 HEAD_MOST = MOST_BYTES + 4
-"""The most bytes up to the body: the headers, and the empty line that ends them."""
+"""The most bytes before the body: the headers, and the empty line that ends them."""
 _SINGLE = frozenset({
     "content-type", "content-disposition", "content-language", "cache-control", "etag", "last-modified", "location",
 })  # fmt: skip
@@ -24,9 +24,10 @@ _COMPUTED = frozenset({"content-length", "date", "server", "connection"})
 """Headers that frameworks print and that the server sets itself; they are left out."""
 _RESERVED = ("x-norn-", "x-accel-", "x-sendfile", "x-lighttpd-", "x-reproxy-", "x-forwarded-", "x-request-id",
              "x-content-type-options")  # fmt: skip
-"""Norn's own headers, and headers with which a proxy in front of Norn can be made to do something else.
+"""Headers that a function may not set: Norn's own, and headers with which a function could control a proxy in front of
+Norn.
 
-For example, such a proxy may send a file, or forward the request to another server.
+Such a header could make the proxy send a file, or forward the request to another server.
 """
 _BLANK = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,80}")
@@ -38,14 +39,14 @@ _LIST = "Content-Type, -Disposition, -Language, Cache-Control, ETag, Last-Modifi
 
 @dataclass(frozen=True)
 class FunctionAnswer:
-    """An answer as the client of a function gets it."""
+    """A function's answer, as its client gets it."""
 
     status: int
-    """Its status."""
+    """The HTTP status."""
     headers: tuple[tuple[str, str], ...]
-    """The headers that the function set, in their order."""
+    """The headers that the function set, in order."""
     body: bytes
-    """Its body."""
+    """The body."""
 
 
 def parse(output: bytes) -> FunctionAnswer:
@@ -94,7 +95,9 @@ def _status(value: str, before: int | None) -> int:
 
 
 def _allowed(name: str, before: list[tuple[str, str]]) -> bool:
-    """Returns True for a header that is kept, and False for one that the server sets itself; raises for any other."""
+    """Returns True if the function may set the header, and False if it is ignored because the server sets it itself;
+    raises for any other header.
+    """
     lower = name.lower()
     if lower in _COMPUTED:
         return False

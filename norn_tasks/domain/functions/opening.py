@@ -1,4 +1,4 @@
-"""The error for a sender who wants to open a function to everybody, but is not an admin."""
+"""The error for a sender who wants to open a function to everybody without being an admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spec of one app, `infraspec.yaml`: its fields, its rules, and every mistake with its line and column."""
+"""The infraspec of an app (`infraspec.yaml`): its fields, its rules, and its mistakes, each with line and column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of amount that a field may have: sizes in bytes, durations in seconds, processor cores."""
+"""The kinds of amounts in an infraspec: sizes in bytes, durations in seconds, and processor cores."""
 
 from __future__ import annotations
 

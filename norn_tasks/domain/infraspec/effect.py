@@ -1,11 +1,11 @@
-"""Finds the fields that differ between two infraspecs, change how the app runs, and need no new build of its image."""
+"""Finds the differences between two infraspecs that change how the app runs and need no new build of its image."""
 
 from __future__ import annotations
 
 from norn_tasks.domain.infraspec.model import Infraspec
 
 OF_A_DEPLOY = frozenset({"core", "image", "build", "repo", "services", "migrations", "artifacts"})
-"""Fields that say how a release is made and kept: a change of them takes effect with the next deploy."""
+"""Fields that say how a release is made and stored; a change of one takes effect with the next deploy."""
 
 
 def differences(live: Infraspec, wanted: Infraspec) -> tuple[str, ...]:

@@ -1,4 +1,6 @@
-"""The fields of an infraspec, taken from the model, for finding unknown fields, for hints, and for testing the docs."""
+"""The fields of an infraspec, read from its model. They are used to find unknown fields, to write hints, and to test
+the docs.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,14 @@ def fields_of(section: type[Section]) -> dict[str, type[Section] | None]:
 
 @cache
 def field_paths() -> tuple[str, ...]:
-    """Lists every field that holds a value and is not a section: `app`, `build.dockerfile`, `volumes[].mountPath`."""
+    """Returns the paths of all fields that hold a value and are not a section: `app`, `build.dockerfile`,
+    `volumes[].mountPath`.
+    """
     return tuple(_paths(Infraspec, ""))
 
 
 def unknown_keys(value: dict[str, Any], section: type[Section] = Infraspec, path: Path = ()) -> Iterator[Finding]:
-    """Yields a finding for every key that is not a field."""
+    """Yields a mistake for every key that is not a field."""
     known = fields_of(section)
     for key, inner in value.items():
         if key not in known:

@@ -1,7 +1,7 @@
-"""The kinds of value that a field may have: each kind checks and converts a value, and has a JSON Schema.
+"""The kinds of values that a field may have. Each kind checks and converts a value, and has a JSON Schema.
 
-A kind is an annotation (`Annotated[int, Whole(1, 65535)]`). A value from a file is text, and `Plain` if it had no
-quotes; a value from a stored spec or from code already has its type. Each kind reads both.
+A kind is an annotation (`Annotated[int, Whole(1, 65535)]`). A value from a file arrives as text, of the class `Plain`
+if it had no quotes. A value from a stored infraspec or from code already has its type. Each kind accepts both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ValueKind(ABC):
 
     @abstractmethod
     def read(self, value: Any) -> Any:
-        """Returns the value as the model keeps it, or refuses it."""
+        """Returns the value as the model stores it, or raises an error."""
 
     @abstractmethod
     def schema(self) -> JsonSchema:
@@ -93,7 +93,8 @@ class Flag(ValueKind):
 class Text(ValueKind):
     """A text that `check` validates; `loose`: its schema also allows a number or a boolean.
 
-    Editors read a text without quotes as a number or a boolean if it looks like one, and would refuse it otherwise.
+    A text without quotes may look like a number or a boolean, and editors read it as one. Without `loose` they would
+    mark it as wrong.
     """
 
     check: Callable[[str], str] | None = None

@@ -1,6 +1,6 @@
-"""Fields of the spec that are accepted although they have no effect; for each of them, a notice gives the reason.
+"""Fields of an infraspec that are accepted although they have no effect, with a notice that gives the reason for each.
 
-Some of them belong to features that are not available yet. Norn has no use for the others.
+Some of them belong to features that do not exist yet. Norn has no use for the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from norn_tasks.domain.infraspec.words import Role
 
 @dataclass(frozen=True)
 class Skipped:
-    """A use of a field that is accepted, but has no effect."""
+    """A field that an infraspec sets and that is accepted without effect."""
 
     field: str
     used: Callable[[Infraspec], bool]

@@ -75,9 +75,9 @@ class Infraspec(Section):
     image: Annotated[str | None, Text(image_reference.checked)] = None
     """Image in a registry that is deployed unchanged; no image is built."""
     build: Build = Build()
-    """How the image is built and tested."""
+    """Build and test of the image."""
     repo: Repo = Repo()
-    """Where the source is."""
+    """Git repository of the source."""
     services: Services = Services()
     """Shared services."""
     secrets: tuple[Name, ...] = ()
@@ -128,7 +128,7 @@ class Infraspec(Section):
 
     @property
     def checked(self) -> Health:
-        """Returns the options of the app's health check, with the path from `health.path` or `healthcheck`."""
+        """Returns the options of the health check, with the path from `health.path` or its short form `healthcheck`."""
         return self.health.model_copy(update={"path": self.health.path or self.healthcheck})
 
     def recreates(self, replicas: int) -> bool:
@@ -151,11 +151,11 @@ class Infraspec(Section):
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def frozen(self) -> dict[str, Any]:
-        """Returns every field that has a value, including defaults, for rows that keep a spec.
+        """Returns every field that has a value, including defaults, for database rows that store an infraspec.
 
-        A reader of such a row needs no default of its own, and a later change of a default does not change an app that
-        runs already. Only `alerts` is left out if the spec does not set it: without it, each failed run of a cron app
-        raises an alert.
+        So code that reads such a row needs no defaults, and a later change of a default does not change a running app.
+        `alerts` is left out if the infraspec does not set it, because then each failed run of a cron app raises an
+        alert.
         """
         left_out = {"alerts"} - self.model_fields_set
         return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=left_out)

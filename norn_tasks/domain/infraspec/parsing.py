@@ -21,30 +21,30 @@ FILE_NAME = "infraspec.yaml"
 _SPEC_FILE = re.compile(r"infraspec(?:\.[a-zA-Z0-9_-]{1,60})?\.yaml", re.ASCII)
 _APP = re.compile(rb"(?m)^app:[ \t]*[\"']?(" + APP_NAME.encode() + rb")[\"']?[ \t]*(?:#.*)?\r?$")
 MOST_MISTAKES = 100
-"""The most mistakes that are reported: a file that is no infraspec at all may have one in each line."""
+"""The most mistakes that are reported. A file that is no infraspec might have one in each line."""
 
 
 _STAND_IN = {"app": "app", "role": "worker"}
 
 
 def spec_names(names: Iterable[str]) -> list[str]:
-    """Returns the names of specs among the names of a directory's files, `infraspec.yaml` first.
+    """Returns those of a directory's file names that are names of infraspecs, `infraspec.yaml` first.
 
-    A source may hold several: `infraspec.yaml` and `infraspec.<name>.yaml`, one app in each.
+    A source may hold several infraspecs: `infraspec.yaml` and `infraspec.<name>.yaml`, with one app in each.
     """
     return sorted(filter(_SPEC_FILE.fullmatch, names), key=lambda name: (name != FILE_NAME, name))
 
 
 def app_named(content: bytes) -> str:
-    """Returns the app that a spec names, even if the rest of it has mistakes; empty if it names none."""
+    """Returns the app that an infraspec names, even if other parts have mistakes; empty if it names none."""
     said = _APP.search(content)
     return said[1].decode() if said else ""
 
 
 def parse(text: str, file: str = FILE_NAME) -> Infraspec:
-    """Returns the spec that a text describes.
+    """Parses the text of an infraspec.
 
-    Raises `SpecInvalid` with all mistakes at once, in the order of the file; `file` is the file name in them.
+    Raises `SpecInvalid` with all mistakes, in the order of the file; each mistake names the file `file`.
     """
     document = read_document(text, file)
     if document.value is None:
@@ -84,9 +84,9 @@ def from_json(value: Mapping[str, Any]) -> Infraspec:
 
 
 def _examine(document: Document, value: dict[str, Any]) -> tuple[Infraspec, list[Finding]]:
-    """Runs every check on the values that could be read; values that are already refused are not checked again."""
+    """Runs every check on the values that could be read; values with a known mistake are not checked again."""
     findings = list(islice(unknown_keys(value), MOST_MISTAKES))
-    if len(findings) == MOST_MISTAKES:  # nobody reads more, and each further mistake would cost time
+    if len(findings) == MOST_MISTAKES:  # nobody reads more, and further checks would take time
         return validate(dict(_STAND_IN))[0], findings
     written = tuple(value)
     for path in (*(finding.path for finding in findings), *document.broken):

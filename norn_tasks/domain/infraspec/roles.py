@@ -53,7 +53,7 @@ REQUIRED: dict[Role, tuple[tuple[str, str, str], ...]] = {
 
 
 def misplaced(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
-    """Yields a finding for each written field that an app of this role cannot use."""
+    """Yields a mistake for each written field that an app of this role cannot use."""
     for name in written:
         use = USES.get(name)
         if use and role not in use.roles:
@@ -61,7 +61,7 @@ def misplaced(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
 
 
 def missing(written: tuple[str, ...], role: Role) -> Iterator[Finding]:
-    """Yields a finding for each missing field that this role requires; the finding points to the field `role`."""
+    """Yields a mistake for each missing field that this role requires; the mistake points to the field `role`."""
     for name, sentence, hint in REQUIRED.get(role, ()):
         if name not in written:
             yield Finding((name,), sentence, hint, seen_at=("role",))

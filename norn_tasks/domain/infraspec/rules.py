@@ -1,4 +1,4 @@
-"""Rules that concern several fields together. They are checked after each field has been checked by itself."""
+"""Rules about several fields together. They are checked after each field has been checked alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from norn_tasks.domain.wording import shown
 
 
 def contradictions(spec: Infraspec) -> Iterator[Finding]:
-    """Yields a finding for each rule that is broken."""
+    """Yields a mistake for each broken rule."""
     for rule in _RULES:
         yield from rule(spec)
 
@@ -44,7 +44,7 @@ _OF_A_BUILD = (
     ("build", "test_stage", "testStage"),
     ("repo", "url", "url"),
 )
-"""Fields that only a build uses: section, attribute, name in the file."""
+"""The fields that only a build uses: their section, their attribute, and their name in the file."""
 
 
 def _repo_has_an_address(spec: Infraspec) -> Iterator[Finding]:

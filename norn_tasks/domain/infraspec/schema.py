@@ -1,4 +1,6 @@
-"""The JSON Schema of an infraspec, for editors: made from the model, with the roles' rules as conditions."""
+"""The JSON Schema of an infraspec, for editors. It is made from the model, and has the rules of the roles as
+conditions.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def _condition(role: Role) -> JsonSchema:
 
 
 def _as_written(drawn: Any) -> Any:
-    """Removes titles, and the `null` with which the model represents an absent field: a file has neither."""
+    """Removes titles, and the `null` with which the model represents a missing field, because a file contains
+    neither.
+    """
     if isinstance(drawn, list):
         return [_as_written(item) for item in drawn if item != {"type": "null"}]
     if not isinstance(drawn, dict):

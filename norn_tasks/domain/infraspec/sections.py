@@ -25,7 +25,9 @@ DAY = 24 * HOUR
 
 
 class Section(BaseModel):
-    """A part of the spec: immutable, without unknown fields. Names are camelCase in the file, and snake_case here."""
+    """A part of an infraspec. It cannot be changed, and refuses unknown fields. Names are camelCase in the file, and
+    snake_case here.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True

@@ -1,4 +1,4 @@
-"""The first infraspec and Dockerfile of a new app: small, commented, and working unchanged."""
+"""The first infraspec and Dockerfile of a new app: short, commented, and usable without a change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Validates plain values with the model, and translates pydantic's errors into findings.
+"""Validates plain values with the model, and converts pydantic's errors into mistakes for people.
 
-A refused value is removed and the rest is read again, so that the rules between fields are checked too: a user sees
-all mistakes at once.
+A refused value is removed and the rest is validated again. So the rules between fields are checked too, and a user sees
+all mistakes at the same time.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _STAND_INS = {"app": "app", "role": "worker"}
 
 
 def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infraspec, tuple[Finding, ...]]:
-    """Returns the spec of the valid fields, and a finding for each invalid one.
+    """Returns the infraspec with the valid fields, and a mistake for each invalid field.
 
-    `known`: paths that were removed because their mistake is already reported. If there are findings, the spec is only
-    good for checking rules: refused fields have their defaults, and `app` and `role` have placeholders.
+    `known`: paths that were removed because their mistake is already reported. If there are mistakes, the infraspec may
+    only be used to check further rules: refused fields have their defaults, and `app` and `role` have placeholders.
     """
     findings: list[Finding] = []
     while True:
@@ -38,7 +38,9 @@ def validate(value: dict[str, Any], known: Collection[Path] = ()) -> tuple[Infra
 
 
 def _follows(error: ErrorDetails, known: Collection[Path]) -> bool:
-    """Returns True if an error follows from a known one: inside a refused value, or about a removed value."""
+    """Returns True if an error only follows from a known one: it is inside a refused value, or about a removed
+    value.
+    """
     path = _path(error)
     taken_out = error["type"] == "missing" and any(other[: len(path)] == path for other in known)
     return taken_out or beneath(path, known)
@@ -71,7 +73,9 @@ def _path(error: ErrorDetails) -> Path:
 
 
 def take_out(value: dict[str, Any], path: Path) -> None:
-    """Removes the value at a path. If it is an item of a list, the whole list is removed, so that no index changes."""
+    """Removes the value at a path. If the value is an item of a list, the complete list is removed, so that no index
+    changes.
+    """
     while path and isinstance(path[-1], int):
         path = path[:-1]
     *outer, last = path
@@ -83,7 +87,7 @@ def take_out(value: dict[str, Any], path: Path) -> None:
 
 
 def _without(value: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
-    """Returns a copy without the refused values; a section without a required field is removed as a whole."""
+    """Returns a copy without the refused values; a section that lost a required field is removed completely."""
     left = deepcopy(value)
     for error in errors:
         path = _path(error)

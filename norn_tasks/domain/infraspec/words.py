@@ -1,4 +1,4 @@
-"""The enums of an infraspec."""
+"""The enums that an infraspec uses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class Role(StrEnum):
 
     @property
     def long_running(self) -> bool:
-        """True when its containers run all the time; the other roles start one for each run or call."""
+        """True if the app's containers run all the time. Apps of the other roles start a container for each run or
+        call.
+        """
         return self in (Role.WEBSERVER, Role.WORKER)
 
 

@@ -1,1 +1,1 @@
-"""Work: jobs, their steps and ends, deployments, executions, replicas and events."""
+"""The values of jobs: their steps and ends, deployments, executions, replicas and events."""

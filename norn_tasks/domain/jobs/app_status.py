@@ -77,13 +77,13 @@ class WorkloadStatus:
     message: str = ""
     """The reason why too few are ready."""
     present: tuple[int, ...] = ()
-    """The generation of each replica that should serve and either runs or is being restarted by the cluster itself."""
+    """The generation of each replica that should serve and that either runs or is being restarted by the cluster."""
     sightings: tuple[ReplicaSighting, ...] = ()
     """The result of the observation of each live replica."""
     ends: tuple[ReplicaEnd, ...] = ()
-    """The recent ends of live replicas; a later observation may report the same end again."""
+    """The recent ends of live replicas. A later observation may report the same end again."""
     unseen: str = ""
-    """The reason why the app could not be observed; if there is one, the other fields, except `app`, mean nothing."""
+    """The reason why the app could not be observed. If there is one, only the field `app` has a meaning."""
 
 
 def state_word(
@@ -99,9 +99,9 @@ def state_word(
     failed: bool = False,
     alerts: frozenset[str] = frozenset(),
 ) -> str:
-    """Returns the state that sums up an app: the most fundamental one of all states that apply.
+    """Returns the one state that sums up an app: the most serious of all states that apply.
 
-    `failed`: its last deploy failed; `alerts`: the kinds of its open alerts.
+    `failed`: the app's last deploy failed. `alerts`: the kinds of the app's open alerts.
     """
     if broken:
         return "broken"
@@ -126,7 +126,7 @@ def state_word(
 
 _CRASHES = {AlertKind.CRASH_LOOPING, AlertKind.OUT_OF_MEMORY}
 
-# For each state that is not normal, the command that helps.
+# The command that helps in each state that is not normal.
 _HINTS = {
     "broken": "norn validate",
     "unforged": "norn forge {app}",

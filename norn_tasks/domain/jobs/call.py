@@ -33,7 +33,7 @@ class Call:
 
 
 def environment(call: Call, *, invocation: int, deadline: datetime | None) -> dict[str, str]:
-    """Returns the variables that describe the call to its code; the exact body is always on stdin as well."""
+    """Returns the environment variables that describe the call to the code. The exact body is always on stdin too."""
     variables = {
         "NORN_REQUEST_METHOD": call.method,
         "NORN_REQUEST_PATH": call.path,

@@ -1,4 +1,4 @@
-"""The claimed job: everything that a worker needs to know about the job that it runs."""
+"""The claimed job: everything that a worker needs to know about a job that it carries out."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ExecutionRequest:
     image_id: str | None
     """The engine's id of the release's image; None when the release no longer has an image."""
     call: Call | None = None
-    """The HTTP request that a function answers; none for cron runs and one-offs."""
+    """The HTTP request, if the execution is a call; None for cron runs and one-offs."""
     scheduled_for: datetime | None = None
-    """The moment of a cron run: its occurrence, or when a person asked for it; none for calls and one-offs."""
+    """The time of a cron run: its occurrence, or when a person requested it; None for calls and one-offs."""
     sync: bool = False
-    """A client waits for the end of the call."""
+    """True if a client waits for the end of the call."""
     deadline: datetime | None = None
     """The moment at which the client of a synchronous call stops waiting, by the database's clock."""
     remaining: float | None = None
@@ -41,7 +41,7 @@ class ExecutionRequest:
     max_runs: int = 1
     """How often the code may be started."""
     adopt: bool = False
-    """The container of an earlier worker may still run. If it does, this worker waits for its end."""
+    """True if the container of an earlier worker may still run. If it does, this worker waits for its end."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class LiveRelease:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as its worker sees it; everything but the facts is as it was when the job was accepted or claimed."""
+    """A job, as its worker knows it. Everything except the facts is as it was when the job was accepted or claimed."""
 
     id: int
     """The number of the job."""
@@ -73,32 +73,34 @@ class Job:
     app: str
     """The app; empty for observations and notifications."""
     spec: Infraspec | None
-    """The app's spec, frozen when the job was accepted; a deploy replaces it with the spec in its revision."""
+    """The app's infraspec, as it was when the job was accepted; a deploy replaces it with the infraspec in its
+    revision.
+    """
     fence: Fence
     """The right to write for the job, which every write checks."""
     facts: Facts = NOTHING_LEARNED
     """The values that its steps have learned so far."""
     claims: int = 1
-    """How many workers have taken it, this one included."""
+    """How many workers have claimed it so far, including this one."""
     release: int | None = None
     """The number of the release that it makes or runs."""
     deployment: int | None = None
     """The deployment that it carries out."""
     execution: ExecutionRequest | None = None
-    """The execution of a job that runs code; none for the other kinds."""
+    """The execution of a job that runs code; None for the other kinds."""
     cluster: str | None = None
-    """The cluster in which its app lives, or that it observes; none for the other jobs."""
+    """The cluster that has its app, or that it observes; None for the other jobs."""
     here: Mapping[str, str] = field(default_factory=dict)
-    """The ids of the engines of the worker that claimed the job, by the names that this worker has for them."""
+    """The engines of the worker that claimed the job: the worker's name for each, and the engine's id."""
     container: ContainerRef | None = None
     """The container that an earlier worker recorded."""
     published: str | None = None
     """The reference of its release's image in the registry."""
     sealed: tuple[Sealed, ...] = ()
-    """The app's secrets as they were at the claim."""
+    """The app's encrypted secrets, as they were at the claim."""
 
     live: LiveRelease | None = None
-    """The live release, for a forge and a push; none while the deploy of an earlier push waits."""
+    """The live release, for a forge or a push; None while the deploy of an earlier push is waiting."""
 
     @property
     def kind(self) -> JobKind:
@@ -107,10 +109,10 @@ class Job:
 
     @property
     def runtime(self) -> str:
-        """The runtime that starts its containers: the one in its spec, or for some one-offs the runtime of a cluster.
+        """The runtime that starts the job's containers: the one in its infraspec or, for some one-offs, that of a
+        cluster.
 
-        A one-off has `cluster` only if its app lives in a cluster on machines of its own. The runtime of such a cluster
-        has the cluster's name.
+        A one-off has `cluster` only if its app runs on Kubernetes. That runtime has the same name as the cluster.
         """
         if self.kind is JobKind.RUN and self.cluster is not None:
             return self.cluster

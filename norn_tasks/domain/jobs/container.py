@@ -1,4 +1,4 @@
-"""A container as rows record it: its runtime, its engine, and its id on this engine."""
+"""The reference to a container that rows store: its runtime, its engine, and its id on this engine."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class DeploymentState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """True when its job no longer changes it; a rollback may still mark it as rolled back."""
+        """True if the deployment's job no longer changes it; a rollback may still mark it as rolled back."""
         return self in _TERMINAL
 
 

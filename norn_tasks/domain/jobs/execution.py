@@ -1,4 +1,4 @@
-"""The execution: one container of a cron run, a one-off, a function call or a test, and the judgement of its end."""
+"""The execution: one container of a cron run, a one-off, a function call or a test, and the verdict on its end."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ class ExecutionState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """True when nothing more will happen to it."""
+        """True if the state can no longer change."""
         return self not in OPEN_RUN
 
 
 OPEN_RUN = (ExecutionState.PENDING, ExecutionState.RUNNING)
-"""The states of a run that has not ended; in SQL `store.rules.lists.OPEN_RUN_STATES`."""
+"""The states of an execution that has not ended; the same rule in SQL is `store.rules.lists.OPEN_RUN_STATES`."""
 
 
 @dataclass(frozen=True)
 class Captured:
-    """A bounded output stream."""
+    """The part of an output stream that Norn keeps."""
 
     head: bytes = b""
     """Its first bytes."""
     tail: bytes = b""
     """Its last bytes."""
     dropped: int = 0
-    """How many bytes between them were dropped."""
+    """The number of bytes between them that were dropped."""
 
     @property
     def size(self) -> int:
-        """How many bytes the stream had."""
+        """The number of bytes that the stream had."""
         return len(self.head) + len(self.tail) + self.dropped
 
     def text(self) -> str:
@@ -62,30 +62,32 @@ class ContainerExit:
     exit_code: int | None
     """Its exit code; None when it has no exit code."""
     oom_killed: bool = False
-    """It was killed because it used more than its memory."""
+    """True if it was killed because it used more than its memory."""
     timed_out: bool = False
-    """It was stopped because its time was up."""
+    """True if it was stopped because its time was over."""
     too_large: bool = False
-    """It was stopped because it wrote more than its limit."""
+    """True if it was stopped because it wrote more than its limit."""
     interrupted: bool = False
-    """It ended because the engine was stopped."""
+    """True if it ended because the engine was stopped."""
     never_started: bool = False
-    """It is gone, and the engine confirms that its code was never started."""
+    """True if it no longer exists, and the engine confirms that its code was never started."""
     stdout: Captured = field(default_factory=Captured)
     """Its standard output."""
     stderr: Captured = field(default_factory=Captured)
     """Its standard error."""
     started_at: datetime | None = None
-    """The moment of its start, by the engine's clock."""
+    """When the container started, by the engine's clock."""
     finished_at: datetime | None = None
-    """The moment of its end, by the engine's clock."""
+    """When the container ended, by the engine's clock."""
     place: str = ""
-    """The part of the engine in which it ran, such as the nest; empty for an ordinary container."""
+    """The part of the engine in which the container ran, such as the nest (in which crun starts runs); empty for an
+    ordinary container.
+    """
 
 
 @dataclass(frozen=True)
 class ExecutionVerdict:
-    """The judgement of the end of an execution."""
+    """The verdict on the end of an execution."""
 
     state: ExecutionState
     """The state in which the execution ends."""
@@ -101,10 +103,10 @@ class ExecutionVerdict:
 
 @dataclass(frozen=True)
 class Fields:
-    """The settings of a run, as a hint names them when the run reached a limit or could not begin."""
+    """The names of a run's settings, for hints about a run that reached a limit or could not begin."""
 
     timeout: str = "timeout in its infraspec.yaml"
-    """The setting of its longest time."""
+    """The setting for its longest duration."""
     memory: str = "resources.memory"
     """The setting of its memory."""
     command: str = "command in infraspec.yaml and CMD in the Dockerfile"
@@ -121,10 +123,10 @@ OF_A_COMMAND = Fields("the limit with --timeout", command="what was typed after 
 def judge(
     ended: ContainerExit, *, timeout: float, memory: int, output: int | None = None, fields: Fields = OF_A_RUN
 ) -> ExecutionVerdict:
-    """Returns the judgement of an end. The limits were `timeout` seconds, and `memory` and `output` bytes.
+    """Returns the verdict on an end. The limits were `timeout` seconds, and `memory` and `output` bytes.
 
     Exit code 125 means that the infrastructure failed. 126 and 127 mean that the command could not be executed or was
-    not found, as in POSIX 2.8.2.
+    not found (POSIX 2.8.2).
     """
     if ended.too_large:
         what = f"it wrote more than its {output} bytes of output"
@@ -146,7 +148,7 @@ def judge(
 
 
 def bad_response(ended: ContainerExit, sentence: str, hint: str) -> ExecutionVerdict:
-    """Returns the judgement of a call whose output does not have the form that its spec promises."""
+    """Returns the verdict on a call whose output does not have the form that its infraspec promises."""
     return _bad(ended, ExecutionState.FAILED, "bad_response", sentence, hint)
 
 
@@ -159,7 +161,8 @@ def _by_exit_code(ended: ContainerExit, memory: int, fields: Fields) -> Executio
         return _bad(ended, ExecutionState.FAILED, "not_runnable", f"its command {what} (exit {code})",
                     f"check {fields.command}")  # fmt: skip
     if code == _KILLED:
-        # When all processes of a container vanish at once, the engine may not learn that the kernel was out of memory.
+        # When all processes of a container disappear at the same time, the engine may not learn that the kernel was out
+        # of memory.
         hint = f"if {memory // 2**20} MiB of memory were not enough, raise {fields.memory} in its infraspec.yaml"
         return _bad(ended, ExecutionState.FAILED, "signalled", "it was ended by signal 9 (SIGKILL)", hint)
     if code > 128:

@@ -1,8 +1,8 @@
-"""The facts of a job: values that a step learned, and that later steps, the ledger or readers of the job use.
+"""The facts of a job: values that a step has learned, and that later steps, the ledger or readers of the job use.
 
-Each class is one fact. The ledger keeps the facts of a job in one JSON object, whose keys are the fields of the
-classes: no two classes may share the name of a field. Code outside this module never spells such a key; SQL takes it
-from the constants at the top.
+Each class is one fact. The ledger stores all facts of a job in one JSON object, with the fields of the classes as keys;
+so no two classes may have a field of the same name. Code outside this module never writes such a key as a string; SQL
+uses the constants at the top of this module.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Any, Final, Self, TypeVar
 from norn_tasks.domain.stored import dump, load
 
 IMAGE_ID: Final = "image_id"
-"""The key of `BuiltImage.image_id`: a deploy whose facts have it needs no memory for a build."""
+"""The key of `BuiltImage.image_id`. A deploy that already has this fact needs no memory for a build."""
 ORPHANS_REMOVED: Final = "orphans_removed"
 """The key of `RemovedOrphans.orphans_removed`."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that a step learned."""
+    """A value, or several, that a step has learned."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the keys and values that stand for the fact in its job's facts."""
+        """Returns the keys and values by which the job's facts store this fact."""
         return dump(self)
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self | None:
-        """Returns the fact that a job's facts contain; None when its step has not ended yet."""
+        """Reads the fact from a job's facts; returns None if its step has not ended yet."""
         if any(field.name not in facts for field in fields(cls) if field.default is MISSING):
             return None
         return load(cls, facts)
@@ -58,7 +58,7 @@ class BuiltImage(Fact):
     image_id: str
     """The engine's id of the image."""
     key: str
-    """The hash of source and build section: a later deploy with the same key uses the same image."""
+    """The hash of the source and the build section. A later deploy with the same key uses the same image."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class PublishedImage(Fact):
 
 @dataclass(frozen=True)
 class LeftCluster(Fact):
-    """The app has moved to the cluster of the job: requests go there."""
+    """The app has moved to the cluster of the job, and requests go there."""
 
     left: str
     """The cluster that it has left."""
@@ -87,7 +87,7 @@ class ServiceAddress(Fact):
 
 @dataclass(frozen=True)
 class KeptImages(Fact):
-    """The images that pruning keeps and the stages that it removes, as they were when the release went live."""
+    """The images that pruning keeps and the stages that it removes, decided when the release went live."""
 
     keep_images: tuple[str, ...]
     """The ids of the images that the app still needs."""
@@ -137,7 +137,7 @@ class ProgramExit(Fact):
 
 @dataclass(frozen=True)
 class NewServerKey(Fact):
-    """The new key to which a rotation seals all secrets."""
+    """The new key for which a rotation encrypts all secrets."""
 
     public: str
     """The public key."""
@@ -159,11 +159,11 @@ class Facts:
     """The facts, in no order."""
 
     def get(self, kind: type[F]) -> F | None:
-        """Returns the fact of this class; None when no step has learned it."""
+        """Returns the fact of this class; None if no step has learned it."""
         return next((fact for fact in self.known if isinstance(fact, kind)), None)
 
     def require(self, kind: type[F]) -> F:
-        """Returns the fact of this class; raises LookupError when no earlier step has learned it."""
+        """Returns the fact of this class; raises LookupError if no earlier step has learned it."""
         fact = self.get(kind)
         if fact is None:
             raise LookupError(f"no step has learned {kind.__name__}")
@@ -171,7 +171,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
-        """Returns the facts that a job's row contains; keys of no known class are left out."""
+        """Reads the facts from a job's row; unknown keys are ignored."""
         return cls(tuple(fact for kind in KINDS if (fact := kind.from_json(facts)) is not None))
 
 

@@ -1,4 +1,4 @@
-"""The vocabulary of jobs: their kinds, classes and states, the fence of a claim, and the reason for a bad end."""
+"""The vocabulary of jobs: kinds, classes, states, the fence of a claim, and the reason for a bad end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class JobClass(StrEnum):
-    """A queue with its own worker pool."""
+    """A queue of jobs with its own pool of workers."""
 
     INVOKE = "invoke"
     CRON = "cron"
@@ -16,7 +16,7 @@ class JobClass(StrEnum):
 
     @property
     def runs_code(self) -> bool:
-        """True when its jobs run an app's code until it ends, each job in one of the app's slots."""
+        """True if jobs of this class run an app's code until it ends, each in one of the app's slots."""
         return self in (JobClass.INVOKE, JobClass.CRON)
 
 
@@ -55,12 +55,12 @@ class JobKind(StrEnum):
 
     @property
     def exclusive(self) -> bool:
-        """True when an app runs only one such job at a time, in order of acceptance."""
+        """True if an app runs only one such job at a time, in the order of acceptance."""
         return self.job_class is JobClass.DEPLOY
 
     @property
     def takes_slot(self) -> bool:
-        """True when such a job runs in one of its app's concurrency slots."""
+        """True if such a job needs one of its app's concurrency slots."""
         return self.job_class.runs_code
 
 
@@ -107,12 +107,12 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """True when nothing more will happen to it."""
+        """True if the state can no longer change."""
         return self not in OPEN
 
 
 OPEN = (JobState.QUEUED, JobState.RUNNING)
-"""The states of a job that has not ended; in SQL `store.rules.lists.OPEN_STATES`."""
+"""The states of a job that has not ended; the same rule in SQL is `store.rules.lists.OPEN_STATES`."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Where a job may run: the capabilities that it requires of its worker, and its share of the worker's slots.
 
-A worker announces its capabilities of this moment. A job requires some capabilities, and only a worker that has all of
-them can claim it. The column `jobs.requires` has the requirements, which PostgreSQL computes from other columns, such
-as the job's kind, cluster, container and pinned engine.
+A worker regularly announces the capabilities that it has at that moment. A job requires some capabilities, and only a
+worker that has all of them can claim it. The column `jobs.requires` has the requirements, which PostgreSQL computes
+from other columns, such as the job's kind, cluster, container and pinned engine.
 """
 
 from __future__ import annotations
@@ -13,20 +13,28 @@ from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 
 HOME: Final = "home"
-"""The capability of a worker on the home engine, which has the volumes and replicas. A job can be pinned to it."""
+"""The capability of a worker on the home engine, which holds the volumes and replicas. A job can be pinned to this
+engine.
+"""
 BUILDS: Final = "builds"
-"""The capability of a worker that can build images, because the engine that keeps the images answers."""
+"""The capability of a worker that can build images, because the engine that stores the images answers."""
 ENGINE: Final = "engine:"
 RUNTIME: Final = "runtime:"
 CLUSTER: Final = "cluster:"
 NEST: Final = "nest"
-"""The name that follows `runtime:` when a worker announces that its runs start in the nest. No job requires it."""
+"""In a worker's announcement, this name after `runtime:` means that its runs start in the nest (the container in which
+crun starts runs). No job requires it.
+"""
 DEPLOYS: Final = "deploys"
-"""The name of the share that all deploys, snapshots and drills have together in the slots of the class `deploy`."""
+"""All deploys, snapshots and drills together count as one "app" when slots of the class `deploy` are shared out; this
+is its name.
+"""
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
-"""The kinds of jobs that count towards the share `deploys`."""
+"""The kinds of jobs that count towards `DEPLOYS`."""
 SLOTS_PER_FREE_SLOT: Final = 3
-"""How many slots of a worker an app may hold for each free slot: an app that is alone there gets three quarters."""
+"""How many of a worker's slots an app may hold for each free slot. So an app that is alone there gets three quarters of
+them.
+"""
 
 
 def engine_capability(engine: str) -> str:
@@ -45,7 +53,7 @@ def cluster_capability(cluster: str) -> str:
 
 
 def described(capability: str) -> str:
-    """Returns words about a worker with this capability, which continue a sentence that begins with `no worker`."""
+    """Returns words about a worker with this capability; they follow the words `no worker` in a sentence."""
     word, _, name = capability.partition(":")
     words = {
         HOME: "reaches the home engine",
@@ -60,20 +68,23 @@ def described(capability: str) -> str:
 def place_of(spec: Infraspec, *, apart: bool) -> str | None:
     """Returns HOME for an app with replicas or volumes on the home engine; None for any other app.
 
-    `apart`: the app lives in a cluster on machines of its own.
+    `apart`: the app runs on Kubernetes.
     """
     return HOME if not apart and (spec.role.long_running or spec.volumes) else None
 
 
 def share_of(job_class: JobClass, kind: JobKind, app: str) -> str | None:
-    """Returns the name of the share towards which a job counts; None for a job that may take any free slot."""
+    """Returns the name under which a job is counted when slots are shared out; None for a job that may use any free
+    slot.
+    """
     if job_class.runs_code:
         return app
     return DEPLOYS if kind in LONG_KINDS else None
 
 
 def has_place(job_class: JobClass, slots: int, busy: int, mine: int) -> bool:
-    """Returns True if a share that has `mine` of a worker's `busy` slots may get another slot.
+    """Returns True if another job with the same share name may start, when `mine` of a worker's `busy` slots already
+    have that name.
 
     An app gets the last free slot only if it has no other. Deploys get only half of the slots, because each of them may
     build for half an hour; the other half is for rollbacks, restarts, scales, repairs, forges and other short jobs.

@@ -1,4 +1,6 @@
-"""The replica: one container of the Docker cluster, its states, by which the router sends requests, and its health."""
+"""The replica: one container of the Docker cluster, with the state by which the router decides about requests, and its
+health.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from norn_tasks.domain.infraspec import Health
 
 
 class ReplicaState(StrEnum):
-    """The state of a replica; a replica that is gone has no row."""
+    """The state of a replica. A replica that was removed has no row."""
 
     STARTING = "starting"
     LIVE = "live"
@@ -19,9 +21,11 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True)
 class Replica:
-    """A replica of the Docker cluster, as in its row. `address` is `ip:port`; empty before it runs, or without a port.
+    """A replica of the Docker cluster, as its row describes it. `address` is `ip:port`; empty before it runs, or if it
+    has no port.
 
-    `state`: starting (not yet found ready), live (the router may send requests to it), leaving (the router must not).
+    `state`: starting (not yet healthy), live (the router may send requests), or leaving (being removed, the router must
+    not send requests).
     """
 
     container: str
@@ -33,24 +37,24 @@ class Replica:
     memory: int | None = None
     """Its memory limit in bytes; None if it has no limit."""
     health: Health | None = None
-    """How its health is checked while it is live; None for a worker."""
+    """How its health is checked while it is live; None for a replica of a worker app."""
     failures: int = 0
     """How many of its last checks failed, in a row."""
     fault: str = ""
     """The result of the last check, if it failed, such as `answered 500`."""
     silent: bool = False
-    """The last check failed without any answer."""
+    """True if the last check got no answer at all."""
     unchecked: float | None = None
     """The seconds since the last check; None before the first check."""
 
     @property
     def unhealthy(self) -> bool:
-        """True when as many checks in a row have failed as `health.retries` of its spec says."""
+        """True if as many checks in a row have failed as `health.retries` of the infraspec allows."""
         return self.health is not None and self.failures >= self.health.retries
 
     @property
     def hung(self) -> bool:
-        """True when it is unhealthy and does not answer at all, so that only a new replica helps."""
+        """True if the replica is unhealthy and does not answer at all, so that only a new replica helps."""
         return self.unhealthy and self.silent
 
 
@@ -62,15 +66,15 @@ class ReplicaSighting:
     restarts: int
     """How often the engine has restarted it."""
     checked: bool = False
-    """Its health was checked during this observation."""
+    """True if its health was checked during this observation."""
     failures: int = 0
     """How many of its last checks failed, in a row."""
     fault: str = ""
     """The result of the last check, if it failed."""
     silent: bool = False
-    """The last check failed without any answer."""
+    """True if the last check got no answer at all."""
     unhealthy: bool = False
-    """As many checks in a row have failed as `health.retries` of its spec says."""
+    """True if as many checks in a row have failed as `health.retries` of the infraspec allows."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The step: a small idempotent piece of a pipeline, the values that it may return, and its states."""
+"""The step: a small idempotent part of a pipeline. Defines what a step may return, and its states."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from norn_tasks.domain.jobs.writes import Write
 from norn_tasks.domain.secret import Sealed
 
 MIGRATE_DATABASE = "migrate-database"
-"""The step that runs an app's migration."""
+"""The step that runs an app's database migration."""
 
 
 class Resume(StrEnum):
-    """The rule for a step of a resumed job that was already begun or done."""
+    """The rule for a step that had begun or ended when its job was interrupted and resumed."""
 
     REDO = "redo"
-    """The step runs again even if it was done, because its results are only on the machine that ran it."""
+    """The step runs again even if it had ended, because its results exist only on the machine that ran it."""
     KEEP = "keep"
-    """A step that was done does not run again; a step that had begun but not ended runs again."""
+    """A step that had ended does not run again; a step that had begun but not ended runs again."""
     NEVER = "never"
     """A step that had begun but not ended does not run again: the job needs a person's attention."""
 
 
 class Resolution(StrEnum):
-    """A person's decision about a step that must not be repeated, and that may have been interrupted."""
+    """A person's decision about a step that may have been interrupted and must not be repeated."""
 
     DONE = "done"
-    """The step did its work: the job goes on with the next step."""
+    """The step did its work, and the job continues with the next step."""
     RETRY = "retry"
-    """The step may run again: the job goes on with this step."""
+    """The step may run again, and the job continues with this step."""
     ABANDON = "abandon"
-    """The job does not go on."""
+    """The job ends."""
 
 
 class StepState(StrEnum):
@@ -47,13 +47,13 @@ class StepState(StrEnum):
 
     @property
     def done(self) -> bool:
-        """True when a resumed job skips it."""
+        """True if a resumed job skips the step."""
         return self in (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOTED)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """The result of a step, which the ledger writes in the one fenced transaction that ends the step."""
+    """The result of a step. The ledger writes it in the fenced transaction that ends the step."""
 
     facts: tuple[Fact, ...] = ()
     """Facts for later steps."""
@@ -62,11 +62,11 @@ class Learned:
     note: str = ""
     """A note for people."""
     skipped: bool = False
-    """There was nothing to do, and the note says why."""
+    """True if there was nothing to do; the note says why."""
     sealed: tuple[Sealed, ...] | None = None
     """The app's secrets as they are now, if the step has changed them."""
     failed: Problem | None = None
-    """The step did its work and learned that the job has failed, for example when a run exits with 1."""
+    """Set if the step did its work and found that the job has failed, for example because a run exited with 1."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Changes in Norn's own tables that a step may return, as values: the ledger writes them when the step ends."""
+"""Changes in Norn's own tables that a step may return, as values. The ledger carries them out when the step ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from norn_tasks.domain.tunnel.team_keys import TeamKey
 
 @dataclass(frozen=True)
 class SpecLearned:
-    """The revision's own infraspec, which governs the rest of this deploy."""
+    """The infraspec in the source revision, which applies to the rest of this deploy."""
 
     spec: Mapping[str, Any]
     revision: str
@@ -25,7 +25,7 @@ class SpecLearned:
 
 @dataclass(frozen=True)
 class ImageBuilt:
-    """The release's image is on an engine; a later deploy finds it by `key`, the hash of source and build section."""
+    """The release's image is on an engine. Later deploys find it by `key`, the hash of source and build section."""
 
     image: str
     image_id: str
@@ -38,7 +38,7 @@ class ImageBuilt:
 class ImagePublished:
     """The release's image is in the registry, under `reference` (by digest).
 
-    `place`: the engine to which its jobs are pinned now; None if they may run on any engine.
+    `place`: the engine to which the release's jobs are pinned now; None if they may run on any engine.
     """
 
     reference: str
@@ -47,7 +47,7 @@ class ImagePublished:
 
 @dataclass(frozen=True)
 class BranchSeen:
-    """The newest commit of a branch; None if the branch is gone, or if git could not read it (`error`)."""
+    """The newest commit of a branch; None if the branch no longer exists, or if git could not read it (`error`)."""
 
     repository: str
     branch: str
@@ -66,14 +66,14 @@ class TeamKeysSeen:
 
 @dataclass(frozen=True)
 class PushDecided:
-    """The decision about a push for the job's app, as a sentence."""
+    """The decision about a push, for the app of the job, as a sentence."""
 
     outcome: str
 
 
 @dataclass(frozen=True)
 class AppExposed:
-    """Clients outside of the app's cluster reach it at `address`."""
+    """Clients outside of the app's cluster reach the app at `address`."""
 
     app: str
     address: str
@@ -81,7 +81,7 @@ class AppExposed:
 
 @dataclass(frozen=True)
 class AppMoved:
-    """The app has left its cluster for `cluster`; the router sends its requests to `entrance`, a `host:port` there.
+    """The app has moved to `cluster`; the router sends its requests to `entrance`, an address `host:port` there.
 
     `entrance` is None for an app without an address.
     """
@@ -99,7 +99,7 @@ class AppUnexposed:
 
 @dataclass(frozen=True)
 class ScheduleRegistered:
-    """The app has the schedule of its spec; the anchor of an unchanged `@every` is kept."""
+    """The app has the schedule of its infraspec. An unchanged `@every` keeps the time from which it counts."""
 
     app: str
     schedule: str
@@ -117,7 +117,7 @@ class ScheduleRemoved:
 
 @dataclass(frozen=True)
 class FunctionRegistered:
-    """The app takes calls, `concurrent` of them at once."""
+    """The app accepts calls; `concurrent` of them may run at the same time."""
 
     app: str
     concurrent: int
@@ -125,7 +125,7 @@ class FunctionRegistered:
 
 @dataclass(frozen=True)
 class FunctionRemoved:
-    """The app takes no calls."""
+    """The app accepts no calls."""
 
     app: str
 
@@ -144,7 +144,7 @@ class DatabaseMigrated:
 
 @dataclass(frozen=True)
 class TornDown:
-    """Nothing of the app runs."""
+    """No part of the app runs any longer."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class WorkloadSeen:
     """An observation of a cluster, with one status for each app.
 
     `complete`: all apps were observed, so an app of this cluster without a status has no replica. `engine`: the engine
-    of the worker that observed. An app is repaired only if its image is on this engine, or in the registry.
+    of the worker that made the observation. An app is repaired only if its image is on this engine or in the registry.
     """
 
     cluster: str
@@ -181,7 +181,7 @@ class EngineLook:
 
 @dataclass(frozen=True)
 class ContainersSeen:
-    """The containers on each engine of a worker. When these are written, the ledger finds those without an owner."""
+    """The containers on each engine of a worker. When the ledger writes this, it finds those that have no owner."""
 
     looks: tuple[EngineLook, ...]
 
@@ -201,7 +201,7 @@ class RunsReachSeen:
 
 @dataclass(frozen=True)
 class ImagesPruned:
-    """These image ids of the app are gone from the engine."""
+    """These image ids of the app no longer exist on the engine."""
 
     app: str
     image_ids: tuple[str, ...]
@@ -240,7 +240,7 @@ class DeliveryTried:
 
 @dataclass(frozen=True)
 class DeadManCalled:
-    """The dead man's address was called: `answered` or not, and the `outcome` in a sentence."""
+    """The address of the dead man's switch was called: `answered` says whether it answered, `outcome` is a sentence."""
 
     answered: bool
     outcome: str
@@ -248,7 +248,7 @@ class DeadManCalled:
 
 @dataclass(frozen=True)
 class TunnelSeen:
-    """A look at the tunnel and its DNS: the findings, and the state of each public host name."""
+    """An observation of the tunnel and its DNS records: the findings, and the state of each public host name."""
 
     checks: tuple[TunnelCheck, ...]
     routes: tuple[SeenRoute, ...]
@@ -256,14 +256,14 @@ class TunnelSeen:
 
 @dataclass(frozen=True)
 class EdgeSeen:
-    """A look at the edge: the state and the certificate of public host names."""
+    """An observation of the edge: the state and the certificate of each public host name."""
 
     routes: tuple[SeenRoute, ...]
 
 
 @dataclass(frozen=True)
 class DatabasesSeen:
-    """A look at the databases of apps on their server."""
+    """An observation of the databases of apps on their server."""
 
     databases: tuple[SeenDatabase, ...]
 

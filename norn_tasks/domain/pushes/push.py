@@ -1,4 +1,4 @@
-"""A delivery of a webhook: the event that it reports, and for a push, the branch and the commits."""
+"""A delivery of a webhook: the event that it reports and, for a push, the branch and the commits."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Push:
 
     branch: str
     before: str | None
-    """The commit that the branch named before the push; None for a new branch."""
+    """The commit that the branch pointed to before the push; None for a new branch."""
     after: str
 
 
 @dataclass(frozen=True)
 class ReportedEvent:
-    """An event as its sender reports it: a push to a branch, or the reason why Norn ignores the event."""
+    """The content of a delivery: a push to a branch, or the reason why Norn ignores the event."""
 
     name: str
     ref: str | None = None
@@ -56,7 +56,7 @@ def delivery_id(headers: HeaderFields) -> str:
 
 
 def read_event(name: str, content_type: str, body: bytes) -> ReportedEvent:
-    """Returns the event of a body whose signature was checked; raises BadRequest for a push that cannot be read."""
+    """Parses the event in a body after its signature was checked; raises BadRequest for a push that cannot be read."""
     if name not in _PUSHES:
         return ReportedEvent(name, ignored=f"{name} is no push")
     payload = _payload(content_type, body)

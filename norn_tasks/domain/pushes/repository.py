@@ -1,4 +1,6 @@
-"""The name of a repository, which is the same for all its addresses, and the name of the login for one server."""
+"""Computes the name of a repository, which is the same for all its addresses, and the name of the login for its
+server.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ _SCP_LIKE = re.compile(r"[^@/:]+@(?P<host>[^:/]+):(?P<path>[^:]+)")
 def repository_of(url: str) -> str:
     """Returns `host/path` in lower case, for an address that `names.repo_url` accepts.
 
-    The https and ssh addresses of one repository give the same name. GitHub, Gitea and GitLab ignore case as well.
+    The https and ssh addresses of one repository give the same name. Upper and lower case do not matter, as in GitHub,
+    Gitea and GitLab.
     """
     scp_like = _SCP_LIKE.fullmatch(url)
     if scp_like is not None:
@@ -25,7 +28,8 @@ def repository_of(url: str) -> str:
 def login_name_of(url: str) -> str:
     """Returns `host/path` of an https address, or `host:port/path` if the port is not 443.
 
-    Another port may belong to another server, which must not get the token for this server.
+    The port is part of the name, because another port may belong to another server, which must not get this server's
+    token.
     """
     port = urlsplit(url).port or 443
     host, slash, path = repository_of(url).partition("/")

@@ -1,7 +1,8 @@
-"""The signature of a push's request, checked over the raw bytes before anything in them is read.
+"""The signature of a push's request, which is checked over the raw bytes before anything in them is parsed.
 
-GitHub and Gitea sign the body with HMAC-SHA256. GitLab signs id, time and body if the webhook has a signing token, as
-Standard Webhooks describes it, and otherwise sends the secret itself. The secret that Norn makes suits all of them.
+GitHub and Gitea sign the body with HMAC-SHA256. GitLab signs the id, the time and the body (as in Standard Webhooks) if
+the webhook has a signing token; otherwise it sends the secret itself. The secrets that Norn creates work for all of
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final, Protocol
 _PREFIX = "whsec_"
 _HEX = re.compile(r"[0-9a-f]{64}")
 OLDEST: Final = 300.0
-"""The most seconds by which the time in a signed request may differ from now."""
+"""The most seconds by which the time in a signed request may differ from the present time."""
 _BARE = ("X-Gitea-Signature", "X-Forgejo-Signature", "X-Gogs-Signature")
 
 
@@ -26,7 +27,7 @@ class HeaderFields(Protocol):
     """The headers of a request, by their names in any case."""
 
     def get(self, key: str, /) -> str | None:
-        """Returns the value of a header; None if it is not there."""
+        """Returns the value of a header; None if it is missing."""
 
 
 def fresh_secret() -> str:
@@ -36,24 +37,29 @@ def fresh_secret() -> str:
 
 @dataclass(frozen=True)
 class Proof:
-    """The proof of the sender that a request carries: a digest of the body, a signature with a time, or the secret."""
+    """A request's proof that its sender knows the secret: a digest of the body, a signature with a time, or the secret
+    itself.
+    """
 
     digest: bytes = b""
     """The HMAC-SHA256 of the body."""
     stamped: tuple[bytes, ...] = ()
-    """HMACs of `before` and the body."""
+    """HMACs of `before` followed by the body."""
     before: bytes = b""
     """The id and the time of a request, each with a dot after it."""
     token: bytes = b""
     """The secret itself."""
 
     def holds(self, secret: str, body: bytes) -> bool:
-        """Returns True if the proof was made with the secret; takes the same time for every wrong secret."""
+        """Returns True if the proof was made with this secret. The comparison takes the same time for every wrong
+        secret.
+        """
         if self.token:
             return hmac.compare_digest(self.token, secret.encode())
         if self.stamped:
             expected = hmac.digest(_signing_key(secret), self.before + body, hashlib.sha256)
-            return max(hmac.compare_digest(expected, each) for each in self.stamped)  # compares all of them
+            # always compares all of them, so that the time reveals nothing
+            return max(hmac.compare_digest(expected, each) for each in self.stamped)
         return hmac.compare_digest(hmac.digest(secret.encode(), body, hashlib.sha256), self.digest)
 
 
@@ -61,7 +67,7 @@ def proof_of(headers: HeaderFields, now: float) -> Proof | None:
     """Returns the proof in a request's headers.
 
     Returns None if there is no proof, or if it is malformed, uses another algorithm, or has an old time. Only the first
-    of the known headers that is present counts. The others are not tried.
+    known header that is present is used.
     """
     signed = headers.get("X-Hub-Signature-256")
     if signed is not None:

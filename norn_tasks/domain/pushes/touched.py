@@ -1,6 +1,6 @@
-"""Finds a pushed file that a pattern of `repo.paths` matches.
+"""Finds a pushed file that matches a pattern of `repo.paths`.
 
-`*`, `?` and `[a-z]` match characters of one name, `**` matches any number of directories. A pattern that names a
+`*`, `?` and `[a-z]` match characters of one name, and `**` matches any number of directories. A pattern that names a
 directory matches everything in it.
 """
 
@@ -17,7 +17,9 @@ def first_touched(patterns: Sequence[str], paths: Iterable[str]) -> str | None:
 
 
 def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
-    """Compares path and pattern name by name, and keeps every position in the pattern that the path can be at."""
+    """Compares the path with the pattern, name by name, and tracks every position in the pattern that may be
+    reached.
+    """
     end, reached = len(pattern), _beyond_stars(pattern, {0})
     for name in path:
         if end in reached:
@@ -30,7 +32,9 @@ def _matches(pattern: tuple[str, ...], path: Sequence[str]) -> bool:
 
 
 def _beyond_stars(pattern: tuple[str, ...], reached: set[int]) -> set[int]:
-    """Adds the position after each `**`, which may match no directory; a `**` at the end matches at least one name."""
+    """Adds the position after each reached `**`, because `**` may match no directory. At the end of a pattern, `**`
+    matches at least one name.
+    """
     found = set(reached)
     for at in reached:
         while at < len(pattern) - 1 and pattern[at] == "**":

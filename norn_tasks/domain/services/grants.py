@@ -1,7 +1,9 @@
-"""Shared services as an app uses them: a database, a namespace of keys, topics of events, a bucket; with credentials.
+"""Shared services, from the view of an app: a database, a namespace of keys, topics of events, or a bucket, with
+credentials.
 
 A grant names the parts of a server that an app may use. Its credential is the URL of the server with a role and a
-password of the app. The credential is kept as a secret of the app, under a name that the spec may not use otherwise.
+password of the app. The credential is stored as a secret of the app. The infraspec may not use the secret's name for
+anything else.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from norn_tasks.domain.secret import Secret
 
 HOST = "norn-services"
-"""The name under which containers find the servers that Norn runs itself."""
+"""The host name under which containers find the servers that Norn runs itself."""
 
 
 class ServiceKind(StrEnum):
@@ -28,7 +30,7 @@ class ServiceKind(StrEnum):
 
     @property
     def variable(self) -> str:
-        """The environment variable that has the URL of the server with the credential."""
+        """The environment variable that holds the URL of the server with the credential."""
         return {"postgres": "DATABASE_URL", "kv": "KV_URL", "events": "EVENTS_URL", "storage": "S3_URL"}[self]
 
     @property
@@ -74,21 +76,23 @@ class GrantedPart:
     name: str
     """The database, namespace, topic or bucket."""
     since: datetime
-    """The moment at which the app reserved it."""
+    """When the app reserved it."""
     made: bool
-    """The part exists on its server."""
+    """True if the part exists on its server."""
     named: bool
-    """The app's infraspec still names it."""
+    """True if the app's infraspec still names it."""
     bytes: int | None = None
     """The size of a database, when it was last observed."""
     connections: int | None = None
     """The number of connections to a database, when it was last observed."""
     seen_at: datetime | None = None
-    """The moment at which it was last observed."""
+    """When it was last observed."""
 
 
 def role_of(app: str, kind: ServiceKind, instance: str) -> str:
-    """Returns the name of the app's role or user on a server; `instance` separates control planes that share it."""
+    """Returns the name of the app's role or user on a server; `instance` separates control planes that share the
+    server.
+    """
     return f"norn-{instance}-{app}" if kind is ServiceKind.POSTGRES else f"norn-{instance}-{app}-{kind}"
 
 
@@ -100,7 +104,9 @@ def credential(scheme: str, role: str, password: Secret, server: str, path: str 
 
 
 def to_database(url: Secret, app: str, database: str) -> Secret:
-    """Returns the credential for another database of the app; a URL that is no credential of the app is not changed."""
+    """Returns the credential for another database of the app; returns any URL that is not a credential of the app
+    unchanged.
+    """
     try:
         parts = urlsplit(url.reveal())
     except ValueError:
@@ -112,7 +118,9 @@ def to_database(url: Secret, app: str, database: str) -> Secret:
 
 
 def bucket_variables(url: Secret, bucket: str) -> dict[str, Secret]:
-    """Returns the variables of an app's containers, from its credential for a bucket; `bucket`: that of their spec."""
+    """Returns the environment variables for an app's containers, made from its credential for a bucket and the name
+    `bucket`.
+    """
     parts = urlsplit(url.reveal())
     region = dict(parse_qsl(parts.query)).get("region", "us-east-1")
     values = {
@@ -131,7 +139,7 @@ BUCKET_VARIABLES = ("S3_URL", "S3_ENDPOINT", "S3_BUCKET", "S3_REGION", "S3_ACCES
 
 
 def password_in(url: Secret, role: str) -> Secret | None:
-    """Returns the password of a credential; None if the credential is for another role."""
+    """Returns the password in a credential; None if the credential belongs to another role."""
     try:
         parts = urlsplit(url.reveal())
     except ValueError:

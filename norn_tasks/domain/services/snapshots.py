@@ -1,4 +1,4 @@
-"""Snapshots of the databases of apps: dumps in files, each with the number of rows of every table."""
+"""Snapshots of apps' databases: dumps in files, each with the number of rows of every table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.-]+)*)/?"
 
 
 def bucket_of_backups(setting: str) -> tuple[str, str] | None:
-    """Returns the bucket in the setting, and the beginning of the names in it; None for a directory."""
+    """Returns the bucket that the setting names, and the prefix for names in it; None if the setting names a
+    directory.
+    """
     found = _BUCKET.fullmatch(setting)
     return None if found is None else (found[1], f"{found[2][1:]}/" if found[2] else "")
 
@@ -51,7 +53,7 @@ class DumpDirectories:
 
 
 def dump_directories(data: Path, backups: str) -> DumpDirectories:
-    """Returns the directories in a data directory; `backups`: another directory for backups, or empty.
+    """Returns the directories in a data directory; `backups` names another directory for backups, or is empty.
 
     A backup that goes to a bucket is first written into the data directory.
     """
@@ -65,11 +67,11 @@ class SnapshotReason(StrEnum):
     DEPLOY = "deploy"
     """A migration was about to change the database."""
     MANUAL = "manual"
-    """A person asked for it."""
+    """A person requested it."""
     RESTORE = "restore"
     """A restore was about to replace the database."""
     BACKUP = "backup"
-    """Its schedule was due, or a person asked for a backup."""
+    """The backup schedule was due, or a person requested a backup."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Dump:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A dump of an app's database, kept on the machine of the worker that made it."""
+    """A dump of an app's database, stored on the machine of the worker that made it."""
 
     id: int
     """Its number."""
@@ -95,15 +97,15 @@ class Snapshot:
     reason: SnapshotReason
     """The reason for the snapshot."""
     release: int | None
-    """The release whose migration followed the snapshot; None if its job makes no release."""
+    """The release whose migration came after the snapshot; None if its job makes no release."""
     at: datetime
-    """The moment at which it was begun."""
+    """When the snapshot was begun."""
     bytes: int | None
     """The size of its file; None until it is complete and checked."""
     counts: RowCounts | None = None
     """The number of rows of each table in it; None for a snapshot that an earlier version of Norn made."""
     drilled_at: datetime | None = None
-    """The moment at which a drill last restored it."""
+    """When a drill (a test restore) last restored it."""
 
     @property
     def file(self) -> str:
@@ -129,7 +131,7 @@ class SeenDatabase:
 
 
 def difference(expected: RowCounts, found: RowCounts) -> str:
-    """Returns words about the first table whose number of rows is not the expected one; empty if there is none."""
+    """Returns words about the first table with an unexpected number of rows; empty if all numbers are as expected."""
     for table in sorted(expected.keys() | found.keys()):
         if expected.get(table) != found.get(table):
             return f"{table} has {_rows(found.get(table))} instead of {_rows(expected.get(table))}"

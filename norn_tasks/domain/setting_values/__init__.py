@@ -1,6 +1,6 @@
-"""Checks the values of settings as an operator writes them: each function returns the value or raises ValueError.
+"""Checks the values of settings that an operator wrote. Each function returns the value, or raises ValueError.
 
-The caller adds the name of the variable to the error.
+The caller adds the name of the setting to the error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from norn_tasks.domain.quantities import parse_memory
 
 
 def memory(value: object) -> object:
-    """Reads an amount of memory; raises ValueError, to which the name of the variable is added."""
+    """Parses an amount of memory; raises ValueError."""
     try:
         return parse_memory(value) if isinstance(value, str) else value
     except InvalidRequest as error:
@@ -29,7 +29,7 @@ def memory(value: object) -> object:
 
 
 def listed_paths(value: object) -> object:
-    """Returns the paths in a text that separates them as PATH does."""
+    """Returns the paths in a text that is separated like PATH."""
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
 
@@ -53,7 +53,7 @@ def mail_address(text: str) -> str:
 
 
 def _url_of(text: str, schemes: tuple[str, ...]) -> str:
-    """Returns the text if it is empty or a URL of a server; no error quotes it."""
+    """Returns the text if it is empty or the URL of a server; error messages never quote it."""
     if not text:
         return text
     try:
@@ -109,7 +109,7 @@ def team_name(text: str) -> str:
 
 
 def default_data_dir() -> Path:
-    """Returns the default data directory: /var/lib/norn for root, else one in the user's data directory."""
+    """Returns the default data directory: /var/lib/norn for root, otherwise one in the user's own data directory."""
     if os.geteuid() == 0:
         return Path("/var/lib/norn")
     return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "norn"

@@ -1,1 +1,1 @@
-"""Sources of apps: archives, the trees of files in them with their links, and references to images."""
+"""Sources of apps: uploaded archives, the trees of files and links in them, and references to images."""

@@ -1,8 +1,9 @@
-"""Reads an uploaded source, a tar.gz, once and within limits: it may be from an attacker (docs/security.md 4).
+"""Reads an uploaded source, a tar.gz, once and within limits, because an attacker may have made it (docs/security.md
+4).
 
-The API reads an archive to compute the digest of its tree, and discards the contents; a worker reads the same bytes and
+The API reads an archive to compute the digest of its tree, and discards the contents. A worker reads the same bytes and
 keeps the contents. Both refuse paths and links that lead out of the tree, entries below a link, devices, sparse files,
-hard links, the same path twice, and anything over the limits, which are checked while the archive is unpacked.
+hard links, and repeated paths. They check the limits while they unpack.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from norn_tasks.domain.wording import shown
 
 _LONGEST_NAME, _LONGEST_PATH, _LONGEST_TARGET = 255, 2048, 1024
 _NAMES = 16 * 1024 * 1024
-"""In bytes: the limit of all paths and link targets together, which are held in memory until the end."""
+"""The most bytes of all paths and link targets together, because they stay in memory until the end."""
 
 _HEADERS = 3 * 512
-"""In bytes: the most that tar may need in addition to the content of an entry."""
+"""The most bytes that tar may need in addition to the content of an entry."""
 
 _LONGEST_HEADER = 16 * 1024
 _READ_WHOLE = (
@@ -33,15 +34,15 @@ _READ_WHOLE = (
 )  # fmt: skip
 _PIECE = 256 * 1024
 _ENDS = ("EOFHeaderError", "EmptyHeaderError")
-"""Errors that tarfile raises at the end of an archive: a block of zeros, or no further bytes."""
+"""Errors that tarfile raises at the end of an archive: for a block of zeros, or for missing bytes."""
 
 _EXECUTABLE = 0o100
 _UNREADABLE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, RecursionError, OverflowError)
-"""Errors that tarfile and gzip raise for bytes that are not an archive, or for a malicious one."""
+"""Errors that tarfile and gzip raise if the bytes are not an archive, or are a malicious one."""
 
 
 class ArchiveConsumer(Protocol):
-    """Receives the entries of an archive in their order; paths are relative, and each parent precedes its children."""
+    """Receives the entries of an archive in order. Paths are relative, and each directory comes before its contents."""
 
     def directory(self, path: str) -> None:
         """Receives a directory."""
@@ -92,7 +93,9 @@ def read(stream: IO[bytes], most: int, keep: ArchiveConsumer) -> Tree:
 
 
 class _Entry(tarfile.TarInfo):
-    """An entry with a limit for long names and PAX headers, because tarfile reads them whole into memory."""
+    """An archive entry with a limit for long names and PAX headers, because tarfile would read them completely into
+    memory.
+    """
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -116,7 +119,7 @@ class _Entry(tarfile.TarInfo):
 
 
 class _Bounded:
-    """The unpacked bytes, up to the most that a valid archive can need."""
+    """The unpacked bytes, limited to the most that a valid archive can need."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         self._stream, self._most = stream, most
@@ -131,7 +134,7 @@ class _Bounded:
 
 
 class _ArchiveReading:
-    """One archive being read, with its entries so far."""
+    """An archive that is being read, with its entries so far."""
 
     def __init__(self, most: int, keep: ArchiveConsumer) -> None:
         self._most, self._keep = most, keep
@@ -226,13 +229,15 @@ class _ArchiveReading:
 
 
 def _forget(archive: tarfile.TarFile) -> None:
-    """Makes tarfile forget the entries so far; otherwise it would keep each of them, with a copy of all headers."""
+    """Makes tarfile forget the entries so far. Otherwise it would keep each of them, with a copy of all headers."""
     archive.members = []  # type: ignore[attr-defined]
     archive.pax_headers = {}
 
 
 def _require_end(archive: tarfile.TarFile) -> None:
-    """Reads to the end, so that gzip verifies its checksum; raises ValueError if any further byte is not zero."""
+    """Reads to the end, so that gzip verifies its checksum; raises ValueError if a byte after the archive is
+    not zero.
+    """
     stream = cast(IO[bytes], archive.fileobj)
     while piece := stream.read(_PIECE):
         if piece.strip(b"\0"):
@@ -240,7 +245,7 @@ def _require_end(archive: tarfile.TarFile) -> None:
 
 
 def _path(name: str) -> str | None:
-    """Returns an entry's path in its shortest form; None for the root itself, and for entries that are left out."""
+    """Returns an entry's path in its shortest form; None for the root itself, and for entries that are ignored."""
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name:
         raise InvalidRequest(

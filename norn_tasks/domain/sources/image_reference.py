@@ -23,7 +23,7 @@ _HINT = "write one such as ghcr.io/ada/blog:1.4, or with @sha256: and its digest
 
 @dataclass(frozen=True)
 class ImageReference:
-    """A repository, with a tag or a digest; without both, its tag is `latest`."""
+    """A repository with a tag or a digest; if it has neither, its tag is `latest`."""
 
     repository: str
     tag: str | None = None
@@ -34,7 +34,7 @@ class ImageReference:
         return f"{self.repository}{tag}{digest}"
 
     def at(self, ref: str) -> ImageReference:
-        """Returns the reference to another tag or digest of its repository; raises InvalidRequest."""
+        """Returns the reference to another tag or digest in the same repository; raises InvalidRequest."""
         if re.fullmatch(_DIGEST, ref, re.ASCII):
             return replace(self, tag=None, digest=ref)
         if re.fullmatch(_TAG, ref, re.ASCII):
@@ -45,7 +45,7 @@ class ImageReference:
         )
 
     def by_digest(self, digest: str) -> str:
-        """Returns the text that names the image with this digest, whatever its tags are."""
+        """Returns the reference to the image with this digest, no matter which tags it has."""
         return f"{self.repository}@{digest}"
 
 
@@ -61,7 +61,8 @@ def parse(text: str) -> ImageReference:
 def _require_one_registry(text: str, repository: str) -> None:
     """Raises InvalidRequest if engines would read the first part as a host, but other programs as part of a path.
 
-    The path would belong to Docker Hub. Credentials for Docker Hub could then be sent to that host, or the reverse.
+    As part of a path, it would belong to Docker Hub. Then credentials for Docker Hub could be sent to that host, or
+    credentials for that host to Docker Hub.
     """
     first, slash, _ = repository.partition("/")
     if slash and first != first.lower() and not set(first) & set(".:"):

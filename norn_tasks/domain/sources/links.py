@@ -1,4 +1,4 @@
-"""Follows symbolic links as a kernel would, including links through other links, in a tree that is not on a disk."""
+"""Follows symbolic links in a tree that is not on a disk, as a kernel would, including links to other links."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ _HOPS = 40
 """The largest number of nested links that are followed, as in the kernel (path_resolution(7))."""
 
 _DEEPEST = 128
-"""The most parts of a path while links in it are resolved."""
+"""The most parts that a path may have while its links are resolved."""
 
 
 def leading_out(links: Mapping[str, str]) -> str | None:
     """Returns a link that leads out of the tree's root, or in a circle; None if all stay inside.
 
-    `links`: path and target of each link. A link to a missing path counts as inside.
+    `links` has the path and the target of each link. A link to a missing path inside the tree is allowed.
     """
     following = _Following(links)
     return next((link for link in links if following.place(link) is None), None)
 
 
 class _Following:
-    """Follows each link once, and remembers where it led."""
+    """Follows each link once, and remembers the result."""
 
     def __init__(self, links: Mapping[str, str]) -> None:
         self._links = links
@@ -30,7 +30,8 @@ class _Following:
     def place(self, link: str, hops: int = 0) -> list[str] | None:
         """Returns the parts of the path that a link leads to; None if it is outside the root."""
         if link not in self._places:
-            self._places[link] = None  # a link that leads back here is in a circle
+            # marks a link that is being followed; reaching it again means that the links form a circle
+            self._places[link] = None
             self._places[link] = self._followed(link, hops)
         return self._places[link]
 

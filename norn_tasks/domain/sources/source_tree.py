@@ -1,4 +1,4 @@
-"""The tree of a source: its limits, and its digest, which is the same for equal trees on every machine."""
+"""The file tree of a source: its limits, and its digest, which is the same on every machine."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ MOST_FILES = 50_000
 """The largest number of entries of a source."""
 
 DEEPEST = 64
-"""The largest number of names in the path of an entry."""
+"""The most names in the path of an entry."""
 
 LEFT_OUT = ".git"
-"""The name of entries that are not part of a source, in any directory."""
+"""The name of entries, in any directory, that are not part of a source."""
 
 UPLOADED = r"src-[0-9a-f]{12}"
 """The revision of an uploaded source, as a pattern."""
 
 
 class EntryKind(StrEnum):
-    """The kind of an entry. The values are part of the tree's digest: they never change."""
+    """The kind of an entry. The values are part of the tree's digest, so they must never change."""
 
     DIRECTORY = "d"
     FILE = "f"
@@ -37,7 +37,7 @@ class TreeDigest:
 
     def add(self, path: str | os.PathLike[str], kind: EntryKind, content: str = "") -> None:
         """Adds an entry; `content` is the SHA-256 (hex) of a file's bytes or of a link's target."""
-        # NUL cannot be in a path, so two different trees never give the same bytes.
+        # A path cannot contain NUL, so two different trees never give the same bytes.
         self._said.append(b"\0".join((os.fsencode(path), kind.encode(), content.encode())))
 
     def hexdigest(self) -> str:

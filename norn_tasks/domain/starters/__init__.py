@@ -1,4 +1,6 @@
-"""Recognises the project in a directory, and composes a Dockerfile: node, Python, Go, Ruby, PHP, or static pages."""
+"""Recognises the kind of project in a directory, and writes a Dockerfile: for node, Python, Go, Ruby, PHP, or static
+pages.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from norn_tasks.domain.starters.project import IGNORED, Directory, Project
 from norn_tasks.domain.starters.reading import read_directory
 
 _LANGUAGES = (python.recognise, go.recognise, ruby.recognise, php.recognise, node.recognise, static.recognise)
-"""Node is after the other languages, because their projects may have a package.json as well, for their web pages."""
+"""Node comes after the other languages, because their projects may also have a package.json for their web pages."""
 
 
 def recognised(directory: Directory) -> Project | None:

@@ -1,4 +1,4 @@
-"""A directory as recognisers read it, and the project that they find in it."""
+"""A directory in the form that recognisers read, and the project that they find in it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 PORT = 8080
 IGNORED = ".git\n.env\n.env.*\nnode_modules\n__pycache__\n*.pyc\n.venv\nvenv\n*.log\n.DS_Store\n"
-"""The lines of a first .dockerignore: files that no image needs, and some that no image may contain."""
+"""The lines of a first .dockerignore: files that no image needs, and some that no image should contain."""
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory: the paths and texts of its small files, down to two levels below it."""
+    """A directory: the paths and contents of its small files, down to two levels below it."""
 
     texts: Mapping[str, str]
 
@@ -25,11 +25,11 @@ class Directory:
         return any(path in self.texts for path in paths)
 
     def text(self, path: str) -> str:
-        """Returns the text of a file; empty if there is none."""
+        """Returns the text of a file; empty if the file does not exist."""
         return self.texts.get(path, "")
 
     def json(self, path: str) -> dict[str, Any]:
-        """Returns the object in a file; an empty one if there is none."""
+        """Returns the JSON object in a file; an empty object if the file does not exist."""
         try:
             found = json.loads(self.text(path) or "{}")
         except ValueError:
@@ -37,7 +37,7 @@ class Directory:
         return found if isinstance(found, dict) else {}
 
     def first(self, *paths: str) -> str:
-        """Returns the first of these files that is there; empty if none is."""
+        """Returns the first of these files that exists; empty if none does."""
         return next((path for path in paths if path in self.texts), "")
 
     def containing(self, pattern: str, suffix: str) -> list[str]:
@@ -61,7 +61,7 @@ class Project:
     dockerfile: str
     port: int = PORT
     healthcheck: str = ""
-    """A path that certainly answers when the app is well; empty if none is known."""
+    """A path that certainly responds when the app is healthy; empty if none is known."""
 
 
 def lines(*parts: str | Iterable[str]) -> str:

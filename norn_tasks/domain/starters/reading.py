@@ -1,4 +1,6 @@
-"""Reads the small files of a directory, by which its project is recognised, without dependencies and tests."""
+"""Reads the small files of a directory, by which the kind of its project is recognised. Skips dependencies and
+tests.
+"""
 
 from __future__ import annotations
 

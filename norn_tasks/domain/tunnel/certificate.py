@@ -11,7 +11,7 @@ class Certificate:
     """A certificate that the edge presents for a name."""
 
     issuer: str
-    """The organisation that issued it, or the common name of the issuer."""
+    """The organisation that issued it; if that is missing, the common name of the issuer."""
     since: datetime
     """The moment from which it is valid."""
     until: datetime
@@ -19,5 +19,5 @@ class Certificate:
 
     @property
     def note(self) -> str:
-        """The certificate in a few words."""
+        """The certificate, described in a few words."""
         return f"certificate of {self.issuer} until {self.until:%Y-%m-%d %H:%M} UTC"

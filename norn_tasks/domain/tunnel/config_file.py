@@ -1,7 +1,7 @@
-"""cloudflared's config.yaml: read as cloudflared reads it, and edited in place.
+"""cloudflared's file config.yaml: parses it as cloudflared does, and edits it.
 
-Only the lines of the rules that change are replaced, so that all other lines keep their comments and layout. The
-edited text is read again, and compared with the rules that it should have, before it is written anywhere.
+Only the lines of rules that change are replaced, so that all other lines keep their comments and layout. Before the
+edited text is written, it is parsed and compared with the rules that it should contain.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _CORRECT: Final = "correct the file first: docs/tunnel.md"
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML, and refuses a key that is written twice in one mapping."""
+    """Parses YAML, and refuses a key that is repeated in one mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Returns the mapping; raises ConstructorError for a key that is there twice."""
+        """Returns the mapping; raises ConstructorError if a key is repeated."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         for n, key in enumerate(keys):
             if key in keys[:n]:
@@ -41,7 +41,7 @@ class ConfigFile:
 
     @classmethod
     def read(cls, text: str) -> ConfigFile:
-        """Reads the file; raises TunnelFailed with the mistake for which cloudflared would refuse it."""
+        """Parses the file; raises TunnelFailed with the mistake for which cloudflared would refuse it."""
         values = _values(text)
         if values.get(_INGRESS) not in (None, []):
             read_ingress(values[_INGRESS], _bastion(values))
@@ -54,7 +54,7 @@ class ConfigFile:
 
     @property
     def tunnel(self) -> str:
-        """The id or the name of the tunnel; empty if the file does not have it."""
+        """The id or the name of the tunnel; empty if the file names none."""
         return str(self.values.get("tunnel") or "")
 
     def with_rules(self, rules: Sequence[RawRule]) -> ConfigFile:
@@ -122,7 +122,7 @@ def _ingress_node(text: str) -> yaml.Node | None:
 
 
 def _starts(lines: Sequence[str], node: yaml.SequenceNode, column: int) -> list[int]:
-    """Returns the number of each item's first line, which has its dash."""
+    """Returns the number of the first line of each item, which contains its dash."""
     span = range(node.start_mark.line, min(node.end_mark.line + 1, len(lines)))
     return [n for n in span if not lines[n][:column].strip() and lines[n][column : column + 2].rstrip() == "-"]
 

@@ -1,4 +1,4 @@
-"""The public host name of an app as Norn remembers it, and the results of changes and observations."""
+"""The public host name of an app, as its row describes it, and the results of changes and observations."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class RouteState(StrEnum):
     """The state of a public host name."""
 
     ROUTED = "routed"
-    """The rule and the record are there, and lead to the app."""
+    """The rule and the DNS record exist, and lead to the app."""
     NOT_ROUTED = "not routed"
-    """The rule or the record was never made, or no request can arrive through the tunnel."""
+    """The rule or the record was never created, or no request can arrive through the tunnel."""
     DRIFTED = "drifted"
     """Somebody else changed or removed the rule or the record."""
 
@@ -25,19 +25,21 @@ class ExternalHost:
     """A public host name that belongs to an app, with the rule and the DNS record that Norn made for the name."""
 
     host: str
-    """The name."""
+    """The host name."""
     app: str
-    """Its app."""
+    """The app to which it belongs."""
     service: str | None = None
-    """The address to which its rule leads, recorded before the rule is written; None when Norn has made no rule."""
+    """The address to which its rule leads, stored before the rule is written; None if Norn has made no rule."""
     ruled: bool = False
-    """The rule was written, and need not be written again."""
+    """True if the rule was written, and need not be written again."""
     record: str | None = None
-    """Its DNS record, noted here before the record is made; None when Norn has no record for the name."""
+    """Its DNS record, stored before the record is created; None if Norn has no record for the name."""
     recorded: bool = False
-    """The record was made."""
+    """True if the record was created."""
     leaving: bool = False
-    """The app has another name now, or no name, so the rule and the record of this name are to be removed."""
+    """True if the app has another name now, or no name, so that the rule and the record of this name must be
+    removed.
+    """
 
     @property
     def empty(self) -> bool:
@@ -50,7 +52,7 @@ class RouteOutcome:
     """The result of a change at the tunnel or its DNS."""
 
     changed: bool
-    """Something was written."""
+    """True if something was written."""
     note: str
     """A note for people."""
 
@@ -62,30 +64,32 @@ class TunnelCheck:
     name: str
     """The thing that was checked."""
     good: bool
-    """It works."""
+    """True if it works."""
     sentence: str
-    """The finding."""
+    """A hint about a fault, for the operator."""
     hint: str = ""
-    """The remedy."""
+    """A hint about a fault, for the operator."""
 
 
 @dataclass(frozen=True)
 class SeenRoute:
-    """The state of a host name at the last look."""
+    """The state of a host name at the last observation."""
 
     host: str
     """The name."""
     state: RouteState
     """Its state."""
     reason: str = ""
-    """The reason why it is not routed; or if it is routed, a problem that it has nevertheless."""
+    """Why it is not routed; if it is routed, a problem that exists nevertheless."""
     certificate: Certificate | None = None
-    """Its certificate at the edge; None behind a tunnel, and as long as there is no certificate."""
+    """Its certificate at the edge; None behind a tunnel, or if it has no certificate yet."""
 
 
 @dataclass(frozen=True)
 class RulesLook:
-    """A look at the tunnel: the findings, the fault of each name's rule, and the reason why no request can arrive."""
+    """An observation of the tunnel: the findings, the fault of each name's rule, and the reason why no request can
+    arrive.
+    """
 
     checks: tuple[TunnelCheck, ...]
     faults: Mapping[str, str]
@@ -94,14 +98,14 @@ class RulesLook:
 
 @dataclass(frozen=True)
 class RecordsLook:
-    """A look at the DNS: the findings, and the fault of each name's record."""
+    """An observation of the DNS records: the findings, and the fault of each name's record."""
 
     checks: tuple[TunnelCheck, ...]
     faults: Mapping[str, str]
 
 
 def seen_route(known: ExternalHost, rules: RulesLook, records: RecordsLook) -> SeenRoute:
-    """Returns the state of a name, from its row and the findings of both looks."""
+    """Returns the state of a name, from its row and the findings of both observations."""
     if known.leaving:
         return SeenRoute(known.host, RouteState.NOT_ROUTED, "its rule and record are about to be removed")
     if not known.ruled or not known.recorded:

@@ -1,6 +1,6 @@
-"""Ingress rules in cloudflared's grammar: reads them, and finds the rule that applies to a request.
+"""Ingress rules in cloudflared's grammar: parses them, and finds the rule that applies to a request.
 
-Rules that cloudflared would refuse are refused here first, because cloudflared could not start with them.
+Norn refuses rules that cloudflared would refuse, because cloudflared could not start with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import re2
 from norn_tasks.domain.errors import TunnelFailed
 
 RawRule = Mapping[str, Any]
-"""A rule as JSON or YAML has it, including fields that Norn does not know."""
+"""A rule in the form that JSON or YAML has, including fields that Norn does not know."""
 NO_RULES: Final = "there are no ingress rules"
 _WORDS: Final = ("hello_world", "hello-world", "helloworld", "bastion", "socks-proxy")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
@@ -107,7 +107,7 @@ def _address(service: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(service)
-        _ = parts.port  # a port that is no number is refused
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
         return None
     return None if re.search(r"[ <>\"]", parts.netloc) else parts

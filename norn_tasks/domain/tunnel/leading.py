@@ -1,4 +1,6 @@
-"""The sign: a text that a server returns at each of its public names, to recognise that the name leads to itself."""
+"""The sign: a text that a server returns at each of its public names. If a name returns it, the name leads to this
+server.
+"""
 
 from __future__ import annotations
 

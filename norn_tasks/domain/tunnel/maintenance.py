@@ -20,7 +20,7 @@ class Maintenance:
 
     @property
     def note(self) -> str:
-        """The maintenance in a sentence."""
+        """Returns a sentence that describes the maintenance."""
         said = f": {self.message}" if self.message else ""
         return f"in maintenance since {self.began_at:%Y-%m-%d %H:%M} UTC, by {self.began_by}{said}"
 

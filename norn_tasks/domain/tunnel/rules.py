@@ -1,6 +1,6 @@
-"""Changes of a tunnel's ingress rules: rules of other owners stay as they are, and the catch-all stays last.
+"""Changes a tunnel's ingress rules. Rules of other owners stay unchanged, and the catch-all rule stays last.
 
-The first rule that matches a request applies. Norn therefore puts its rule for a name before every rule that matches
+cloudflared uses the first rule that matches a request. So Norn puts its rule for a name before every rule that matches
 all requests for the name, such as a rule for `*.example.com`. Rules for single paths remain before Norn's rule, because
 their owner wants them to apply first. If another owner has a rule for exactly this name before Norn has made one, the
 name belongs to that owner. Then Norn must not send the other paths of the name to an app.
@@ -28,9 +28,10 @@ def rule_of_name(rules: Sequence[RawRule], host: str) -> RawRule | None:
 
 
 def with_rule(rules: Sequence[RawRule], host: str, service: str) -> list[RawRule]:
-    """Returns the rules with one that leads the name to the service; an existing rule for the name keeps its options.
+    """Returns the rules with one that leads the name to the service; an existing rule for the name keeps its other
+    options.
 
-    Raises TunnelFailed for rules that cloudflared would refuse; the services in the other rules are not checked here.
+    Raises TunnelFailed if cloudflared would refuse the rules; the services in the other rules are not checked here.
     """
     kept = own_rule(rules, host) or {"hostname": host}
     mine = {**kept, "service": service}
@@ -59,7 +60,7 @@ def fault_of(rules: Sequence[RawRule], host: str, service: str) -> str:
 
 
 def _same_effect(rules: Sequence[RawRule], mine: RawRule, host: str) -> bool:
-    """Returns True if the rule is there exactly once, unchanged, and no rule before it takes all of its requests."""
+    """Returns True if the rule exists exactly once, unchanged, and no rule before it takes all of its requests."""
     present = [n for n, rule in enumerate(rules) if _is_of(rule, host)]
     if len(present) != 1 or dict(rules[present[0]]) != dict(mine):
         return False

@@ -1,4 +1,6 @@
-"""The keys with which Cloudflare Access signs tokens, read from the document that it publishes for a team."""
+"""Parses the public keys of a Cloudflare Access team, which Cloudflare publishes and with which it signs login
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ class TeamKey:
 
 
 def keys_of(document: object) -> tuple[TeamKey, ...]:
-    """Returns the RSA keys of a key set (RFC 7517); none if the value is not a key set."""
+    """Returns the RSA keys in a key set (RFC 7517); an empty tuple if the value is not a key set."""
     listed = document.get("keys") if isinstance(document, dict) else None
     found = (_key(each) for each in (listed if isinstance(listed, list) else [])[:_MOST] if isinstance(each, dict))
     return tuple(key for key in found if key is not None)
@@ -38,7 +40,7 @@ def _key(each: Mapping[str, Any]) -> TeamKey | None:
 
 
 def issuer_of(team: str) -> str:
-    """Returns the address that issues the tokens of a team; the team is given as a name, a host or an address."""
+    """Returns the address that issues the tokens of a team. `team` may be a name, a host or an address."""
     if not team:
         return ""
     if "://" in team:

@@ -1,4 +1,4 @@
-"""The database for one task: it runs already, or it is started for the task and stopped afterwards."""
+"""Gives one task the database: if the database is not running, it is started for the task and stopped afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from norn_tasks.settings import Settings
 
 @contextmanager
 def running_or_alone(settings: Settings, where: DataPaths) -> Iterator[str]:
-    """Yields the URL of the database; starts it for this block if it does not run."""
+    """Yields the URL of the database; starts the database for this block if it is not running."""
     if settings.database_url:
         yield settings.listen_url
     elif held(where.lock):
@@ -34,7 +34,9 @@ def running_or_alone(settings: Settings, where: DataPaths) -> Iterator[str]:
 
 @contextmanager
 def alone(settings: Settings, where: DataPaths) -> Iterator[str]:
-    """Yields the URL of the database while no other process of Norn runs; raises AlreadyRunning or NotStarted."""
+    """Yields the URL of the database, and makes sure that no other process of Norn runs; raises AlreadyRunning or
+    NotStarted.
+    """
     make(where)
     with closing(Lock(where.lock)) as lock:
         lock.write_holder(os.getpid(), "")

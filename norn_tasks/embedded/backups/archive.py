@@ -1,6 +1,6 @@
-"""The file of a backup: a tar with a manifest, the database's dump and the keys. The manifest has their checksums.
+"""The file of a backup: a tar with a manifest, a dump of the database, and the keys. The manifest has their checksums.
 
-It holds secrets: only its owner can read it (0600), and it is written atomically.
+The file contains secrets. So only its owner can read it (0600), and it is written atomically.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LONGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class Manifest:
-    """The manifest of a backup; `files` are its members by name, with their SHA-256."""
+    """The manifest of a backup; `files` has the SHA-256 of each member by its name."""
 
     format: int
     norn: str
@@ -38,9 +38,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A complete backup, unpacked in a directory of its own: the dump, the keys by name, and the bodies of open calls.
+    """A complete backup, unpacked into a directory of its own: the dump, the keys by name, and the bodies of open
+    calls.
 
-    `calls` is None if the dump has the bodies of all calls.
+    `calls` is None if the dump contains the bodies of all calls.
     """
 
     manifest: Manifest
@@ -51,7 +52,9 @@ class Unpacked:
 
 @contextmanager
 def beside(file: Path) -> Iterator[Path]:
-    """Yields a private directory on the file system of `file`, deleted after the block; raises NotStarted."""
+    """Yields a private directory on the same file system as `file`, and deletes it after the block; raises
+    NotStarted.
+    """
     try:
         scratch = Path(tempfile.mkdtemp(prefix=f".{file.name}.", dir=file.absolute().parent))
     except OSError as error:
@@ -127,7 +130,7 @@ def _names_files(files: object) -> bool:
 
 
 def _extract(tar: tarfile.TarFile, name: str, digest: str, place: Path, file: Path) -> Path:
-    """Writes one member under a name of our own: no name in the archive becomes a path."""
+    """Writes one member under a name that Norn chose, so that no name in the archive becomes a path."""
     path = place / hashlib.sha256(name.encode()).hexdigest()
     path.touch(mode=0o600)
     try:

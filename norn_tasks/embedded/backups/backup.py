@@ -1,7 +1,7 @@
-"""`norn backup FILE`: saves the control plane into one file, its database and its keys, while it runs.
+"""`norn backup FILE`: saves the control plane (its database and its keys) into one file, while it runs.
 
-pg_dump reads one snapshot, so that the dump is consistent under any load. The file does not contain the engine's
-images, containers and volumes, nor the directories of NORN_APPS_DIR.
+pg_dump reads one snapshot of the database, so the dump is consistent under any load. The file does not contain the
+engine's images, containers and volumes, nor the directories of NORN_APPS_DIR.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from norn_tasks.store.fleet import instance
 from norn_tasks.store.upkeep import exclusive_tasks
 
 _NOT_KEPT = ("workers", "beats")
-"""Tables whose rows describe processes; a restored control plane starts new processes."""
+"""Tables whose rows describe processes. They are left out, because a restored control plane starts new processes."""
 _BODIES = "execution_io"
-"""The table of the requests and answers of calls, which takes most of the room of a busy database."""
+"""The table of the requests and answers of calls, which is the largest one in a busy database."""
 
 
 def backup(settings: Settings, file: Path, *, bodies: bool = False) -> None:
     """Writes the backup and prints its content; raises NotStarted.
 
-    Without `bodies` the requests and answers of calls that have ended are left out.
+    Without `bodies`, the requests and answers of calls that have ended are left out.
     """
     where = data_paths(settings.data_dir)
     _require_database(settings, where)
@@ -75,7 +75,7 @@ def _require_database(settings: Settings, where: DataPaths) -> None:
 
 
 def keys(settings: Settings, where: DataPaths) -> Mapping[str, Path]:
-    """Returns the files that a restored database needs, by their names."""
+    """Returns the key files that a restored database needs, by their names."""
     return {name: path for name, path in key_files(settings, where).items() if path.exists()}
 
 

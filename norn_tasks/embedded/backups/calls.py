@@ -1,4 +1,4 @@
-"""The file of a backup with the requests of calls that had not ended: a line of JSON for each."""
+"""The file in a backup with the requests of calls that had not ended, one line of JSON for each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from norn_tasks.store.upkeep import open_calls
 
 
 def now(database: Database) -> datetime:
-    """Returns the time of the database."""
+    """Returns the time of the database's clock."""
     with database.transaction() as tx:
         return open_calls.now(tx)
 
 
 def save(database: Database, file: Path, *, since: datetime) -> Path:
-    """Writes the requests of calls that were open at `since` or later; returns the file."""
+    """Writes the requests of calls that were open at the time `since` or later; returns the file."""
     file.touch(mode=0o600)
     with database.transaction() as tx, file.open("w") as lines:
         for execution, request in open_calls.requests_since(tx, since):
@@ -29,7 +29,7 @@ def save(database: Database, file: Path, *, since: datetime) -> Path:
 
 
 def load(database: Database, file: Path) -> None:
-    """Adds the requests to the restored calls."""
+    """Adds the requests in the file to the restored calls."""
     with database.transaction() as tx:
         open_calls.add(tx, _read(file))
 

@@ -1,4 +1,4 @@
-"""Sentences about the data of apps' services: what a backup of the control plane contains, and what it does not."""
+"""Sentences about the data of apps' services: what a backup of the control plane contains of it, and what not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.store.database.session import Database
 
 
 def saved(database: Database) -> tuple[str, ...]:
-    """Returns sentences about a backup that was made just now; none if no app has a service."""
+    """Returns sentences about a backup that was just made; an empty tuple if no app has a service."""
     parts, files = _counted(database)
     if not parts:
         return ()
@@ -22,7 +22,7 @@ def saved(database: Database) -> tuple[str, ...]:
 
 
 def restored(database: Database) -> tuple[str, ...]:
-    """Returns sentences about a control plane that was restored just now; none if no app has a service."""
+    """Returns sentences about a control plane that was just restored; an empty tuple if no app has a service."""
     parts, files = _counted(database)
     if not parts:
         return ()
@@ -34,7 +34,7 @@ def restored(database: Database) -> tuple[str, ...]:
 
 
 def _counted(database: Database) -> tuple[str, str]:
-    """Returns the parts and the snapshots in words; empty for none."""
+    """Returns the services and the snapshots in words; empty texts if there are none."""
     with database.transaction() as tx:
         found = {(part.kind, part.name) for part in services.listed(tx, None) if part.made}
         whole = sum(1 for each in snapshots.listed(tx, None) if each.bytes is not None)

@@ -1,7 +1,8 @@
-"""`norn restore FILE`: restores a control plane from its backup into an empty data directory, on its engine's machine.
+"""`norn restore FILE`: restores a control plane from its backup into an empty data directory, on the machine of its
+engine.
 
 Everything is restored before any process of Norn runs. The next `norn up` finds the containers of this control plane by
-their labels, and reverts changes since the backup. A restore that fails leaves the data directory as it was.
+their labels, and brings them back to the state in the backup. If the restore fails, the data directory stays as it was.
 """
 
 from __future__ import annotations
@@ -31,11 +32,12 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.upkeep import after_restore, exclusive_tasks
 
 NOWHERE = "redis://127.0.0.1:1/0"
-"""No broker is needed: jobs that are accepted here wait for the workers."""
+"""A broker that does not exist. None is needed, because the jobs that are accepted here wait for the workers anyway."""
 
 
 def restore(settings: Settings, file: Path, *, replace: bool) -> None:
-    """Restores a backup and prints the next step; `replace`: moves existing data aside, and empties a given database.
+    """Restores a backup and prints the next step; `replace`: existing data is moved aside, and the database of
+    NORN_DATABASE_URL is emptied.
 
     Raises BadBackup, NotEmpty, AlreadyRunning or NotStarted.
     """
@@ -77,7 +79,7 @@ def _require_known_schema(found: Unpacked, file: Path) -> None:
 
 
 def _make_room(settings: Settings, where: DataPaths, undo: ExitStack, *, replace: bool) -> None:
-    """Moves the data directory's content aside, and back if the restore fails."""
+    """Moves the contents of the data directory aside, and moves them back if the restore fails."""
     names = [path for path in (where.postgres, *key_files(settings, where).values()) if path.exists()]
     if settings.database_url:
         names = [path for path in names if path != where.postgres]
@@ -86,14 +88,14 @@ def _make_room(settings: Settings, where: DataPaths, undo: ExitStack, *, replace
             f"{where.data} is not empty: it has {', '.join(path.name for path in names)}",
             hint="restore into another NORN_DATA_DIR, or --replace moves it aside",
         )
-    _require_rest(where)  # reading the backup has taken some time
+    _require_rest(where)  # checked again, because reading the backup has taken some time
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for path in names:
         aside = path.with_name(f"{path.name}.before-restore-{stamp}")
         path.rename(aside)
         undo.callback(aside.rename, path)
     if not settings.database_url:
-        # Undone in reverse order: the new one is removed, then the old one returns.
+        # These are undone in reverse order: first the new directory is removed, then the old one is moved back.
         undo.callback(_drop, where.postgres)
 
 

@@ -1,7 +1,7 @@
-"""`python -m norn_tasks.embedded.edge`: opens the ports, drops its rights, and keeps Caddy running on them.
+"""`python -m norn_tasks.embedded.edge`: opens the ports, drops root's rights, and keeps Caddy running on these ports.
 
-If Caddy is killed, it is started again on the same sockets: connections wait, and are not refused. If the edge cannot
-serve, its log and `norn doctor` say why, and it tries again; the rest of Norn runs without it.
+If Caddy is killed, it is started again on the same sockets, so connections wait and are not refused. If the edge cannot
+serve, it keeps trying; its log and `norn doctor` say why. The rest of Norn runs without it.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from norn_tasks.settings import Settings
 RETRY_SECONDS = 2.0
 PAUSE_MAX = 10.0
 LASTED_SECONDS = 30.0
-"""If Caddy ran for at least this time, it is started again without a pause."""
+"""If Caddy has run for at least this long, it is restarted without a pause."""
 AT_ONCE = 5
-"""The number of ends in a row after which there is a pause before the next start."""
+"""After this many ends in a row, the restart waits."""
 _KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GOMEMLIMIT", "GOMAXPROCS")
 
 
 class CaddyProcess:
-    """Caddy on the sockets of this process; when Caddy ends, this process starts it again."""
+    """Runs Caddy on the sockets of this process, and starts Caddy again when it ends."""
 
     def __init__(self, read: Settings) -> None:
         self._settings = read
@@ -44,7 +44,7 @@ class CaddyProcess:
         self._caddy: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
-        """Asks Caddy to end, and does not start it again."""
+        """Asks Caddy to end, and does not restart it."""
         self._stopped.set()
         if self._caddy is not None:
             self._caddy.terminate()

@@ -1,7 +1,8 @@
-"""Caddy's configuration, which no forge and no deploy changes: it sends every host to one port of the router.
+"""Caddy's configuration, which never changes at a forge or a deploy: it sends all hosts to one port of the router, the
+door.
 
-Caddy is never reloaded, because a reload loses requests. It asks that port of the router (the door) whether a name may
-have a certificate, and has no admin API.
+Caddy is never reloaded, because a reload loses requests. Caddy asks the door whether a name may have a certificate. It
+has no admin API.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from norn_tasks.domain.tunnel import leading
 from norn_tasks.settings import Settings
 
 HEAD_MAX = 64 * 1024
-"""The longest head of a request in bytes; the router has the same limit."""
+"""The most bytes of the head of a request; the router has the same limit."""
 IDLE_SECONDS = 60
-"""How long Caddy keeps an idle connection to the router, which by default keeps it longer (router_idle_timeout)."""
+"""How long Caddy keeps an idle connection to the router. By default, the router keeps one longer
+(router_idle_timeout).
+"""
 PATIENCE_SECONDS = 15
 """How long a request waits while the router is restarted."""
 _FORGEABLE = ("X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip")
@@ -74,7 +77,9 @@ def _https(settings: Settings, door: str, listen: list[str]) -> dict[str, Any]:
 
 
 def _spellings(name: str) -> Iterator[str]:
-    """Yields the name with each `-` as it is and as `_`: CGI, WSGI and many frameworks take both for the same field."""
+    """Yields all spellings of the name with `-` or `_`, because CGI, WSGI and many frameworks treat both as the
+    same.
+    """
     for joints in itertools.product("-_", repeat=name.count("-")):
         yield "".join(itertools.chain.from_iterable(zip(name.split("-"), (*joints, ""), strict=True)))
 

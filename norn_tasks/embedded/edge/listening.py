@@ -1,4 +1,4 @@
-"""The edge's sockets: http, https and QUIC, opened before the process drops its rights."""
+"""The edge's sockets for http, https and QUIC, which are opened before the process drops its rights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _ELSEWHERE = "NORN_EDGE_HTTP_PORT and NORN_EDGE_HTTPS_PORT name other ports, to 
 
 @dataclass(frozen=True)
 class EdgeSockets:
-    """The three sockets. The process that restarts Caddy keeps them, so no connection is refused in between."""
+    """The three sockets. The process that restarts Caddy keeps them open, so that no connection is refused in
+    between.
+    """
 
     http: socket.socket
     https: socket.socket
@@ -23,7 +25,7 @@ class EdgeSockets:
 
     @property
     def files(self) -> tuple[int, int, int]:
-        """Their descriptors."""
+        """The file descriptors of the sockets."""
         return self.http.fileno(), self.https.fileno(), self.quic.fileno()
 
     def close(self) -> None:
@@ -33,7 +35,7 @@ class EdgeSockets:
 
 
 def open_sockets(http: int, https: int) -> EdgeSockets:
-    """Opens the sockets at all addresses of this machine; raises Unavailable with the port that cannot be opened."""
+    """Opens the sockets on all addresses of this machine; raises Unavailable with the port that cannot be opened."""
     opened: list[socket.socket] = []
     try:
         for number, kind in ((http, socket.SOCK_STREAM), (https, socket.SOCK_STREAM), (https, socket.SOCK_DGRAM)):
@@ -63,7 +65,7 @@ def _opened(number: int, kind: socket.SocketKind) -> socket.socket:
 
 
 def refused(number: int, kind: socket.SocketKind, error: OSError) -> Unavailable:
-    """Returns the error that says why a port cannot be opened, and what to do."""
+    """Returns the error that says why a port cannot be opened, and what the operator can do."""
     port = f"port {number}" if kind == socket.SOCK_STREAM else f"port {number} (UDP)"
     if error.errno == errno.EACCES:
         sentence = f"the edge may not open {port} as an ordinary user"

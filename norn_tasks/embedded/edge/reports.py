@@ -1,6 +1,6 @@
-"""The reports in the edge's directory: why the edge does not serve, and why a name has no certificate.
+"""Reports in the edge's directory: why the edge does not serve, and why a name has no certificate.
 
-`norn doctor` reads the first report. A forge and each later look at a public name read the second.
+`norn doctor` reads the first report. A forge, and each later observation of a public name, reads the second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAULTS_MAX = 200
 
 @dataclass(frozen=True)
 class EdgeState:
-    """The state of the edge: if it does not serve, a sentence that says why, and a hint."""
+    """The state of the edge. If it does not serve, a sentence says why, with a hint."""
 
     sentence: str = ""
     hint: str = ""
@@ -34,7 +34,7 @@ class Reports:
         self._faults: dict[str, tuple[str, float]] = {}
 
     def serving(self) -> None:
-        """Reports that the edge serves."""
+        """Reports that the edge serves requests."""
         _write(self._directory / STATE, {"sentence": "", "hint": ""})
 
     def trouble(self, error: NornError) -> None:
@@ -42,7 +42,9 @@ class Reports:
         _write(self._directory / STATE, {"sentence": error.sentence, "hint": error.hint})
 
     def read_line(self, line: bytes) -> None:
-        """Reads a line of Caddy's log; keeps the reason why a name got no certificate, until it has one."""
+        """Reads a line of Caddy's log. If the line says why a name got no certificate, the reason is stored until the
+        name has one.
+        """
         try:
             read = json.loads(line)
             name, logger = read.get("identifier"), str(read.get("logger", ""))
@@ -69,7 +71,9 @@ def state(directory: Path) -> EdgeState | None:
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:
-    """Replaces a file, and follows no link: root writes here too, and the directory's account could make a link."""
+    """Replaces a file without following links. Root writes here too, and the owner of the directory could have created
+    a link.
+    """
     part = path.with_suffix(".part")
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as out:

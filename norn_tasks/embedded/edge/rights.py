@@ -18,7 +18,9 @@ from norn_tasks.embedded.stores.account import PREFERRED, UNSHARED, Account
 
 PROGRAM = "caddy"
 OWN = "norn-edge"
-"""The account that `deploy/prepare` makes for the edge alone: it reads no file and no memory of the stores."""
+"""The account that `deploy/prepare` creates for the edge alone. It cannot read the files or the memory of the
+stores.
+"""
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
 
@@ -35,7 +37,8 @@ def find_program() -> Path:
 
 
 def choose(where: DataPaths, directory: Path) -> Account:
-    """Makes the edge's directory, and returns an account that can write it; for root, one without root's rights.
+    """Creates the edge's directory, and returns an account that can write to it; if Norn runs as root, an account
+    without root's rights.
 
     Raises NotStarted if there is none.
     """
@@ -60,10 +63,11 @@ def choose(where: DataPaths, directory: Path) -> Account:
 def candidates(
     users: Mapping[str, pwd.struct_passwd], passes: int, edge: int | None, database: int | None
 ) -> Iterator[Account]:
-    """Yields the accounts that may run the edge of a Norn of root, best first; last, root without its rights.
+    """Yields the accounts that may run the edge if Norn runs as root, best first; the last one is root without its
+    rights.
 
-    `passes` is the group that may enter the data directory, 0 for none. `edge` and `database` are the owners of these
-    directories, None if they do not exist: who owns the certificates must stay able to read them.
+    `passes` is the group that may enter the data directory, or 0. `edge` and `database` are the owners of these
+    directories, or None if they do not exist. The owner of the certificates must stay able to read them.
     """
     names: list[str] = []
     if edge:
@@ -84,15 +88,15 @@ def _owner(path: Path) -> int | None:
 
 
 def reachable(program: Path, to: Account, directory: Path) -> Path:
-    """Returns a path at which the account can run the program: the given one, or that of a copy in `directory`."""
+    """Returns a path at which the account can run the program: the given path, or that of a copy in `directory`."""
     if _does(to, [program, "version"]):
         return program
-    copy = directory / f"{PROGRAM}-program"  # `caddy` is the name of a directory that Caddy makes
+    copy = directory / f"{PROGRAM}-program"  # not `caddy`, because Caddy creates a directory of that name
     copy.unlink(missing_ok=True)
     try:
         copy.hardlink_to(program)
     except OSError:
-        # Never through a link: the directory belongs to the account, and root writes here.
+        # Never through a link, because root writes here and the directory belongs to the account.
         made = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o555)
         with os.fdopen(made, "wb") as out, program.open("rb") as read:
             shutil.copyfileobj(read, out)
@@ -110,14 +114,14 @@ def _does(account: Account, argv: Sequence[str | Path]) -> bool:
 
 
 def drop(to: Account) -> None:
-    """Changes to the account permanently: neither this process nor its children can regain rights."""
+    """Changes to the account permanently: neither this process nor its children can get root's rights back."""
     if to.name:
         os.setgroups([])
         os.setgid(to.gid)
         os.setuid(to.uid)
     kernel = ctypes.CDLL(None)
     kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    end_with_parent()  # the setting is lost when the user changes
+    end_with_parent()  # set again, because this setting is lost when the user changes
 
 
 def end_with_parent() -> None:

@@ -1,1 +1,3 @@
-"""The router of `norn up`, which outlives `norn down`: its keeper, its start and its end."""
+"""The router of `norn up`, which keeps running after `norn down`: the process that restarts it, its start and
+its end.
+"""

@@ -1,7 +1,7 @@
-"""`python -m norn_tasks.embedded.routing.keeper DATA_DIRECTORY`: starts the router, and again when it dies.
+"""`python -m norn_tasks.embedded.routing.keeper DATA_DIRECTORY`: starts the router, and starts it again when it dies.
 
-It belongs to no supervisor: the apps' addresses respond while Norn is stopped or upgraded. It ends when its router ends
-in good order: at SIGTERM, or because the router of a later `norn up` has replaced it.
+This process belongs to no supervisor, so that the apps' addresses respond while Norn is stopped or upgraded. It ends
+when its router ends normally: after SIGTERM, or because the router of a later `norn up` has replaced it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from norn_tasks.router_socket import running_router
 ROUTER = (sys.executable, "-m", "norn_tasks.router")
 PAUSE_MAX = 10.0
 LASTED_SECONDS = 60.0
-"""A router that ran for this time is started again without a pause."""
+"""A router that has run for at least this long is restarted without a pause."""
 
 
 class Keeper:
-    """Runs a router, and starts another one when it dies."""
+    """Runs a router, and restarts it when it dies."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
@@ -30,13 +30,13 @@ class Keeper:
         self._router: subprocess.Popen[bytes] | None = None
 
     def stop(self) -> None:
-        """Asks the router to end, and starts no other one."""
+        """Asks the router to end, and does not restart it."""
         self._stopped.set()
         if self._router is not None:
             self._router.terminate()
 
     def keep(self) -> int:
-        """Runs routers, one after the other, until one ends in good order; returns its exit code."""
+        """Runs routers, one after the other, until one ends normally; returns its exit code."""
         pause, more = 0.0, ["--take-over"]
         while True:
             began = time.monotonic()
@@ -49,7 +49,7 @@ class Keeper:
                 return code
             more = []
             if running_router(self._database_url) is not None:
-                return code  # a later one has replaced it
+                return code  # another router has replaced this one
 
     def _run_to_its_end(self, more: list[str]) -> int:
         self._router = subprocess.Popen([*ROUTER, *more], stdin=subprocess.DEVNULL)
@@ -59,7 +59,7 @@ class Keeper:
 
 
 def main() -> int:
-    """Keeps a router until SIGTERM."""
+    """Keeps a router running until SIGTERM."""
     keeper = Keeper(os.environ["NORN_DATABASE_URL"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keeper.stop())

@@ -1,7 +1,7 @@
-"""The router beside the supervisor: its start, its end, and its state.
+"""Starts and ends the router, and reports its state.
 
-It outlives `norn down`, so that the apps' addresses still respond; each `norn up` starts a new one, which takes over
-the sockets of the one before.
+The router keeps running after `norn down`, so that the apps' addresses still respond. Each `norn up` starts a new
+router, which takes over the sockets of the old one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from norn_tasks.router_socket import RouterProcess, running_router
 from norn_tasks.settings import Settings
 
 SAVED_TABLE = "routes.json"
-"""The router's last table in the data directory."""
+"""The file in the data directory with the router's last routing table."""
 KEEPER = "norn_tasks.embedded.routing.keeper"
 START_SECONDS, HUNG_SECONDS = 60.0, 20.0
-"""How long a router may take to start; how long a running one may fail to answer before it is killed."""
+"""How long a router may take to start, and how long a running router may fail to answer before it is killed."""
 STOP_SECONDS = 20.0
 """How long the router may take to end: it waits five seconds for open requests."""
 LOG_MAX, LOGS_KEPT = 10 * 2**20, 3
 
 
 def running(settings: Settings, where: DataPaths) -> RouterProcess | None:
-    """Returns the router of this data directory; None when none runs."""
+    """Returns the router of this data directory; None if none is running."""
     return running_router(settings.database_url or postgres.url(where))
 
 
@@ -52,7 +52,7 @@ def as_process(router: RouterProcess | None) -> Process:
 
 
 class RouterStart:
-    """The start of a router by `norn up`; it replaces one that runs."""
+    """The start of a router by `norn up`; the new router replaces a running one."""
 
     def __init__(self, settings: Settings, where: DataPaths, environment: Mapping[str, str]) -> None:
         self._settings, self._where = settings, where
@@ -62,12 +62,14 @@ class RouterStart:
         self._began = 0.0
 
     def begin_by_saved_table(self) -> None:
-        """Starts a router before the stores if none runs and a saved table exists, so that apps respond at once."""
+        """Starts a router before the stores, if none is running and a saved routing table exists, so that apps respond
+        immediately.
+        """
         if self._before is None and (self._where.data / SAVED_TABLE).exists():
             self.begin()
 
     def begin(self) -> None:
-        """Starts the router with a keeper, in a session of its own, unless that was done already."""
+        """Starts the router and the process that restarts it, in a session of its own, unless that was already done."""
         if self._keeper is not None:
             return
         self._began = time.monotonic()
@@ -86,7 +88,7 @@ class RouterStart:
             )
 
     def wait(self) -> None:
-        """Returns when it has the addresses; raises NotStarted."""
+        """Waits until the router has taken the addresses; raises NotStarted."""
         deadline = self._began + START_SECONDS
         while not self._has_taken_over():
             if self._keeper is None or self._keeper.poll() is not None or time.monotonic() > deadline:
@@ -108,7 +110,7 @@ class RouterStart:
 
 
 def stop_unless_needed(settings: Settings, where: DataPaths) -> RouterProcess | None:
-    """Ends the router if no app has an address; otherwise returns it, because it stays."""
+    """Ends the router if no app has an address; otherwise leaves it running and returns it."""
     router = running(settings, where)
     if router is not None and router.apps != 0:
         return router
@@ -117,7 +119,7 @@ def stop_unless_needed(settings: Settings, where: DataPaths) -> RouterProcess | 
 
 
 def stop(settings: Settings, where: DataPaths) -> None:
-    """Ends the router, and earlier routers that still serve their last clients; kills those that do not end."""
+    """Ends the router, and older routers that still serve their last clients; kills those that do not end."""
     ended = [file for pid in _processes(settings, where) if (file := _asked_to_end(pid)) is not None]
     deadline = time.monotonic() + STOP_SECONDS
     for file in ended:
@@ -133,7 +135,9 @@ def _processes(settings: Settings, where: DataPaths) -> set[int]:
 
 
 def _keepers(where: DataPaths) -> Iterator[int]:
-    """Yields the keepers of this data directory, by their command lines."""
+    """Yields the pids of the processes that keep routers of this data directory running, found by their command
+    lines.
+    """
     end = b"\0".join((b"-m", KEEPER.encode(), os.fsencode(where.data), b""))
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -142,7 +146,9 @@ def _keepers(where: DataPaths) -> Iterator[int]:
 
 
 def _asked_to_end(pid: int) -> int | None:
-    """Sends SIGTERM; returns a file that is readable when the process has ended, None when it is gone."""
+    """Sends SIGTERM; returns a file descriptor that becomes readable when the process has ended, or None if it has
+    ended.
+    """
     try:
         file = os.pidfd_open(pid)
         signal.pidfd_send_signal(file, signal.SIGTERM)
@@ -152,7 +158,7 @@ def _asked_to_end(pid: int) -> int | None:
 
 
 def _rotate(log: Path) -> None:
-    """Renames a log that is too long, and the older logs before it."""
+    """Renames a log that is too long, after renaming the older ones."""
     if not log.exists() or log.stat().st_size < LOG_MAX:
         return
     names = [log, *(log.with_name(f"{log.name}.{n}") for n in range(1, LOGS_KEPT + 1))]

@@ -1,1 +1,1 @@
-"""The PostgreSQL and the Valkey that `norn up` runs for apps, apart from its own stores."""
+"""The PostgreSQL and the Valkey that `norn up` runs for apps, separate from Norn's own stores."""

@@ -1,6 +1,6 @@
-"""The addresses at which the servers of apps listen: the machine's addresses on Norn's two bridges, and no others.
+"""The addresses on which the servers for apps listen: only the addresses of this machine on Norn's two bridges.
 
-No client outside of this machine and its containers can reach them, whatever its firewall allows.
+So no client outside of this machine and its containers can reach these servers, no matter what the firewall allows.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from norn_tasks.domain.errors import NornError
 from norn_tasks.settings import Settings
 
 PREFERRED = {"postgres": 25432, "kv": 26379}
-"""Ports that no other program commonly uses; if one is taken, another port is chosen and kept."""
+"""Ports that other programs rarely use. If one is taken, another port is chosen and kept."""
 _PAUSE = 2.0
 
 
 def bridges(settings: Settings) -> tuple[str, ...]:
-    """Returns the addresses of the machine on the bridges, which are made if they are missing.
+    """Returns the addresses of the machine on the bridges, which are created if they are missing.
 
-    Waits for an engine that does not answer, and for a machine that does not have the addresses yet.
+    Waits until the engine answers, and until the machine has the addresses.
     """
-    # `wiring` imports every adapter, and only a server that starts needs one.
+    # Imported here, because `wiring` imports every adapter and only a starting server needs one.
     from norn_tasks.wiring import bridge_addresses
 
     while True:
@@ -44,7 +44,9 @@ def bridges(settings: Settings) -> tuple[str, ...]:
 
 
 def port(server: str, addresses: tuple[str, ...], note: Path) -> int:
-    """Returns the port in the note, which apps know, once it is free; without a note the preferred port, or any."""
+    """Waits until the port in the note is free, and returns it, because apps know this port. Without a note, returns
+    the preferred port, or any free one.
+    """
     try:
         kept = int(json.loads(note.read_text())["port"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -66,7 +68,7 @@ def _any_port(addresses: tuple[str, ...]) -> int:
 
 
 def _trouble(address: str, number: int) -> bool:
-    """Returns True if a server could not listen there."""
+    """Returns True if a server could not listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

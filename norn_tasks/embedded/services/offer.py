@@ -1,6 +1,6 @@
-"""The offer of `norn up` to its workers: the servers of apps that the supervisor can start when an app needs them.
+"""Writes the offer of `norn up` to its workers: a file that names the servers for apps that the supervisor can start.
 
-A server that was used before starts with the supervisor. The others cost nothing until an app asks for them.
+A server that was used before starts together with the supervisor. The others use no memory until an app needs them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def programs(settings: Settings, where: DataPaths) -> tuple[SupervisedProgram, .
 
 
 def _possible(name: str, settings: Settings, paths: ServicePaths) -> bool:
-    """Returns True if the operator named no server of this kind, and this machine has its program."""
+    """Returns True if the operator named no server of this kind in the settings, and this machine has its program."""
     if name == "postgres":
         return not settings.services_postgres_url and _found_postgres(paths)
     return not settings.services_kv_url and _found_broker()
@@ -43,7 +43,7 @@ def _found_postgres(paths: ServicePaths) -> bool:
     try:
         postgres.choose(postgres.found(), paths)
     except NotStarted:
-        # Data of a version that is not installed: the server logs that when it starts.
+        # If the data belongs to a version that is not installed, the server logs that when it starts.
         return paths.postgres.exists()
     return True
 
@@ -57,7 +57,7 @@ def _found_broker() -> bool:
 
 
 def command_of(name: str) -> tuple[str, ...]:
-    """Returns the command line that prepares a server and becomes it."""
+    """Returns the command line that prepares a server and then becomes the server process."""
     return (sys.executable, "-m", _START, name)
 
 
@@ -69,7 +69,7 @@ def _program(name: str, paths: ServicePaths) -> SupervisedProgram:
 
 
 def write_private(file: Path, text: str) -> None:
-    """Replaces a file atomically by one that only our user can read."""
+    """Replaces a file atomically with one that only this user can read."""
     part = file.with_name(f".{file.name}.{os.getpid()}")
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
         out.write(text)

@@ -1,4 +1,4 @@
-"""The paths of the servers of apps: a directory beside the control plane's own stores, and one for their sockets."""
+"""The paths of the servers for apps: a directory next to Norn's own stores, and one for sockets."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from norn_tasks.embedded.stores.account import Account
 
 @dataclass(frozen=True)
 class ServicePaths(DataPaths):
-    """The paths of the servers of apps; `data` is their directory."""
+    """The paths of the servers for apps; `data` is their directory."""
 
     @property
     def stores(self) -> Path:
-        """The sockets of the servers."""
+        """The directory of the servers' sockets."""
         return self.run / "apps"
 
     @property
     def keys(self) -> Path:
-        """The directory of the key-value server."""
+        """The data directory of the key-value server."""
         return self.data / "kv"
 
     @property
     def users(self) -> Path:
-        """The file of its users."""
+        """The file with the users of the key-value server."""
         return self.keys / "users.acl"
 
     @property
     def offer(self) -> Path:
-        """The file by which workers know which servers can be started."""
+        """The file in which `norn up` says which servers workers can have started."""
         return self.data / "offer.json"
 
     def note(self, server: str) -> Path:
-        """Returns the file in which a server that starts leaves its address."""
+        """Returns the file in which a server writes its address when it starts."""
         return self.data / f"{server}.json"
 
 
@@ -45,7 +45,7 @@ def service_paths(where: DataPaths) -> ServicePaths:
 
 
 def make(where: ServicePaths, account: Account) -> None:
-    """Makes the directories: ours, through which the account may pass, and its own for sockets."""
+    """Creates the directories: Norn's own, which the account may only pass through, and the account's, for sockets."""
     where.data.mkdir(mode=0o700, exist_ok=True)
     if account.name:
         os.chown(where.data, -1, account.gid)

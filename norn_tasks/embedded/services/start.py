@@ -1,6 +1,7 @@
-"""`python -m norn_tasks.embedded.services.start postgres|kv`: prepares a server of apps and becomes it.
+"""`python -m norn_tasks.embedded.services.start postgres|kv`: prepares a server for apps, and becomes the server
+process.
 
-Each start looks up the bridges again, so a server that is restarted listens where they are now.
+Each start looks up the addresses of the bridges, so a server that is restarted listens on the present addresses.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ host all postgres all reject
 host all all all scram-sha-256
 """
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SUPERVISOR_SERVER_URL")
-"""The variables that a server gets; the last one identifies the server after its supervisor was killed."""
+"""The environment variables that a server gets. By the last one, a server is recognised after its supervisor was
+killed.
+"""
 _KEYS = """\
 bind {addresses}
 port {port}
@@ -54,7 +57,7 @@ set-proc-title no
 
 
 def start_postgres(settings: Settings, where: ServicePaths) -> NoReturn:
-    """Makes the cluster at the first start, and becomes the server."""
+    """Creates the database cluster at the first start, and becomes the server process."""
     server = postgres.choose(postgres.found(), where)
     account = _account(settings, where, server.postgres)
     addresses = listening.bridges(settings)
@@ -83,7 +86,7 @@ def start_postgres(settings: Settings, where: ServicePaths) -> NoReturn:
 
 
 def start_kv(settings: Settings, where: ServicePaths) -> NoReturn:
-    """Writes the configuration with a new password for workers, and becomes the server."""
+    """Writes the configuration with a new password for workers, and becomes the server process."""
     binary = broker.found()
     account = _account(settings, where, binary)
     addresses = listening.bridges(settings)
@@ -101,7 +104,7 @@ def start_kv(settings: Settings, where: ServicePaths) -> NoReturn:
 
 
 def _users(where: ServicePaths, password: str) -> str:
-    """Returns the users of apps as they were, and ours with a new password."""
+    """Returns the users file: the users of apps unchanged, and Norn's own with a new password."""
     digest = hashlib.sha256(password.encode()).hexdigest()
     ours = ("user default off", f"user worker on #{digest} ~* &* +@all")
     before = where.users.read_text().splitlines() if where.users.exists() else []
@@ -121,7 +124,9 @@ def _leave_note(where: ServicePaths, server: str, url: str, scheme: str, port: i
 
 
 def become(account: Account, argv: Sequence[str], death: signal.Signals) -> NoReturn:
-    """Replaces this process by a program of the account, which gets `death` when the supervisor dies."""
+    """Replaces this process with a program that runs as the account and gets the signal `death` when the supervisor
+    dies.
+    """
     if account.name:
         os.setgroups([])
         os.setgid(account.gid)
@@ -133,7 +138,7 @@ def become(account: Account, argv: Sequence[str], death: signal.Signals) -> NoRe
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of a server: none of Norn's settings, which hold passwords."""
+    """Returns the environment of a server, without Norn's settings, because they contain passwords."""
     return {name: environ[name] for name in _KEPT if name in environ}
 
 

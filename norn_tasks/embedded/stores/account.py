@@ -1,7 +1,8 @@
-"""The account that runs the stores: our own, or, for root, an unprivileged user, because PostgreSQL refuses root.
+"""The account that runs the stores: the user's own account or, for root, an unprivileged one, because PostgreSQL
+refuses root.
 
-For root, in this order: the owner of existing data; the users of `PREFERRED`, if they can reach the programs (not in a
-virtual environment below /root); else a user namespace in which root is `nobody`.
+For root, the first that works is chosen: the owner of existing data; the users of `PREFERRED`, if they can reach the
+programs (not in a virtual environment below /root); a user namespace in which root is `nobody`.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from norn_tasks.embedded.errors import NotStarted
 from norn_tasks.embedded.paths import DataPaths
 
 OWN = "norn-stores"
-"""The account that `deploy/prepare` makes for the stores alone."""
+"""The account that `deploy/prepare` creates for the stores alone."""
 PREFERRED = (OWN, "postgres", "nobody")
-"""The best account is first. Other programs may run as the last two: a superuser of another PostgreSQL cluster, for
-example, can write files as `postgres`.
+"""Accounts for the stores, the best first. Other programs may run as the last two: a superuser of another PostgreSQL
+cluster, for example, can write files as `postgres`.
 """
 UNSHARED = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
-"""A command prefix: root without its capabilities, under the uid of nobody."""
+"""A command prefix that runs a program as root without its capabilities, under the uid of nobody."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user for the stores: `name` is empty for our own account, `prefix` precedes each command."""
+    """A user for the stores: `name` is empty for the user's own account, and `prefix` is put before each command."""
 
     uid: int
     gid: int
@@ -38,11 +39,11 @@ class Account:
 
     @classmethod
     def own(cls) -> Account:
-        """Returns our own account."""
+        """Returns the account of this process."""
         return cls(os.geteuid(), os.getegid())
 
     def run(self, argv: Sequence[str | Path], *, text: str = "") -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end, from `/`, with `text` as its stdin; `stdout` also holds its errors."""
+        """Runs a command in `/` to its end, with `text` as its stdin. Its stderr is part of `stdout`."""
         return subprocess.run(
             [*self.prefix, *map(str, argv)],
             cwd="/",
@@ -58,12 +59,12 @@ class Account:
         )
 
     def own_directory(self, directory: Path) -> None:
-        """Makes a directory that only this account can enter, or gives it an existing one."""
+        """Creates a directory that only this account can enter, or gives an existing directory to the account."""
         directory.mkdir(mode=0o700, exist_ok=True)
         os.chown(directory, self.uid, self.gid)
 
     def own_file(self, file: Path, text: str) -> None:
-        """Replaces a file atomically by one that only this account can read, even if the machine loses its power."""
+        """Replaces a file with one that only this account can read; this is atomic even if the machine loses power."""
         part = file.with_name(f".{file.name}.part")
         part.unlink(missing_ok=True)
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
@@ -75,7 +76,7 @@ class Account:
 
 
 def choose(where: DataPaths, programs: Sequence[Path]) -> Account:
-    """Returns the account that can run `programs` on these paths, and gives it access to its own subdirectories.
+    """Returns an account that can run `programs` on these paths, and gives it its own subdirectories.
 
     Raises NotStarted if there is none.
     """
@@ -109,7 +110,7 @@ def _account(user: pwd.struct_passwd) -> Account:
 
 
 def _admit(where: DataPaths, account: Account) -> None:
-    """Lets only the account's group pass through our directories, and gives the account its own."""
+    """Lets only the account's group pass through Norn's directories, and gives the account its own directories."""
     for directory in (where.data, where.run):
         os.chown(directory, -1, account.gid)
         directory.chmod(0o710 if account.name else 0o700)
@@ -117,9 +118,9 @@ def _admit(where: DataPaths, account: Account) -> None:
 
 
 def _reaches(account: Account, where: DataPaths, programs: Sequence[Path]) -> bool:
-    """Returns True if the account can start the programs, reach its data, and write where its sockets will be.
+    """Returns True if the account can run the programs, read its data, and write where its sockets will be.
 
-    The sockets may be outside the data directory: a socket's path must be short.
+    The sockets may be outside the data directory, because a socket's path must be short.
     """
     try:
         started = all(account.run([program, "--version"]).returncode == 0 for program in programs)

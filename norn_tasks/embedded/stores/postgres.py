@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: the installed programs, a cluster that is made once, and the server process.
+"""The embedded PostgreSQL: the installed programs, a cluster that is created once, and the server process.
 
-It listens only on a socket in a directory that only the account of the stores (and root) can enter. The directory
-protects it, so there is no password that could leak. Norn's own role is not a superuser.
+It listens only on a socket in a directory that only the account of the stores (and root) can enter. This protects it,
+so it needs no password, which could leak. Norn's own role is not a superuser.
 """
 
 from __future__ import annotations
@@ -40,20 +40,21 @@ class PostgresInstallation:
 
 
 def found() -> Iterator[PostgresInstallation]:
-    """Yields the installations on this machine: the system's, newest first, then that of the wheel."""
+    """Yields the installations on this machine: the system's, newest first, then the one from a Python package."""
     system = [server for directory in set(_system()) if (server := _look(directory))]
     yield from sorted(system, key=lambda server: server.major, reverse=True)
     yield from (server for directory in _wheel() if (server := _look(directory)))
 
 
 def directories() -> Iterator[Path]:
-    """Returns the directories that may hold PostgreSQL's programs, with or without a server."""
+    """Returns the directories that may contain PostgreSQL's programs, with or without a server."""
     yield from set(_system())
     yield from _wheel()
 
 
 def choose(servers: Iterable[PostgresInstallation], where: DataPaths) -> PostgresInstallation:
-    """Returns the installation to use: the first that is new enough, or the one whose major version wrote our data.
+    """Returns the installation to use: if data exists, the one whose major version wrote it; otherwise the first that
+    is new enough.
 
     Raises NotStarted if there is none; its hint says how to install one.
     """
@@ -85,7 +86,7 @@ def initialise(
     statements: str = _FIRST_STATEMENTS,
     locale: str = "C",
 ) -> None:
-    """Makes the cluster and runs its first statements, atomically. Raises NotStarted."""
+    """Creates the database cluster and runs the first statements in it, atomically. Raises NotStarted."""
     unborn = where.postgres.with_suffix(".new")
     shutil.rmtree(unborn, ignore_errors=True)
     account.own_directory(unborn)
@@ -134,7 +135,7 @@ def _wheel() -> Iterator[Path]:
 
 
 def _look(directory: Path) -> PostgresInstallation | None:
-    """Returns the installation in a directory; None if it has no server."""
+    """Returns the installation in a directory; None if it contains no server."""
     try:
         asked = subprocess.run(
             [directory / "postgres", "--version"], capture_output=True, text=True, check=False, timeout=10

@@ -1,4 +1,6 @@
-"""The two stores of a server: the operator's own, or embedded ones, prepared for the supervisor."""
+"""The two stores of a server (database and broker): the operator's own, or embedded ones, prepared for the
+supervisor.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ from norn_tasks.store.database.session import Database
 
 @dataclass(frozen=True)
 class Store:
-    """One store: its name, its URL, its process if we start it, and its check.
+    """One store: its name, its URL, its process if Norn starts it, and its check.
 
     `trouble` returns a sentence; empty if the store responds.
     """
@@ -36,7 +38,7 @@ class Store:
 
 
 def prepare(settings: Settings, where: DataPaths) -> tuple[Store, Store]:
-    """Returns database and broker after preparing their directories; starts nothing. Raises NotStarted."""
+    """Prepares the directories of database and broker, and returns both; starts nothing. Raises NotStarted."""
     server = None if settings.database_url else postgres.choose(postgres.found(), where)
     binary = None if settings.broker_url else broker.found()
     needed = [path for path in (server and server.postgres, binary) if path]
@@ -87,5 +89,5 @@ def _broker(binary: Path, where: DataPaths, account: Account) -> Store:
 
 
 def _given_broker(url: str) -> Store:
-    """Returns the operator's broker. It is not waited for, because Norn can work without one for a while."""
+    """Returns the operator's broker. Norn does not wait for it, because Norn can work without a broker for a while."""
     return Store("the broker of NORN_BROKER_URL", url, lambda: "")

@@ -1,7 +1,8 @@
-"""cloudflared as one more process of `norn up`: this module becomes it, and passes on only the settings that it needs.
+"""Runs cloudflared as one more process of `norn up`. This module's process becomes cloudflared, and gives it only the
+settings that it needs.
 
-The tunnel's token is in its environment, and in no command line. The passwords and tokens of Norn's own settings are
-not passed on.
+The tunnel's token is in cloudflared's environment, and in no command line. The passwords and tokens in Norn's own
+settings are not passed on.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ _RUN = ("tunnel", "--no-autoupdate", "--grace-period", "10s")
 
 
 def wanted(settings: Settings) -> bool:
-    """Returns True if the operator gave the settings with which cloudflared runs the tunnel."""
+    """Returns True if the operator's settings ask `norn up` to run cloudflared."""
     return bool(settings.cloudflare_tunnel_token) or settings.cloudflare_credentials is not None
 
 
 def require_program(settings: Settings) -> str:
-    """Returns the path of the program; raises NotStarted if it is not installed, or if no setting names its tunnel."""
+    """Returns the path of cloudflared; raises NotStarted if it is not installed, or if no setting names its tunnel."""
     found = shutil.which(settings.cloudflared)
     if found is None:
         raise NotStarted(
@@ -41,7 +42,7 @@ def require_program(settings: Settings) -> str:
 
 
 def command(settings: Settings) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Returns the words of the command, and the variables with the values that no other user may read."""
+    """Returns the words of the command line, and the environment variables that hold secret values."""
     if settings.cloudflare_tunnel_token:
         return (*_RUN, "run"), {"TUNNEL_TOKEN": settings.cloudflare_tunnel_token}
     assert settings.cloudflare_credentials is not None

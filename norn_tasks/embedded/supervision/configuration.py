@@ -1,10 +1,9 @@
 """The supervisor's configuration file.
 
 There are three groups: `stores` starts with the supervisor, `norn` when the stores are ready, and `services` (the
-servers of apps) when an app needs them. Norn is stopped before the other two, each group as a whole. When the
-supervisor itself dies, the kernel signals each process (`setpriv --pdeathsig`; forks request it themselves), so that
-none is left.
-The file holds no secret: processes get them in the environment.
+servers of apps) when an app needs them. The group `norn` is stopped before the other two. When the supervisor itself
+dies, the kernel sends each process a signal, so that none is left. (`setpriv --pdeathsig` arranges this; forks arrange
+it themselves.) The file contains no secret; processes get secrets in their environment.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ STORES, NORN, SERVICES = "stores", "norn", "services"
 """The groups of supervised processes."""
 
 EVER = 1_000_000
-"""The failed starts in a row after which the supervisor gives up: practically never. It waits 1 s, 2 s, 3 s … between
-them.
+"""The number of failed starts in a row after which the supervisor gives up, so large that it never does. The pauses
+between them are 1 s, 2 s, 3 s …
 """
 
 
@@ -91,6 +90,6 @@ def _log(where: DataPaths, name: str, prefix: str) -> dict[str, object]:
 
 
 def _leash(program: SupervisedProgram) -> tuple[str, ...]:
-    """Returns the command prefix with which the kernel stops a program when the supervisor dies."""
+    """Returns the command prefix that makes the kernel stop a program when the supervisor dies."""
     setpriv = None if runs_module(program.argv) else shutil.which("setpriv")
     return (setpriv, "--pdeathsig", program.stop_signal, "--") if setpriv else ()

@@ -1,8 +1,8 @@
-"""Norn's processes as forks of the supervisor, which has imported their modules once: they share the memory of these
-modules, and start without imports.
+"""Norn's processes as forks of the supervisor. The supervisor imports their modules once, so they share the memory of
+these modules and start without imports.
 
-Each fork is a process with its own pid, log, signals and restarts, like a program that is started. Only the import of
-the modules is common. They are not threads, so that a process that ends or hangs does not affect the others.
+Each fork is a process with its own pid, log, signals and restarts, like a program that is started. They are not
+threads, so that a process that ends or hangs does not affect the others.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ _SUPERVISORS_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SI
 
 
 def preload() -> None:
-    """Imports the modules, and keeps the garbage collector from writing into what is shared with the forks.
+    """Imports the modules, and keeps the garbage collector from writing into the memory that forks share.
 
-    It also makes the parts that Celery's application would make at their first use: every worker needs them.
+    It also creates the parts that Celery's application creates at its first use, because every worker needs them.
     """
     for module in MODULES:
         importlib.import_module(module)
@@ -72,25 +72,26 @@ def preload() -> None:
 
 
 class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no types
-    """supervisord's options, with which a process that runs a Python module starts in the fork itself."""
+    """supervisord's options, changed so that a process that runs a Python module starts in the fork itself."""
 
     def __init__(self) -> None:
         super().__init__()
         self._supervisor = os.getpid()
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        """Runs the module if the command runs one, and never returns; else starts the program."""
+        """Runs the module in this fork and never returns, if the command runs a Python module; otherwise starts the
+        program.
+        """
         if runs_module(argv):
             run_module(argv[2:], env, self._supervisor)
         super().execve(filename, argv, env)
 
 
 def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) -> NoReturn:
-    """Runs a module with its arguments in this fork as `python -m` does, and ends the process with its exit code.
+    """Runs a module with its arguments in this fork, as `python -m` does, and ends the process with its exit code.
 
-    The supervisor's objects stay in the fork's memory, unused. The supervisor's files are closed, and their numbers are
-    used again, so nothing may close them a second time. Therefore the process ends without returning into the
-    supervisor's code.
+    The supervisor's objects stay in the fork's memory, unused. Its files are closed, and their numbers are used again,
+    so nothing may close them a second time. So the process ends without returning into the supervisor's code.
     """
     code = 1
     try:
@@ -104,7 +105,9 @@ def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) ->
 
 
 def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
-    """Gives the fork its own signals, streams, environment and name, and a signal for when the supervisor dies."""
+    """Gives the fork its own signals, streams, environment and name, and arranges a signal for when the supervisor
+    dies.
+    """
     gc.freeze()
     for name in _SUPERVISORS_SIGNALS:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -120,7 +123,7 @@ def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
 
 
 def _exit_code(module: str) -> int:
-    """Runs the module, then the exit handlers of a process; returns its exit code."""
+    """Runs the module, then the exit handlers of the process; returns the exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code: object = 0

@@ -14,11 +14,13 @@ CLASSES = ("invoke", "cron", "deploy", "observe")
 """The classes of work, each with its own worker."""
 
 _KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
-"""The CLI's variables, which workers must not get: they hold a user's token."""
+"""Variables of the CLI that workers must not get, because they contain a user's token."""
 
 
 def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
-    """Returns the API, a worker of each class, beat, and if wanted cloudflared and the edge, but not the router."""
+    """Returns the API, a worker of each class, the scheduler and, if wanted, cloudflared and the edge; the router is
+    not one of them.
+    """
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
         *(_worker(name, directory) for name in CLASSES),
@@ -29,7 +31,9 @@ def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, .
 
 
 def environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Returns the environment of the processes: ours, plus the stores and directories of this server."""
+    """Returns the environment of the processes: this process's own, with the stores and directories of this server
+    added.
+    """
     own = {
         "NORN_DATA_DIR": settings.data_dir.expanduser().resolve(),
         "NORN_APPS_DIR": settings.apps_dir.expanduser().resolve() if settings.apps_dir else "",

@@ -1,4 +1,4 @@
-"""A supervised process as a value: its command, its user and its stop signal."""
+"""The description of a supervised process: its command, its user and its stop signal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 class SupervisedProgram:
     """A process that the supervisor starts, and restarts when it dies.
 
-    `stop_seconds` pass between `stop_signal` and SIGKILL. `user` is the user that root changes to; empty: no change.
+    SIGKILL follows `stop_signal` after `stop_seconds`. If this process is root, it changes to `user`; empty means no
+    change.
     """
 
     name: str
@@ -22,9 +23,9 @@ class SupervisedProgram:
     stop_signal: str = "TERM"
     stop_seconds: int = 10
     at_once: bool = False
-    """It starts with the supervisor, as the stores do, even if it is in another group."""
+    """If True, it starts together with the supervisor, like the stores, even if it is in another group."""
 
 
 def runs_module(argv: Sequence[str]) -> bool:
-    """Returns True if a command runs a Python module: then the process is a fork of the supervisor."""
+    """Returns True if a command runs a Python module, so that its process is a fork of the supervisor."""
     return tuple(argv[:2]) == (sys.executable, "-m")

@@ -1,8 +1,9 @@
-"""`python -m norn_tasks.embedded.supervision.supervise`: supervisord, which forks Norn and survives a full disk.
+"""`python -m norn_tasks.embedded.supervision.supervise`: supervisord, changed so that it forks Norn's processes and
+survives a full disk.
 
-If its configuration has processes of Norn, it imports their modules and forks them. If a log cannot be written,
-supervisord reports that on stderr, which is a file on the same disk. That write fails too, and would end supervisord
-with all its processes. Here stderr drops text that cannot be written.
+If its configuration contains processes of Norn, it imports their modules and forks them. If supervisord cannot write a
+log, it reports that on stderr, which is a file on the same disk. That second write would fail too, and end supervisord
+with all its processes. So this module drops text that stderr does not accept.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _has_norn(configuration: str) -> bool:
-    """Returns True if the configuration has processes of Norn in addition to the stores."""
+    """Returns True if the configuration contains processes of Norn in addition to the stores."""
     file = RawConfigParser()
     file.read(configuration)
     return file.has_section(f"group:{NORN}")

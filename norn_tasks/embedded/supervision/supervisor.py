@@ -19,14 +19,14 @@ from norn_tasks.embedded.paths import DataPaths
 from norn_tasks.embedded.supervision.configuration import SERVICES, STORES
 
 SUPERVISE = "norn_tasks.embedded.supervision.supervise"
-"""The module that is the supervisor; its forks have its command line."""
+"""The module that runs the supervisor; the supervisor's forks have the same command line."""
 START_SECONDS = 120.0
 """The timeout of the supervisor's responses in seconds."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A supervised process as it is now: `state` as supervisor names it, times in seconds since 1970."""
+    """The present state of a supervised process; times are in seconds since 1970."""
 
     name: str
     state: str
@@ -36,12 +36,12 @@ class Process:
 
     @property
     def up(self) -> bool:
-        """True if it has been running for a moment."""
+        """True if the process has been running for a moment."""
         return self.state == "RUNNING"
 
 
 class Control:
-    """The control socket; every method raises NotRunning if no supervisor listens there."""
+    """The client of the supervisor's control socket. Every method raises NotRunning if no supervisor listens there."""
 
     def __init__(self, socket: Path) -> None:
         transport = SupervisorTransport(None, None, f"unix://{socket}")
@@ -57,7 +57,7 @@ class Control:
         return True
 
     def processes(self) -> tuple[Process, ...]:
-        """Returns all processes, stores first; a server of apps is included once it was started."""
+        """Returns all processes, stores first; a server for apps is included if it was ever started."""
         asked = self._ask("getAllProcessInfo")
         rows = [row for row in asked if row["group"] != SERVICES or row["statename"] != "STOPPED"]
         found = (Process(row["name"], row["statename"], row["pid"], row["start"], row["now"]) for row in rows)
@@ -65,11 +65,11 @@ class Control:
         return tuple(sorted(found, key=lambda process: order[process.name]))
 
     def start(self, group: str) -> None:
-        """Starts every process of a group, without waiting for them."""
+        """Starts every process of a group; does not wait until they have started."""
         self._ask("startProcessGroup", group, False)
 
     def shut_down(self) -> None:
-        """Stops every process, then the supervisor, without waiting for them."""
+        """Stops every process and then the supervisor; does not wait until they have stopped."""
         self._ask("shutdown")
 
     def _ask(self, method: str, *words: object) -> Any:
@@ -82,7 +82,7 @@ class Control:
 
 
 def launch(where: DataPaths, environment: Mapping[str, str], lock: int) -> subprocess.Popen[bytes]:
-    """Starts the supervisor in a session of its own and returns when it responds; it inherits the lock.
+    """Starts the supervisor in a session of its own, and returns when it responds; it inherits the lock.
 
     Raises NotStarted if it does not start.
     """

@@ -1,4 +1,4 @@
-"""An object store with the APIs of S3 and AWS IAM: buckets of apps and their users, and a bucket of files."""
+"""An object store with the APIs of S3 and AWS IAM: buckets and users of apps, and a bucket for Norn's own files."""
 
 from norn_tasks.adapters.services.storage.buckets import keep_key, make, remove, require
 from norn_tasks.adapters.services.storage.objects import FileBucket

@@ -1,6 +1,6 @@
-"""Buckets of apps on one object store: a user for each app, which may use the objects of its own buckets only.
+"""Buckets of apps on one object store. Each app has a user, which may only use the objects in the app's own buckets.
 
-A bucket carries a tag with the user that it was made for, so that Norn uses no bucket that it did not make.
+A bucket has a tag with the name of its user, so that Norn never uses a bucket that it did not create.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ def require(url: str) -> None:
 
 
 def keep_key(url: str, user: str, known: AccessKey | None, present: AccessKey | None) -> AccessKey:
-    """Returns the `known` key of a user if the store still has it, else a new one, because stores choose the secret.
+    """Returns the `known` key of a user if the store still has it; otherwise a new key, because the store itself
+    chooses the secrets.
 
-    `present` stays valid: containers have it. Other keys are removed; a worker that died has left them.
+    The key `present` stays valid, because containers use it. All other keys are removed; a worker that died has left
+    them.
     """
     with ObjectStore(url) as store:
         with _fine("EntityAlreadyExists"):
@@ -47,7 +49,7 @@ def keep_key(url: str, user: str, known: AccessKey | None, present: AccessKey | 
 
 
 def make(url: str, user: str, key: AccessKey, buckets: tuple[str, ...]) -> None:
-    """Makes the buckets that are missing, and lets the user work in them with this key alone."""
+    """Creates missing buckets, and lets the user work in them with this key only."""
     with ObjectStore(url) as store:
         for bucket in buckets:
             _bucket(store, user, bucket)
@@ -56,7 +58,7 @@ def make(url: str, user: str, key: AccessKey, buckets: tuple[str, ...]) -> None:
 
 
 def remove(url: str, user: str, buckets: tuple[str, ...], *, last: bool) -> None:
-    """Removes the buckets of the user with all objects, and the user if these are its `last` ones."""
+    """Removes the buckets of the user with all objects. `last`: the user has no other buckets, and is removed too."""
     with ObjectStore(url) as store:
         for bucket in buckets:
             if _owner(store, bucket) == user:
@@ -73,7 +75,7 @@ def remove(url: str, user: str, buckets: tuple[str, ...], *, last: bool) -> None
 
 @contextmanager
 def _fine(reason: str) -> Iterator[None]:
-    """Suppresses a refusal with this reason, which says that there is nothing left to do."""
+    """Suppresses a refusal with this reason, which means that nothing is left to do."""
     try:
         yield
     except StoreRefused as error:
@@ -82,7 +84,9 @@ def _fine(reason: str) -> Iterator[None]:
 
 
 def _bucket(store: ObjectStore, user: str, bucket: str) -> None:
-    """Makes a bucket with the tag of its user. An empty one without a tag was left by a worker that died."""
+    """Creates a bucket with the tag of its user. An empty bucket without a tag was left by a worker that died, and is
+    used.
+    """
     owner = _owner(store, bucket)
     if owner == user:
         return
@@ -101,7 +105,7 @@ def _bucket(store: ObjectStore, user: str, bucket: str) -> None:
 
 
 def _owner(store: ObjectStore, bucket: str) -> str | None:
-    """Returns the user in the tag of a bucket; empty without the tag, None if there is no bucket."""
+    """Returns the user in the tag of a bucket; empty if it has no tag, None if the bucket does not exist."""
     try:
         tags = store.s3("GET", bucket, "tagging=")
     except StoreRefused as error:
@@ -116,7 +120,7 @@ def _owner(store: ObjectStore, bucket: str) -> str | None:
 
 
 def _empty(store: ObjectStore, bucket: str) -> None:
-    """Deletes all objects, as many at once as one list names."""
+    """Deletes all objects; one request deletes all objects of one page of the list."""
     while keys := texts(store.s3("GET", bucket, "encoding-type=url&list-type=2"), "Key"):
         named = "".join(f"<Object><Key>{escape(unquote_plus(key))}</Key></Object>" for key in keys)
         body = f'<Delete xmlns="{_XMLNS}"><Quiet>true</Quiet>{named}</Delete>'.encode()
@@ -145,5 +149,5 @@ def _remove_keys(store: ObjectStore, user: str, keep: str) -> None:
 
 
 def _md5(body: bytes) -> dict[str, str]:
-    """Returns the checksum that S3 asks for; it protects nothing."""
+    """Returns the checksum that S3 requires. It protects nothing."""
     return {"content-md5": base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}

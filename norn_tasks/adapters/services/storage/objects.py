@@ -1,4 +1,6 @@
-"""Files as objects of one bucket: written, read and removed as a whole, for backups of databases."""
+"""Stores files as objects in one bucket, for backups of databases. Each file is written, read and removed
+completely.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,19 @@ from norn_tasks.ports import Stop
 
 _PIECE = 1024 * 1024
 LARGEST = 5 * 1024**3
-"""The most bytes that S3 takes in one request."""
+"""The most bytes that S3 accepts in one request."""
 
 
 @dataclass(frozen=True)
 class FileBucket:
-    """The bucket of a store's URL in which files are; `prefix` comes before their names, such as `norn/`."""
+    """The bucket that holds the files; `prefix`, such as `norn/`, comes before the names of the objects."""
 
     url: str
     bucket: str
     prefix: str = ""
 
     def put(self, file: Path, name: str, stop: Stop) -> None:
-        """Writes a file; an object of that name is replaced when the whole file is there."""
+        """Uploads a file; an object of the same name is replaced only when the upload is complete."""
         size = file.stat().st_size
         if size > LARGEST:
             raise StepFailed(
@@ -43,7 +45,7 @@ class FileBucket:
             store.send("PUT", self._path(name), _pieces(file, stop), digest.hexdigest(), headers)
 
     def get(self, name: str, file: Path, stop: Stop) -> bool:
-        """Reads an object into a file; returns False if there is none."""
+        """Downloads an object into a file; returns False if the object does not exist."""
         with self._store() as store, _missing() as found:
             with store.reading(self._path(name)) as pieces, file.open("wb") as out:
                 for piece in pieces:
@@ -53,7 +55,7 @@ class FileBucket:
         return bool(found)
 
     def remove(self, name: str) -> bool:
-        """Removes an object; returns False if there is none."""
+        """Deletes an object; returns False if it does not exist."""
         with self._store() as store, _missing() as found:
             store.s3("HEAD", self._path(name))
             store.s3("DELETE", self._path(name))
@@ -74,7 +76,7 @@ class FileBucket:
 
 @contextmanager
 def _missing() -> Iterator[list[bool]]:
-    """Yields a list that stays empty if there is no such object."""
+    """Yields a list that gets an element if the object does not exist."""
     found: list[bool] = []
     try:
         yield found

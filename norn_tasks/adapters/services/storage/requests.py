@@ -1,7 +1,7 @@
 """Requests to one object store: S3 for buckets and objects, IAM for users, keys and policies.
 
 The store is given by a URL such as https://KEY:SECRET@s3.example.com?region=eu-1&iam=https://iam.example.com. Without
-`iam`, the store itself takes the requests for users, as SeaweedFS does.
+`iam`, requests about users go to the store itself, as SeaweedFS expects.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from norn_tasks.domain.errors import ServiceDown, StepFailed
 from norn_tasks.domain.secret import Secret
 
 REGION = "us-east-1"
-"""The region of a URL that names none."""
+"""The region that is used if the URL names none."""
 _SECONDS = 20.0
 _SERVER_ERROR = 500
 _REFUSED = 400
@@ -30,7 +30,7 @@ _HINT = "norn doctor; docs/services.md says what the key of NORN_SERVICES_S3_URL
 
 
 class StoreRefused(StepFailed):
-    """The store refused a request; `reason` is the code of its error, such as NoSuchBucket."""
+    """Raised when the store refuses a request; `reason` is the code of its error, such as NoSuchBucket."""
 
     def __init__(self, sentence: str, reason: str) -> None:
         super().__init__(sentence, hint=_HINT)
@@ -63,7 +63,7 @@ class ObjectStore:
         return self._sent(self._of_s3, method, url, body, headers or {})
 
     def send(self, method: str, path: str, pieces: Iterable[bytes], sha256: str, headers: Mapping[str, str]) -> None:
-        """Sends a request with a long body, whose checksum is known; `path` is quoted."""
+        """Sends a request with a large body, the checksum of which is already known; `path` must be URL-quoted."""
         url = f"{self._endpoint}/{path}"
         given = signed(self._of_s3, method, url, b"", datetime.now(UTC), headers, sha256=sha256)
         with self._answered():
@@ -72,7 +72,7 @@ class ObjectStore:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[Iterator[bytes]]:
-        """Yields the pieces of an object; `path` is quoted."""
+        """Yields an iterator over the pieces of an object; `path` must be URL-quoted."""
         url = f"{self._endpoint}/{path}"
         headers = signed(self._of_s3, "GET", url, b"", datetime.now(UTC))
         with self._answered(), self._client.stream("GET", url, headers=headers) as reply:
@@ -85,7 +85,7 @@ class ObjectStore:
         """Sends a request about a user and returns the body of the reply."""
         body = urlencode({"Action": action, "Version": "2010-05-08", **words}).encode()
         headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-        # The users of AWS belong to no region, and its endpoint for them expects this one.
+        # AWS users belong to no region, and the endpoint for them expects this one.
         return self._sent(SigningScope(self._key, REGION, "iam"), "POST", f"{self._iam}/", body, headers)
 
     def _sent(self, scope: SigningScope, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
@@ -118,5 +118,5 @@ def _require_good(status: int, text: str) -> None:
 
 
 def texts(xml: str, tag: str) -> list[str]:
-    """Returns the texts of all elements of a name in a reply, in their order."""
+    """Returns the texts of all elements with the name `tag`, in the order of the document."""
     return [html.unescape(found) for found in re.findall(rf"<{tag}>([^<]*)</{tag}>", xml)]

@@ -1,4 +1,4 @@
-"""Signs requests to S3 and IAM with an access key: version 4 of the signatures of AWS."""
+"""Signs requests to S3 and IAM with an access key (AWS Signature Version 4)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def signed(
 ) -> dict[str, str]:
     """Returns the headers of a request, with its signature.
 
-    `headers`: further headers; their names are lower case. `sha256`: the checksum of a body that is not passed.
+    `headers` are further headers, with lower-case names. `sha256` is the checksum of the body, if the body itself is
+    not passed.
     """
     parts, moment = urlsplit(url), at.strftime("%Y%m%dT%H%M%SZ")
     digest = sha256 or hashlib.sha256(body).hexdigest()

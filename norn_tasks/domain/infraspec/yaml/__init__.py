@@ -1,1 +1,1 @@
-"""The YAML of infraspecs: reads it, records the position of each value, and explains mistakes of syntax."""
+"""Reads the YAML of infraspecs, records the position of each value, and explains syntax errors."""

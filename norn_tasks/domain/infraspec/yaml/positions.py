@@ -1,4 +1,4 @@
-"""Positions in a spec: paths of keys and indexes, and the line and column of each path in its file."""
+"""Positions in an infraspec: paths of keys and indexes, and the line and column of each path in the file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from norn_tasks.domain.wording import shown
 Path = tuple[str | int, ...]
 
 FILE_ITSELF: Path = ("yaml",)
-"""The field of a mistake that is about the file, and not about one of its fields."""
+"""The field name of a mistake that is about the complete file."""
 
 
 class At(Enum):
-    """The part of a field that a finding points to."""
+    """The part of a field to which a mistake points: its key or its value."""
 
     KEY = auto()
     VALUE = auto()
@@ -24,7 +24,7 @@ class At(Enum):
 
 @dataclass(frozen=True)
 class Spot:
-    """A position in a file, counted from 1."""
+    """A position in a file: line and column, counted from 1."""
 
     line: int = 1
     column: int = 1
@@ -32,16 +32,16 @@ class Spot:
 
 @dataclass(frozen=True)
 class Finding:
-    """A mistake in a field, whose position in the file is not looked up yet."""
+    """A mistake in a field. Its position in the file is looked up later."""
 
     path: Path
     message: str
     hint: str = ""
     at: At = At.VALUE
     seen_at: Path | None = None
-    """Another field to point to, when the field of the mistake is not in the file."""
+    """Another field to which the mistake points, if its own field is not in the file."""
     given: tuple[Path, ...] = ()
-    """Fields that must be valid for this finding to be right."""
+    """Fields that must be valid; otherwise the mistake may be wrong, and is not reported."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SourceMap:
     values: dict[Path, Spot] = field(default_factory=dict)
 
     def mistake(self, finding: Finding) -> Mistake:
-        """Returns the finding with its position in the file."""
+        """Adds the position in the file to a mistake."""
         spot = self._spot(finding.path if finding.seen_at is None else finding.seen_at, finding.at)
         return Mistake(self.file, spot.line, spot.column, dotted(finding.path), finding.message, finding.hint)
 

@@ -1,4 +1,4 @@
-"""Functions with which the kinds of values check a field's value, describe it in a message, or refuse it."""
+"""Functions that check a field's value, describe it in a message, or refuse it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from norn_tasks.domain.wording import shown
 
 Number = TypeVar("Number", int, float)
 
-# NUL breaks databases and environments, escape codes control terminals, and a single surrogate cannot be encoded.
+# NUL breaks databases and environments, escape sequences control terminals, and a single surrogate cannot be encoded.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Plain(str):
-    """A scalar that is written without quotes, so that its field's type decides what it means."""
+    """A scalar without quotes in the file; the type of its field decides its meaning."""
 
     __slots__ = ()
 
 
 def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> NoReturn:
-    """Refuses a value: `message` says what is wrong and what would be right; `at` is the path of the bad item."""
+    """Refuses a value: `message` says what is wrong and what is allowed; `at` is the path of the bad item inside the
+    value.
+    """
     raise PydanticCustomError("refused", "{message}", {"message": message, "hint": hint, "at": at})
 
 

@@ -1,7 +1,7 @@
-"""Reads keys and values with their positions from the text of a spec, which is written in a subset of YAML.
+"""Reads keys and values, with their positions, from the text of an infraspec, which is written in a subset of YAML.
 
-It reads the parser's events. They show tags and anchors as they are written, and reading can stop as soon as the
-nesting is too deep. The parser's trees would take seconds to minutes for 64 KiB of brackets. Scalars stay text.
+This module reads the events of the YAML parser. They show tags and anchors as written, and reading can stop as soon as
+the nesting is too deep. The parser's own trees would take seconds to minutes for 64 KiB of brackets. Scalars stay text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Events = Iterator[yaml.Event]
 
 @dataclass(frozen=True)
 class Document:
-    """The contents of a file: its values (None if it cannot be read), their positions, and its mistakes of syntax."""
+    """The contents of a file: its values (None if it cannot be read), their positions, and the syntax errors."""
 
     value: dict[str, Any] | None
     places: SourceMap
@@ -35,7 +35,7 @@ class Document:
 
 
 def read_document(text: str, file: str, loader: Any = LOADER) -> Document:
-    """Reads one document; never raises, whatever the text is."""
+    """Reads one document; never raises an error, no matter what the text contains."""
     reader = _YamlReader(SourceMap(file))
     text = text.removeprefix("\ufeff")
     value = None if reader.refuses(text) else reader.read(text, loader)
@@ -43,7 +43,7 @@ def read_document(text: str, file: str, loader: Any = LOADER) -> Document:
 
 
 class _Stop(Exception):
-    """The rest of the text cannot be read; the reason is already among the mistakes."""
+    """Raised when the rest of the text cannot be read; the reason is already among the mistakes."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class _YamlReader:
     broken: set[Path] = field(default_factory=set)
 
     def refuses(self, text: str) -> bool:
-        """Returns True if the text is too long or has characters that no spec may have."""
+        """Returns True if the text is too long, or has characters that an infraspec may not contain."""
         size = len(text.encode("utf-8", "surrogatepass"))
         if size > MAX_BYTES:
             self._report(
@@ -154,7 +154,8 @@ class _YamlReader:
     def _refuse_extras(self, event: yaml.Event, path: Path) -> None:
         if getattr(event, "tag", None):
             self._report(_spot(event), path, "a tag (!…) is not allowed", "put a text that begins with ! in quotes")
-            # If the tag is on the whole file, the file is still read. If it is on one value, that value is not used.
+            # If the tag is on the complete file, the file is still read. If the tag is on one value, that value is not
+            # used.
             self.broken |= {path} - {()}
         if getattr(event, "anchor", None) and not isinstance(event, yaml.AliasEvent):
             self._report(_spot(event), path, "an anchor (&…) is not allowed", "write the value out where it is used")

@@ -1,7 +1,8 @@
-"""The request of a job: frozen when the job is accepted, and read by its steps. Each kind of job has its own class.
+"""The request of a job: its arguments, which are stored when the job is accepted and read by its steps. Each kind of
+job has its own class.
 
-The ledger keeps a request as JSON, whose keys are the fields of the class. Code outside this package never spells such
-a key; SQL takes it from the constants in `keys`. A field that is None by default is written only when it has a value.
+The ledger stores a request as JSON, with the fields of the class as keys. Code outside this package never writes such a
+key as a string; SQL uses the constants in `keys`. A field with the default None is stored only if it has a value.
 """
 
 from __future__ import annotations

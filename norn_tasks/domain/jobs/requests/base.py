@@ -1,4 +1,4 @@
-"""The base class of all requests: how a request becomes JSON, and how it is read from JSON."""
+"""The base class of all requests: converts a request into JSON and back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class JobRequest:
     """The arguments of a job; each kind of job has a class of its own."""
 
     kind: ClassVar[JobKind]
-    """The kind of job that carries this request."""
+    """The kind of jobs that have this request."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the JSON that the job's row keeps."""
@@ -25,6 +25,6 @@ class JobRequest:
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
-        """Returns the request in a row's arguments, in which a missing key counts as null; raises JobUnreadable."""
+        """Reads a request from the arguments in a row, where a missing key counts as null; raises JobUnreadable."""
         required = {field.name: None for field in fields(cls) if field.default is MISSING}
         return load(cls, {**required, **args})

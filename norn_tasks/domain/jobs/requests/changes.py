@@ -15,7 +15,7 @@ from norn_tasks.domain.stored import dump, load
 
 @dataclass(frozen=True)
 class Override:
-    """The scale override of an app as a job freezes it."""
+    """The app's scale override, as it was when the job was accepted."""
 
     replicas: int
     """The number of replicas that run while the override applies."""
@@ -25,7 +25,7 @@ class Override:
 
 @dataclass(frozen=True)
 class ForgeJobRequest(JobRequest):
-    """Makes or renews the infrastructure of an app."""
+    """Creates or renews the infrastructure of an app."""
 
     kind = JobKind.FORGE
 
@@ -34,14 +34,16 @@ class ForgeJobRequest(JobRequest):
     force: bool = False
     """The infrastructure is torn down first."""
     image_id: str | None = None
-    """The image of the live release, if the forge makes a new release with it; known once the forge has begun."""
+    """The image of the live release, if the forge makes a new release with that image; only known after the forge has
+    begun.
+    """
     move_from: str | None = None
     """The cluster that the app leaves, if the forge moves it to the cluster of the job."""
 
 
 @dataclass(frozen=True)
 class DeployJobRequest(JobRequest):
-    """Makes a new release of an app and brings it live."""
+    """Makes a new release of an app, and makes it the live one."""
 
     kind = JobKind.DEPLOY
 
@@ -53,14 +55,14 @@ class DeployJobRequest(JobRequest):
     """The sender may deploy a spec that lets anyone call the function."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the JSON that the job's row keeps; the keys of the source are on the same level as the others."""
+        """Returns the JSON for the job's row; the keys of the source are on the same level as the other keys."""
         override = None if self.override is None else asdict(self.override)
         opens = {MAY_OPEN: True} if self.may_open else {}
         return {**dump(self.source), OVERRIDE: override, **opens}
 
     @classmethod
     def from_json(cls, args: Mapping[str, Any]) -> Self:
-        """Returns the request in a row's arguments; raises JobUnreadable."""
+        """Reads a request from the arguments in a row; raises JobUnreadable."""
         return load(cls, {"source": dict(args), OVERRIDE: args.get(OVERRIDE), MAY_OPEN: args.get(MAY_OPEN, False)})
 
 
@@ -73,7 +75,7 @@ class ReplicasJobRequest(JobRequest):
     override: Override | None
     """The app's scale override when the job was accepted, or the one that the job sets."""
     generation: int | None = None
-    """The generation whose replicas the job keeps; None when it starts a generation of its own."""
+    """The generation whose replicas the job keeps; None if the job starts a new generation."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class RollbackJobRequest(ReplicasJobRequest):
     kind = JobKind.ROLLBACK
 
     return_to: int | None = None
-    """For a return after a failed rollout: the deployment that was live when the job was accepted."""
+    """If the job restores the app after a failed rollout: the deployment that was live when the job was accepted."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class RestartJobRequest(ReplicasJobRequest):
     kind = JobKind.RESTART
 
     rotate: bool | None = None
-    """The app first gets new passwords for its services. If the app has no replicas, the job does nothing else."""
+    """If True, the app first gets new passwords for its services. If the app has no replicas, the job does nothing
+    else.
+    """
 
 
 @dataclass(frozen=True)
@@ -131,4 +135,4 @@ class TeardownJobRequest(JobRequest):
     kind = JobKind.TEARDOWN
 
     purge: bool = False
-    """The app's volumes are removed too."""
+    """If True, the app's volumes are removed too."""

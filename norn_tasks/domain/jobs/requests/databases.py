@@ -15,7 +15,7 @@ class SnapshotJobRequest(JobRequest):
     kind = JobKind.SNAPSHOT
 
     backup: bool | None = None
-    """The snapshot is a backup, which is kept as `services.postgres.backup` says."""
+    """If True, the snapshot is a backup, which is stored for as long as `services.postgres.backup` says."""
 
 
 @dataclass(frozen=True)

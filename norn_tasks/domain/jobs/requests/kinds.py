@@ -41,5 +41,5 @@ KINDS: Final[Mapping[JobKind, type[JobRequest]]] = {
 
 
 def read(kind: str, args: Mapping[str, Any]) -> JobRequest:
-    """Returns the request of a job of this kind from the arguments in its row; raises JobUnreadable."""
+    """Reads the request of a job of this kind from the arguments in its row; raises JobUnreadable."""
     return KINDS[JobKind(kind)].from_json(args)

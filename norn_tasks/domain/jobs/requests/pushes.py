@@ -19,19 +19,19 @@ class PushJobRequest(JobRequest):
     branch: str
     """The branch."""
     before: str | None
-    """The commit that the branch named before the push; None for a new branch."""
+    """The commit that the branch pointed to before the push; None for a new branch."""
     after: str
-    """The commit that the branch names since the push."""
+    """The commit that the branch points to since the push."""
     paths: tuple[str, ...] = ()
     """The patterns of the files that matter; if there are no patterns, all files matter."""
 
 
 @dataclass(frozen=True)
 class PolledBranch:
-    """A branch of a repository, for whose newest commit Norn asks git."""
+    """A branch of a repository; Norn asks git for its newest commit."""
 
     repository: str
-    """The name under which Norn keeps the answer: host and path."""
+    """The name under which Norn stores the answer: host and path."""
     url: str
     """The address of the repository."""
     branch: str
@@ -40,7 +40,7 @@ class PolledBranch:
 
 @dataclass(frozen=True)
 class PollJobRequest(JobRequest):
-    """Asks git which commits the branches of apps name now."""
+    """Asks git which commits the branches of apps point to now."""
 
     kind = JobKind.POLL
 

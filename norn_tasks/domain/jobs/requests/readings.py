@@ -15,11 +15,11 @@ class ObserveJobRequest(JobRequest):
     kind = JobKind.OBSERVE
 
     tunnel: bool | None = None
-    """The job observes the tunnel and its DNS."""
+    """If True, the job observes the tunnel and its DNS records."""
     access: bool | None = None
-    """The job fetches the keys of Cloudflare Access."""
+    """If True, the job fetches the keys of Cloudflare Access."""
     databases: bool | None = None
-    """The job observes the databases of apps."""
+    """If True, the job observes the databases of apps."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ReadLogsJobRequest(JobRequest):
     tail: int
     """The number of past lines to begin with."""
     follow: bool
-    """New lines are read until the client leaves."""
+    """If True, new lines are read until the client disconnects."""
     since: int | None = None
     """Only lines of this time or later, in nanoseconds since 1970."""
     until: int | None = None

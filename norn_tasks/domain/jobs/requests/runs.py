@@ -11,12 +11,12 @@ from norn_tasks.domain.schedule import RunTrigger
 
 @dataclass(frozen=True)
 class InvokeJobRequest(JobRequest):
-    """Runs a function for one call; the call is in the row of its execution."""
+    """Runs a function for one call. The row of the execution contains the call."""
 
     kind = JobKind.INVOKE
 
     stream: bool | None = None
-    """The client reads standard output while the code runs; None if the client waits for the end."""
+    """True if the client reads standard output while the code runs; None if the client waits for the end."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ExecJobRequest(JobRequest):
     command: tuple[str, ...]
     """The program and its arguments."""
     replica: int | None
-    """The number of the replica; None if any replica will do."""
+    """The number of the replica; None if the program may run in any replica."""
     tty: bool
     """The program gets a terminal."""
     term: str

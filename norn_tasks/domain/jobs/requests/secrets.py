@@ -1,4 +1,4 @@
-"""Requests of jobs that read, write or seal secrets."""
+"""Requests of jobs that read, write or encrypt secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.domain.jobs.requests.base import JobRequest
 
 @dataclass(frozen=True)
 class ImportSecretsJobRequest(JobRequest):
-    """Sets the secrets that an encrypted file contains; the file is kept in a row of its own."""
+    """Sets the secrets that an encrypted file contains; the file is stored in a row of its own."""
 
     kind = JobKind.IMPORT_SECRETS
 
@@ -27,6 +27,6 @@ class ExportSecretsJobRequest(JobRequest):
 
 @dataclass(frozen=True)
 class RotateKeyJobRequest(JobRequest):
-    """Seals all secrets of the server to a new key."""
+    """Encrypts all secrets of the server for a new key."""
 
     kind = JobKind.ROTATE_KEY
