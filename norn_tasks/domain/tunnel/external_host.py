@@ -66,7 +66,7 @@ class TunnelCheck:
     good: bool
     """True if it works."""
     sentence: str
-    """A hint about a fault, for the operator."""
+    """The finding, as a sentence."""
     hint: str = ""
     """A hint about a fault, for the operator."""
 
