@@ -57,6 +57,8 @@ METRICS = {
     "norn_beat_lag_seconds": Series(GAUGE, "How late the last tick of the latest beat was"),
     "norn_replica_cpus": Series(GAUGE, "Processors that a replica used between the last two looks", ("app", "replica")),
     "norn_replica_memory_bytes": Series(GAUGE, "Memory that a replica uses", ("app", "replica")),
+    "norn_replicas_draining": Series(GAUGE, "Replaced replicas that still serve open connections", ("app",)),
+    "norn_replicas_draining_connections": Series(GAUGE, "Open connections of draining replicas", ("app",)),
     "norn_replica_usage_age_seconds": Series(GAUGE, "Age of the processor and memory measurements", ("app", "replica")),
     "norn_function_calls": Series(GAUGE, "Calls of a function in the last hour", ("app",)),
     "norn_function_errors": Series(GAUGE, "Calls of a function in the last hour that failed", ("app",)),

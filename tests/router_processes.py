@@ -108,6 +108,16 @@ class Routers:
         """Takes a replica out of the routes."""
         self._table.leaving(server.target.container, self._fence)
 
+    def drain(self, server: Server) -> None:
+        """Lets a replica run on for its open connections, for a minute."""
+        self.leave(server)
+        self._table.draining(server.target.container, 60, self._fence)
+
+    def connections(self, server: Server) -> int | None:
+        """Returns how many connections of a draining replica the routers have counted."""
+        rows = self._table.of_app("blog")
+        return next(row.connections for row in rows if row.container == server.target.container)
+
     def drained(self, server: Server) -> bool:
         """Returns True when a leaving replica is marked as drained."""
         return self._table.drained(server.target.container)

@@ -127,6 +127,13 @@ class NothingRequest(RequestModel):
     """An empty object."""
 
 
+class RestartRequest(RequestModel):
+    """How the old containers end."""
+
+    now: bool = False
+    """No old container keeps running for its open connections, also none of an earlier deploy."""
+
+
 class ScaleRequest(RequestModel):
     """The number of replicas."""
 

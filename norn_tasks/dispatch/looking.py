@@ -24,7 +24,7 @@ from norn_tasks.store.fleet import engines, workers
 from norn_tasks.store.queue import jobs
 from norn_tasks.store.queue.jobs import NewJob
 from norn_tasks.store.releases import releases
-from norn_tasks.store.replicas import drifts
+from norn_tasks.store.replicas import draining, drifts
 
 _READERS = (JobKind.READ_LOGS, JobKind.EXEC)
 
@@ -103,6 +103,31 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
     return _requested(intake, intake.settings.place_of_cluster(cluster), cluster, actor)
 
 
+def request_end_of_drained(intake: Intake, *, actor: str) -> Accepted | None:
+    """Requests the removal of draining replicas that are due; None if there are none.
+
+    First, work that waits for memory gets that of draining replicas.
+    """
+    with intake.database.transaction() as tx:
+        draining.make_room(tx)
+        if not draining.any_due(tx):
+            return None
+    cluster = intake.settings.cluster_of_rows
+    place = intake.settings.place_of_cluster(cluster)
+
+    def write(tx: Tx) -> Accepted:
+        joined = jobs.coalesced(tx, JobKind.OBSERVE, "", _DRAINED)
+        if joined is not None:
+            return Accepted(joined)
+        request = ObserveJobRequest(drained=True)
+        new = NewJob(request, "", actor, 60.0, dedupe_key=_DRAINED, engine=place, cluster=cluster)
+        return Accepted(jobs.accept(tx, new))
+
+    return accept(intake, JobClass.OBSERVE, None, write)
+
+
+_DRAINED = "end:drained"
+"""The dedupe key of the removal of draining replicas."""
 _TUNNEL, _ACCESS = "look:tunnel", "look:access"
 """The dedupe keys of two kinds of jobs: observations of the tunnel, and fetches of Access's keys. A request joins a job
 that has not ended.

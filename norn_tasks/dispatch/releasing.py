@@ -211,14 +211,16 @@ def _of_release(intake: Intake, request: JobRequest, release: Row, app: Row, act
     )  # fmt: skip
 
 
-def request_restart(intake: Intake, app: str, *, actor: str, key: IdempotencyKey | None = None) -> Accepted:
-    """Accepts a restart: new containers of the live release, one after the other."""
+def request_restart(
+    intake: Intake, app: str, *, now: bool = False, actor: str, key: IdempotencyKey | None = None
+) -> Accepted:
+    """Accepts a restart: new containers of the live release, one after the other; with `now`, no old one drains."""
 
     def write(tx: Tx) -> Accepted:
         found, row = registered_app(intake, tx, app)
         require_role(found, LONG_RUNNING, "it has no running replicas to restart")
         live = releases.require_live(tx, app)
-        request = RestartJobRequest(live["image_id"], scale.override_of(row))
+        request = RestartJobRequest(live["image_id"], scale.override_of(row), now=now or None)
         return Accepted(jobs.accept(tx, _of_release(intake, request, live, row, actor)))
 
     return accept(intake, JobClass.DEPLOY, key, write)

@@ -7,6 +7,7 @@ from norn_tasks.steps.external.edge import LookAtEdge
 from norn_tasks.steps.external.look import LookAtTunnel
 from norn_tasks.steps.log_lines import ReadLogs
 from norn_tasks.steps.observation import (
+    EndDrained,
     LookAtCluster,
     LookAtEngines,
     LookAtImages,
@@ -20,7 +21,12 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, tunnel and edge, Access, databases, or engines with their orphans."""
+    """Returns the steps of a look at a cluster, tunnel and edge, Access, databases, or engines with their orphans.
+
+    The end of draining replicas is a job of the same kind, because it must wait for no other change of the app.
+    """
+    if job.request_as(ObserveJobRequest).drained:
+        return (EndDrained(),)
     if job.cluster is not None:
         return (LookAtCluster(),)
     if job.request_as(ObserveJobRequest).tunnel:

@@ -49,6 +49,8 @@ class Workload:
     """The old replicas are stopped before new ones start."""
     stop_grace: int = 10
     """The seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
+    stream_grace: int = 0
+    """The seconds for which a replaced replica may keep running while connections to it are open; 0 for none."""
     proven: bool = False
     """A replica of this generation was live before: the rollout restores or scales containers that have run already."""
     internal_host: str = ""
@@ -69,6 +71,11 @@ class Workload:
     """The containers reach the servers of shared services by name."""
     tag: str = ""
     """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
+
+    @property
+    def drains(self) -> int:
+        """Returns the seconds for which a replaced replica may drain: none if nothing of the app may run beside it."""
+        return 0 if self.recreate or self.replicas == 0 else self.stream_grace
 
     @property
     def checked(self) -> Health:
@@ -137,6 +144,12 @@ class Cluster(Protocol):
     def dismantle(self, app: str, watch: Watch) -> None:
         """Stops and removes everything of the app that runs, if there is anything."""
 
+    def end_drained(self, watch: Watch) -> int:
+        """Stops and removes the draining replicas of all apps that have drained, or whose time is over.
+
+        Returns how many. A cluster that ends replaced replicas by itself has none.
+        """
+
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Looks at all apps; raises ClusterDown."""
 
@@ -201,6 +214,15 @@ class Replicas(Protocol):
 
     def drained(self, container: str) -> bool:
         """Returns True when the router has reported that the replica has no open request."""
+
+    def draining(self, container: str, seconds: float, fence: Fence) -> None:
+        """Lets a leaving replica run on for its open connections, for that time at most."""
+
+    def due(self) -> tuple[Replica, ...]:
+        """Lists the draining replicas of all apps that have no open connection, or whose time is over."""
+
+    def ending(self, container: str, fence: Fence) -> bool:
+        """Ends the time of a draining replica; returns False if it is no longer draining, and so not to be removed."""
 
     def gone(self, container: str, fence: Fence) -> None:
         """Forgets the container: the engine no longer has it."""

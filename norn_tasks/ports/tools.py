@@ -35,6 +35,8 @@ class Limits:
     """The seconds that a migration may take."""
     replica_memory: int | None = None
     """The bytes of memory of a replica whose spec sets no memory; None for no limit."""
+    stream_timeout: int = 0
+    """The seconds for which a replaced replica may keep its open connections, if its spec does not say that."""
     door: str | None = None
     """The address at which the router serves all public names; None if it does not."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from time import monotonic
 
 from norn_tasks.router.replica import ReplicaConnection
@@ -13,6 +14,9 @@ IDLE_SECONDS = 4.0
 IDLE_MAX = 128
 REST_SECONDS = 1.0
 """For this time, a replica that did not accept a connection is chosen last."""
+
+
+KEEP_ALIVE = ((socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 6))
 
 
 class ReplicaUnreachable(Exception):
@@ -46,7 +50,8 @@ class Backend:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 loop = asyncio.get_running_loop()
-                _, connection = await loop.create_connection(ReplicaConnection, self._host, self._port)
+                transport, connection = await loop.create_connection(ReplicaConnection, self._host, self._port)
+            _keep_alive(transport)
         except (OSError, TimeoutError) as error:
             self.rests_until = monotonic() + REST_SECONDS
             raise ReplicaUnreachable(self.address) from error
@@ -75,3 +80,16 @@ class Backend:
         for connection, _ in self._idle:
             connection.close()
         self._idle.clear()
+
+
+def _keep_alive(transport: asyncio.BaseTransport) -> None:
+    """Lets the kernel probe a silent connection.
+
+    A replica that drains loses its network for a moment, and the firewall of the machine forgets its connections then.
+    A replica may be the only one that sends, and a firewall may drop that as unknown, until the router sends a probe.
+    """
+    opened = transport.get_extra_info("socket")
+    if opened is not None:
+        for option, value in KEEP_ALIVE:
+            level = socket.SOL_SOCKET if option == socket.SO_KEEPALIVE else socket.IPPROTO_TCP
+            opened.setsockopt(level, option, value)

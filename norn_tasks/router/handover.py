@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from norn_tasks.router_socket import reach, receive, send
 
@@ -32,6 +32,12 @@ class Successor:
         """Reports a leaving replica on which we have no request open; a report that is lost is repeated later."""
         with contextlib.suppress(OSError):
             send(self._connection, {"drained": container})
+
+    def connections(self, counts: Mapping[str, int]) -> None:
+        """Reports how many connections we have open on each of these replicas."""
+        for container, count in counts.items():
+            with contextlib.suppress(OSError):
+                send(self._connection, {"open": container, "count": count})
 
 
 class InheritedSockets:
@@ -68,16 +74,26 @@ class Predecessor:
             send(self._connection, {"do": SERVING})
             receive(self._connection)
 
-    def follow(self, drained: Callable[[str], None], gone: Callable[[], None]) -> None:
-        """Calls `drained` with each container on which it has no request open, and `gone` when it has ended."""
-        threading.Thread(target=self._follow, args=(drained, gone), name="router-predecessor", daemon=True).start()
+    def follow(
+        self, drained: Callable[[str], None], counted: Callable[[str, int], None], gone: Callable[[], None]
+    ) -> None:
+        """Calls `drained` with each container on which it has no request open, and `gone` when it has ended.
 
-    def _follow(self, drained: Callable[[str], None], gone: Callable[[], None]) -> None:
+        Calls `counted` with a container that leaves or drains, and with how many connections it has open there.
+        """
+        calls = (drained, counted, gone)
+        threading.Thread(target=self._follow, args=calls, name="router-predecessor", daemon=True).start()
+
+    def _follow(
+        self, drained: Callable[[str], None], counted: Callable[[str, int], None], gone: Callable[[], None]
+    ) -> None:
         self._connection.settimeout(None)
         with contextlib.suppress(OSError, ValueError), self._connection:
             while content := receive(self._connection).content:
                 if "drained" in content:
                     drained(str(content["drained"]))
+                elif "open" in content:
+                    counted(str(content["open"]), int(content["count"]))
         gone()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import partial
 from time import monotonic
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ import structlog
 from norn_tasks.router.by_name.door import PublicDoor
 from norn_tasks.router.by_name.run_ports import RunPorts
 from norn_tasks.router.clients import ClientLimits
+from norn_tasks.router.connection_counts import ConnectionCounts
 from norn_tasks.router.handover import Drains, Predecessor, Successor, take_over
 from norn_tasks.router.ports import Ports
 from norn_tasks.router.rows import Rows
@@ -23,6 +24,7 @@ from norn_tasks.router.table import Table
 from norn_tasks.router_socket import name_of
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
+from norn_tasks.store.replicas.draining import count_connections
 from norn_tasks.store.replicas.routes import Routes, mark_all_listening, mark_drained, mark_for_runs
 
 TICK_SECONDS = 1.0
@@ -52,6 +54,7 @@ class Router:
         self._name = name_of(settings.database_url)
         self._sole = SoleRouter(self._name, self)
         self._drains = Drains(self._drained)
+        self._counts = ConnectionCounts(self._count)
         self._table = Table(self._drains.here)
         self._ports = Ports(settings.router_host, self._table, self._report, limits)
         self._door = PublicDoor(
@@ -132,12 +135,15 @@ class Router:
         await asyncio.to_thread(predecessor.replace)
         await self._wait_for_other_router(0.02)
         predecessor.follow(
-            lambda container: self._soon(self._drains.there, container), lambda: self._soon(self._predecessor_gone)
+            lambda container: self._soon(self._drains.there, container),
+            lambda container, count: self._soon(self._counts.there, container, count),
+            lambda: self._soon(self._predecessor_gone),
         )
         log.info("this router has taken the place of another one, which ends with its last client")
 
     def _predecessor_gone(self) -> None:
         self._predecessor = None
+        self._counts.predecessor_gone()
         self._drains.predecessor_gone()
 
     async def _leave_to_successor(self) -> None:
@@ -147,6 +153,7 @@ class Router:
             ports.leave_to_successor()
         while monotonic() < end and (self._predecessor or not all(ports.no_clients for ports in self._all)):
             self._table.sweep(monotonic())
+            self._counts.report(self._table.open_on_left())
             for ports in self._all:
                 ports.sweep(monotonic())
             await asyncio.sleep(LEAVING_TICK_SECONDS)
@@ -208,6 +215,7 @@ class Router:
         while True:
             self._rows.keep_running()
             self._table.sweep(monotonic())
+            self._counts.report(self._table.open_on_left(), again=ticks % CONFIRM_TICKS == 0)
             for ports in self._all:
                 ports.sweep(monotonic())
             if ticks == SAVED_TABLE_TICKS and self._routes is None:
@@ -231,6 +239,13 @@ class Router:
             self._successor.drained(container)
             return
         self._rows.write(partial(mark_drained, container=container))
+
+    def _count(self, counts: Mapping[str, int]) -> None:
+        """Writes how many connections are open on replicas out of the routes, or reports it to the successor."""
+        if self._successor is not None:
+            self._successor.connections(counts)
+            return
+        self._rows.write(partial(count_connections, counts=counts))
 
     def _report(self, app: str, error: str | None) -> None:
         """Keeps the state of a port; a new state is logged, and written once all ports were tried."""

@@ -125,6 +125,14 @@ class Table:
             if backend.container in self._leaving and not still:
                 self._drained(backend.container)
 
+    def open_on_left(self) -> dict[str, int]:
+        """Returns how many requests are open on each container that leaves or drains and is not drained yet."""
+        counts = dict.fromkeys(self._leaving, 0)
+        for backend in self._left:
+            if backend.container in counts:
+                counts[backend.container] += backend.open
+        return counts
+
     def sweep(self, now: float) -> None:
         """Closes connections to replicas that have been idle for too long."""
         for backend in self._live.values():

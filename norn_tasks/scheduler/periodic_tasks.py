@@ -15,6 +15,7 @@ from norn_tasks.dispatch import (
     request_due_backups,
     request_due_comparisons,
     request_due_polls,
+    request_end_of_drained,
     request_tunnel_look,
 )
 from norn_tasks.domain.disk import Least
@@ -61,6 +62,7 @@ class PeriodicTasks:
             _PeriodicTask(60.0, lambda: request_database_look(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deliveries(intake, actor=name)),
             _PeriodicTask(1.0, lambda: request_deadman(intake, actor=name)),
+            _PeriodicTask(1.0, lambda: request_end_of_drained(intake, actor=name)),
             _PeriodicTask(60.0, lambda: request_tunnel_look(intake, actor=name)),
             _PeriodicTask(300.0, lambda: request_access_keys(intake, actor=name)),
         )

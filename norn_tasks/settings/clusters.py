@@ -61,6 +61,11 @@ class ClusterSettings(SettingsGroup):
         return HOME if cluster in (None, "docker") else None
 
     @property
+    def cluster_of_rows(self) -> str:
+        """The cluster whose replicas are rows, and which Norn itself ends."""
+        return "docker"
+
+    @property
     def cluster_of_new_apps(self) -> str:
         """The cluster of an app that is forged for the first time."""
         if self.cluster != "auto":

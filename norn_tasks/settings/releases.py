@@ -36,6 +36,9 @@ class ReleaseSettings(SettingsGroup):
     run_timeout: Seconds = Field(3600, description="limit of a one-off command that names none")
     run_timeout_max: Seconds = Field(86400, description="longest limit that a one-off command may name")
     drain_timeout: Seconds = Field(10, description="how long open requests of a leaving replica may take")
+    stream_timeout: int = Field(
+        3600, ge=0, le=604800, description="seconds that a replaced replica may keep its open connections; 0: none"
+    )
 
     def build_reserve(self, memory: int) -> int:
         """Returns the bytes that a build reserves of an engine that has `memory` bytes for apps.

@@ -24,6 +24,16 @@ class LookAtCluster(Step):
         return Learned(writes=(WorkloadSeen(cluster.name, cluster.status(), complete=True, engine=engine),))
 
 
+class EndDrained(Step):
+    """Ends the draining replicas that have no open connection any longer, or whose time is over."""
+
+    name = "end-drained"
+
+    def run(self, context: StepContext) -> Learned | None:
+        """Notes how many it ended. A worker that was frozen in between ends none."""
+        return Learned(note=f"{context.cluster.end_drained(context.watch)} ended")
+
+
 class LookAtEngines(Step):
     """Lists every container of this control plane; when the list is recorded, containers without an owner are found."""
 

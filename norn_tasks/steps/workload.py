@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from norn_tasks.domain.infraspec import Infraspec, Role
+from norn_tasks.domain.jobs.app_status import DRAINING, WorkloadStatus
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.deployment import DeploymentState
 from norn_tasks.domain.jobs.facts import BuiltImage, ServiceAddress
-from norn_tasks.domain.jobs.requests import ForgeJobRequest, Overridable, ReplicasJobRequest
+from norn_tasks.domain.jobs.requests import ForgeJobRequest, Overridable, ReplicasJobRequest, RestartJobRequest
 from norn_tasks.domain.jobs.scale import wanted_replicas
 from norn_tasks.domain.jobs.step import Learned, Resume
 from norn_tasks.domain.jobs.writes import AppExposed, AppUnexposed, DriftSeen, ReleaseLive, TornDown, WorkloadSeen
@@ -64,11 +65,20 @@ def workload_of(context: StepContext, version: Version) -> Workload:
         health=spec.health,
         recreate=spec.recreates(version.replicas),
         stop_grace=spec.stop_grace,
+        stream_grace=_stream_grace(context, spec),
         proven=version.generation != job.id,
         internal_host=spec.internal_host,
         memory=spec.resources.memory or context.tools.limits.replica_memory,
         cpus=spec.resources.cpu,
     )
+
+
+def _stream_grace(context: StepContext, spec: Infraspec) -> int:
+    """Returns how many seconds a replaced replica may keep its open connections: none in a restart that says `now`."""
+    request = context.job.request
+    if isinstance(request, RestartJobRequest) and request.now:
+        return 0
+    return context.tools.limits.stream_timeout if spec.stream_grace is None else spec.stream_grace
 
 
 def generation_of(job: Job) -> int:
@@ -158,12 +168,20 @@ class AwaitRollout(Step):
         status = context.cluster.await_rollout(workload, context.watch)
         seen = WorkloadSeen(context.cluster.name, (status,), complete=False)
         live = ReleaseLive(generation_of(context.job))
-        return Learned(writes=(seen, live), note=f"{status.ready} of {status.wanted} ready{_order(workload)}")
+        return Learned(
+            writes=(seen, live), note=f"{status.ready} of {status.wanted} ready{_order(workload)}{_draining(status)}"
+        )
 
 
 def _order(workload: Workload) -> str:
     """Returns the end of a note, which says that old replicas were stopped first if they were."""
     return "; old replicas were stopped first (rollout: recreate)" if workload.recreate else ""
+
+
+def _draining(status: WorkloadStatus) -> str:
+    """Returns the part of a note that says how many old replicas keep running for open connections."""
+    number = sum(each.state == DRAINING for each in status.replicas)
+    return f"; {number} old {'replica keeps' if number == 1 else 'replicas keep'} open connections" if number else ""
 
 
 class CompareWorkload(Step):

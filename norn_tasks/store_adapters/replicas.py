@@ -38,6 +38,18 @@ class ReplicaTable:
         """Returns True when the router has no open request to a container, or the container has no row."""
         return self._retried(lambda tx: rows.drained(tx, container))
 
+    def draining(self, container: str, seconds: float, fence: Fence) -> None:
+        """Lets a leaving replica run on for its open connections; changes nothing in any other state."""
+        self._retried(lambda tx: rows.drain(tx, container, seconds, fence))
+
+    def due(self) -> tuple[Replica, ...]:
+        """Lists the draining replicas without an open connection, and those whose time is over."""
+        return self._retried(rows.due)
+
+    def ending(self, container: str, fence: Fence) -> bool:
+        """Ends the time of a draining replica; returns False if it is not draining."""
+        return self._retried(lambda tx: rows.ending(tx, container, fence))
+
     def gone(self, container: str, fence: Fence) -> None:
         """Removes the row of a container that the engine no longer has."""
         self._retried(lambda tx: rows.gone(tx, container, fence))

@@ -100,6 +100,7 @@ def _limits(settings: Settings, instance: str) -> Limits:
         workspace=settings.data_dir / "work",
         instance=instance,
         replica_memory=settings.replica_memory or None,
+        stream_timeout=settings.stream_timeout,
         door=settings.door_address,
     )
 

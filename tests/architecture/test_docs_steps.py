@@ -28,6 +28,7 @@ PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
 LOOKING = (ObserveJobRequest(tunnel=True), ObserveJobRequest(databases=True))
 MOVING = ForgeJobRequest(None, move_from=factories.CLUSTER)
 FETCHING = ObserveJobRequest(access=True)
+ENDING = ObserveJobRequest(drained=True)
 
 
 def taken() -> dict[str, list[str]]:
@@ -40,7 +41,7 @@ def taken() -> dict[str, list[str]]:
                 request = factories.request(kind, force=force, purge=True)
                 spec = factories.spec("blog", role)
                 job = Job(1, request, "blog", spec, Fence(1, 1), cluster=cluster)
-                others = (replace(job, request=each) for each in (PULLING, *LOOKING, FETCHING, MOVING))
+                others = (replace(job, request=each) for each in (PULLING, *LOOKING, FETCHING, ENDING, MOVING))
                 jobs = (job, replace(job, deployment=1), *others)
                 for step in (step for each in jobs if each.request.kind is kind for step in pipeline(each)):
                     kinds = steps.setdefault(step.name, [])

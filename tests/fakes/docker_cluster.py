@@ -133,6 +133,15 @@ class FakeCluster:
         for row in world.lost:
             self.replicas.gone(row.container, watch.fence)
 
+    def end_drained(self, watch: Watch) -> int:
+        """Removes draining replicas that are due."""
+        self._answer()
+        over = [row.container for row in self.replicas.due() if self.replicas.ending(row.container, watch.fence)]
+        for container in over:
+            self.containers.pop(container, None)
+            self.replicas.gone(container, watch.fence)
+        return len(over)
+
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Looks at all apps."""
         if self.down:
@@ -202,7 +211,10 @@ class FakeCluster:
         started: set[str] = set()
         while True:
             world = self._world(workload.app)
-            wanted = DesiredReplicas(workload.generation, workload.replicas, frozenset(started), workload.recreate)
+            drains = workload.drains > 0
+            wanted = DesiredReplicas(
+                workload.generation, workload.replicas, frozenset(started), workload.recreate, drains
+            )
             move = next_move(world, wanted)
             if move is None:
                 return world
@@ -217,7 +229,7 @@ class FakeCluster:
             case Readdress(replica):
                 self.replicas.live(replica.id, replica.address, watch.fence)
             case Retire(replicas):
-                self._retire(replicas, watch)
+                self._retire(replicas, watch, workload.drains)
             case Admit(replica):
                 self._admit(replica, workload, watch, started)
             case Create(index):
@@ -264,14 +276,18 @@ class FakeCluster:
         evidence = _evidence(workload, acts)
         return diagnosis.not_healthy(workload, f"answered {acts.answers}", self.gates.timeout, evidence)
 
-    def _retire(self, leaving: tuple[ReplicaContainer, ...], watch: Watch) -> None:
+    def _retire(self, leaving: tuple[ReplicaContainer, ...], watch: Watch, drains: int = 0) -> None:
         for each in leaving:
             self.replicas.leaving(each.id, watch.fence)
         until = time.monotonic() + self.drain
-        while time.monotonic() < until and not all(self.replicas.drained(each.id) for each in leaving if each.routed):
+        waited = [each for each in leaving if each.routed and not each.draining]
+        while time.monotonic() < until and not all(self.replicas.drained(each.id) for each in waited):
             watch.stop.wait(_LOOK)
             watch.stop.check()
-        for each in leaving:
+        busy = [each.id for each in waited if drains and not self.replicas.drained(each.id)]
+        for container in busy:
+            self.replicas.draining(container, drains, watch.fence)
+        for each in (each for each in leaving if each.id not in busy):
             self.containers.pop(each.id, None)
             self.replicas.gone(each.id, watch.fence)
 

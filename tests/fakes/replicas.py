@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from norn_tasks.domain.errors import LeaseLost, NotFound
 from norn_tasks.domain.jobs.job import Fence
@@ -46,12 +47,35 @@ class FakeReplicas:
         """It takes no new requests."""
         self._hold("leaving", fence)
         if container in self.rows and self.rows[container].state != ReplicaState.LEAVING:
-            self.rows[container] = replace(self.rows[container], state=ReplicaState.LEAVING)
+            self.rows[container] = replace(self.rows[container], state=ReplicaState.LEAVING, until=None)
             self._changed("leaving", container)
 
     def drained(self, container: str) -> bool:
         """True when its requests have ended, or it has no row."""
         return self.drains or container not in self.rows
+
+    def draining(self, container: str, seconds: float, fence: Fence) -> None:
+        """It runs on for its open connections."""
+        self._hold("draining", fence)
+        if container in self.rows and self.rows[container].state == ReplicaState.LEAVING:
+            until = datetime.now(UTC) + timedelta(seconds=seconds)
+            self.rows[container] = replace(self.rows[container], state=ReplicaState.DRAINING, until=until)
+            self._changed("draining", container)
+
+    def due(self) -> tuple[Replica, ...]:
+        """Lists those whose requests have ended, or whose time is over."""
+        drains = [row for row in self.rows.values() if row.state == ReplicaState.DRAINING]
+        return tuple(row for row in drains if self.drains or row.until is None or row.until <= datetime.now(UTC))
+
+    def ending(self, container: str, fence: Fence) -> bool:
+        """Ends the time of a draining one."""
+        self._hold("ending", fence)
+        row = self.rows.get(container)
+        if row is None or row.state != ReplicaState.DRAINING:
+            return False
+        self.rows[container] = replace(row, until=min(row.until or datetime.now(UTC), datetime.now(UTC)))
+        self._changed("ending", container)
+        return True
 
     def gone(self, container: str, fence: Fence) -> None:
         """It is removed."""

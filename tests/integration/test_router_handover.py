@@ -176,3 +176,48 @@ async def test_a_successor_serves_by_the_saved_table_while_the_database_is_away(
 async def test_take_over_without_a_router_is_a_usual_start(routers: Routers) -> None:
     await started(routers, AGAIN)
     assert (await get(routers.port)).status == 503
+
+
+@story
+async def test_connections_of_the_old_router_are_counted_with_those_of_the_new_one(routers: Routers) -> None:
+    go_on = asyncio.Event()
+
+    async def act(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if "slow" in request.start:
+            await go_on.wait()
+        writer.write(answer())
+
+    async with Server(act) as old, Server() as new:
+        await asyncio.to_thread(routers.live, old)
+        first = await started(routers)
+        await until_served(routers)
+        asking = [asyncio.create_task(get(routers.port, "/slow"))]
+        await until(lambda: _slow(old) == 1, "the old router has an open request")
+        await taken_over(routers)
+        asking.append(asyncio.create_task(get(routers.port, "/slow")))
+        await until(lambda: _slow(old) == 2, "the new router has an open request")
+        await asyncio.to_thread(routers.live, new)
+        await asyncio.to_thread(routers.drain, old)
+        await _counted(routers, old, 2)
+        assert not await asyncio.to_thread(routers.drained, old)
+        go_on.set()
+        assert [(await each).status for each in asking] == [200, 200]
+        assert await asyncio.to_thread(routers.ended, first) == 0
+        for _ in range(100):
+            if await asyncio.to_thread(routers.drained, old):
+                break
+            await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(routers.drained, old)
+
+
+def _slow(server: Server) -> int:
+    return sum("slow" in request.start for request in server.heard)
+
+
+async def _counted(routers: Routers, server: Server, count: int) -> None:
+    """Waits until the row has this number of connections."""
+    for _ in range(300):
+        if await asyncio.to_thread(routers.connections, server) == count:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the row never had {count} connections")

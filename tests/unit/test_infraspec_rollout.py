@@ -25,6 +25,11 @@ def test_one_replica_with_a_volume_is_stopped_before_its_successor_starts(
     assert parse(f"app: x\nrole: worker\n{lines}").recreates(replicas) is recreates
 
 
+@pytest.mark.parametrize(("line", "seconds"), [("", None), ("streamGrace: 0s\n", 0), ("streamGrace: 12h\n", 43200)])
+def test_a_webserver_says_how_long_replaced_replicas_keep_their_connections(line: str, seconds: int | None) -> None:
+    assert parse(f"app: x\nrole: webserver\nport: 80\n{line}").stream_grace == seconds
+
+
 def test_the_short_form_of_a_healthcheck_is_the_path_of_health() -> None:
     short = parse("app: x\nrole: webserver\nport: 80\nhealthcheck: /up\n")
     whole = parse("app: x\nrole: webserver\nport: 80\nhealth: {path: /up}\n")

@@ -85,8 +85,11 @@ def test_a_successor_gets_all_sockets_and_then_the_right(name: str, monkeypatch:
     predecessor.replace()
     assert second.acquire() is None
     drained: SimpleQueue[str] = SimpleQueue()
-    predecessor.follow(drained.put, lambda: drained.put("gone"))
+    counted: SimpleQueue[tuple[str, int]] = SimpleQueue()
+    predecessor.follow(drained.put, lambda *count: counted.put(count), lambda: drained.put("gone"))
     successor = addresses.successors.get(timeout=5)
+    successor.connections({"c1": 2, "c2": 1})
+    assert [counted.get(timeout=5) for _ in range(2)] == [("c1", 2), ("c2", 1)]
     successor.drained("c1")
     assert drained.get(timeout=5) == "c1"
     del successor

@@ -9,7 +9,7 @@ from norn_api.schemas.jobs import (
     DeployRequest,
     ForgeRequest,
     ForgeResponse,
-    NothingRequest,
+    RestartRequest,
     RollbackRequest,
     ScaleRequest,
     TeardownRequest,
@@ -100,9 +100,9 @@ def rollback(path: AppPath, body: RollbackRequest) -> Response:
 
 
 @api.post("/api/apps/<app>/restart", responses=ACCEPTED)
-def restart(path: AppPath, body: NothingRequest) -> Response:
+def restart(path: AppPath, body: RestartRequest) -> Response:
     """Replaces the live release's containers with new ones, one after the other."""
-    work = dispatch.request_restart(norn().intake, path.app, actor=actor().name, key=key())
+    work = dispatch.request_restart(norn().intake, path.app, now=body.now, actor=actor().name, key=key())
     return accepted(work, path.app, JobKind.RESTART)
 
 

@@ -54,6 +54,10 @@ class ReplicaResponse(ResponseModel):
     message: str
     usage: UsageResponse | None = None
     """Null if its cluster does not measure usage (Kubernetes does not), or has not measured it yet."""
+    connections: int | None = None
+    """The open connections of a draining replica; null in any other state, and before the router has counted them."""
+    until: datetime | None = None
+    """When a draining replica ends at the latest; null in any other state."""
 
 
 class JobSummary(ResponseModel):

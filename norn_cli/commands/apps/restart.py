@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from norn_cli.following import work
 from norn_cli.options import WaitOptions, app_argument, work_options
 from norn_cli.options import command as norn_command
@@ -10,8 +12,12 @@ from norn_cli.session import Session, pass_session
 
 @norn_command("restart")
 @app_argument
+@click.option(
+    "--now", is_flag=True, help="Also end open connections, such as WebSockets, and containers kept for them."
+)
 @work_options
 @pass_session
-def command(session: Session, app: str | None, waiting: WaitOptions) -> None:
+def command(session: Session, app: str | None, now: bool, waiting: WaitOptions) -> None:
     """Replaces an app's containers by new ones of the same release, one after the other."""
-    work.see_through(session, session.client.work(session.app(app), "restart", {}), waiting)
+    body = {"now": True} if now else {}
+    work.see_through(session, session.client.work(session.app(app), "restart", body), waiting)

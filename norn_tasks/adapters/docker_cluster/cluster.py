@@ -100,7 +100,7 @@ class DockerCluster:
         """
         containers = self._containers(watch, workload.hidden)
         gate = Gate(containers, workload, self._gates, watch.stop)
-        retirement = Retirement(containers, self._replicas, watch, self._drain)
+        retirement = Retirement(containers, self._replicas, watch, self._drain, workload.drains)
         world = Rollout(workload, containers, self._replicas, gate, retirement).through(watch)
         return status(workload.app, world, workload.replicas)
 
@@ -122,6 +122,15 @@ class DockerCluster:
         Retirement(containers, self._replicas, watch, self._drain).take(world.replicas)
         for row in world.lost:
             self._replicas.gone(row.container, watch.fence)
+
+    def end_drained(self, watch: Watch) -> int:
+        """Stops and removes the draining replicas that have drained, or whose time is over; returns how many."""
+        containers = self._containers(watch)
+        due = {row.container: row for row in self._replicas.due()}
+        world = joined((each for name in due if (each := containers.see(name)) is not None), due.values())
+        for row in world.lost:
+            self._replicas.gone(row.container, watch.fence)
+        return Retirement(containers, self._replicas, watch, 0).finish(world.replicas) + len(world.lost)
 
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Returns the status of each app of this control plane that has a replica; raises ClusterDown."""
@@ -152,7 +161,8 @@ class DockerCluster:
         raises EngineDown.
         """
         seen = look(self._engine.briefly, self._instance, workload.app)
-        return compared(self._engine, self._instance, workload, seen)
+        world = joined(seen, self._replicas.of_app(workload.app))
+        return compared(self._engine, self._instance, workload, world.replicas)
 
     def _look(self, containers: list[str]) -> tuple[ReplicaContainer, ...] | str:
         """Returns an app's replicas. If the engine refuses to show them, returns the reason, so that the other apps can

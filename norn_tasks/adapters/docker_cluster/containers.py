@@ -178,6 +178,34 @@ class Containers:
             return False
         return True
 
+    def unname(self, replica: ReplicaContainer) -> bool:
+        """Takes a running replica's internal names away, so that other apps find only the replicas that replaced it.
+
+        Its address and its open connections stay: its network is disconnected and connected again, which takes a
+        fraction of a second. Returns False if the replica could not be connected again, or is gone.
+        """
+        row, network = replica.row, policy.NETWORK
+        if row is None:
+            return False
+        try:
+            found: dict[str, Any] = self.patiently(lambda client: client.inspect_container(replica.id))
+            endpoint = found["NetworkSettings"]["Networks"].get(network)
+            own = {replica.id[:12], found["Name"].lstrip("/")}
+            if endpoint and not set(endpoint.get("Aliases") or ()) - own:
+                return True
+            if endpoint:
+                self.patiently(lambda client: client.disconnect_container_from_network(replica.id, network))
+            ip, mac = row.address.rpartition(":")[0], (endpoint or {}).get("MacAddress") or None
+            self.patiently(
+                lambda client: client.connect_container_to_network(
+                    replica.id, network, ipv4_address=ip, mac_address=mac
+                )
+            )
+        except (NotFound, Conflict, StepFailed) as error:
+            log.warning("the container %s cannot serve its open connections any longer: %s", replica.id, error)
+            return False
+        return True
+
     def end(self, replicas: Sequence[ReplicaContainer]) -> None:
         """Ends these replicas at the same time: each gets SIGTERM, and SIGKILL if it has not ended after its grace
         period.

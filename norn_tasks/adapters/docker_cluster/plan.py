@@ -7,7 +7,8 @@ is created and must pass its gate.
 
 So there is at most one replica more than the larger of the old and the wanted number, and there are never fewer live
 replicas than the smaller of the two. A rollout with the strategy "recreate" does not promise this: it removes every old
-replica before it starts a new one. The plan is made again after every move of any worker.
+replica before it starts a new one. Draining replicas are not counted, and are removed only if none may drain. The plan
+is made again after every move of any worker.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ class DesiredReplicas:
     """The wanted number of replicas, and their generation; `started` are the ids of the replicas that this rollout has
     started.
 
-    `recreate`: old replicas are removed before new ones start.
+    `recreate`: old replicas are removed before new ones start. `drains`: draining replicas keep running.
     """
 
     generation: int
     replicas: int
     started: frozenset[str] = frozenset()
     recreate: bool = False
+    drains: bool = True
 
 
 def next_move(world: World, wanted: DesiredReplicas) -> Move | None:
@@ -89,6 +91,8 @@ def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
     """
     if each.leaving:
         return True
+    if each.draining:
+        return not wanted.drains
     if each.generation != wanted.generation:
         return not each.live
     if each.running:
@@ -99,10 +103,11 @@ def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
 
 
 def _towards(world: World, wanted: DesiredReplicas) -> Move | None:
-    mine = [each for each in world.replicas if each.generation == wanted.generation]
+    serving = [each for each in world.replicas if not each.draining]
+    mine = [each for each in serving if each.generation == wanted.generation]
     live = sorted((each for each in mine if each.live), key=_index)
     coming = sorted((each for each in mine if not each.live), key=_index)
-    old = sorted((each for each in world.replicas if each.generation != wanted.generation), key=_worst_first)
+    old = sorted((each for each in serving if each.generation != wanted.generation), key=_worst_first)
     missing = wanted.replicas - len(live)
     if missing <= 0 and (surplus := live[wanted.replicas :] + coming + old):
         return Retire(tuple(surplus))

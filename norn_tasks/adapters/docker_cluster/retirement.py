@@ -1,5 +1,8 @@
 """Removes replicas. The router stops sending requests to a replica; when its open requests and its program have ended,
 its container and its row are removed.
+
+A replica that still has open connections after that wait may drain: it keeps running, without new requests, until the
+connections have ended or its time is over. Then another job removes it (`finish`), so that the deploy need not wait.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from collections.abc import Sequence
 
 from norn_tasks.adapters.docker_cluster.containers import Containers
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer
+from norn_tasks.domain.quantities import duration_text
 from norn_tasks.ports import Replicas, Watch
 
 _AGAIN = 0.1
@@ -16,35 +20,66 @@ _AGAIN = 0.1
 
 
 class Retirement:
-    """Removes replicas; `drain`: seconds to wait for open requests. Any worker may finish another worker's removal."""
+    """Removes replicas; `drain`: seconds to wait for open requests. Any worker may finish another worker's removal.
 
-    def __init__(self, containers: Containers, replicas: Replicas, watch: Watch, drain: float) -> None:
+    `streams`: seconds for which a replica may keep running afterwards while it has open connections.
+    """
+
+    def __init__(
+        self, containers: Containers, replicas: Replicas, watch: Watch, drain: float, streams: float = 0
+    ) -> None:
         self._containers = containers
         self._replicas = replicas
         self._watch = watch
         self._drain = drain
+        self._streams = streams
 
     def take(self, leaving: Sequence[ReplicaContainer]) -> None:
-        """Removes these replicas, all at the same time."""
+        """Removes these replicas, all at the same time, except those that may drain."""
         self._out(leaving)
-        self._drained(leaving)
+        busy = self._drained(leaving)
         # This is written again, because this worker may have been frozen and lost its lease: then the write fails, and
         # no replica is ended.
         self._out(leaving)
-        self._containers.end(leaving)
-        for each in leaving:
+        draining = [each.id for each in leaving if each.id in busy and self._drains(each)]
+        self._remove([each for each in leaving if each.id not in draining])
+
+    def finish(self, drained: Sequence[ReplicaContainer]) -> int:
+        """Removes draining replicas whose time is over, unless they have left that state; returns how many."""
+        over = [each for each in drained if self._replicas.ending(each.id, self._watch.fence)]
+        self._remove(over)
+        return len(over)
+
+    def _remove(self, replicas: Sequence[ReplicaContainer]) -> None:
+        self._containers.end(replicas)
+        for each in replicas:
             self._containers.remove(each.id)
             self._replicas.gone(each.id, self._watch.fence)
+
+    def _drains(self, each: ReplicaContainer) -> bool:
+        """Lets a replica drain if it may; returns False if it must end now.
+
+        It leaves the internal name first: if the worker dies in between, it is still leaving, and the next worker
+        begins again.
+        """
+        if self._streams <= 0 or not self._containers.unname(each):
+            return False
+        self._replicas.draining(each.id, self._streams, self._watch.fence)
+        most = duration_text(round(self._streams))
+        self._watch.say(f"{each.name} keeps running for its open connections, for {most} at most\n")
+        return True
 
     def _out(self, leaving: Sequence[ReplicaContainer]) -> None:
         for each in leaving:
             self._replicas.leaving(each.id, self._watch.fence)
 
-    def _drained(self, leaving: Sequence[ReplicaContainer]) -> None:
+    def _drained(self, leaving: Sequence[ReplicaContainer]) -> list[str]:
+        """Waits for the open requests; returns the containers that still have some. Draining ones have waited."""
         until = time.monotonic() + self._drain
-        busy = [each.id for each in leaving if each.routed and not each.hung]
+        busy = [each.id for each in leaving if each.routed and not each.hung and not each.draining]
         while busy and time.monotonic() < until:
             busy = [container for container in busy if not self._replicas.drained(container)]
             if busy:
                 self._watch.stop.wait(_AGAIN)
                 self._watch.stop.check()
+        return busy

@@ -76,7 +76,9 @@ class Rollout:
 
     def _wanted(self) -> DesiredReplicas:
         wanted = self._workload
-        return DesiredReplicas(wanted.generation, wanted.replicas, frozenset(self._started), wanted.recreate)
+        return DesiredReplicas(
+            wanted.generation, wanted.replicas, frozenset(self._started), wanted.recreate, wanted.drains > 0
+        )
 
     def _world(self, containers: tuple[ReplicaContainer, ...]) -> World:
         return joined(containers, self._replicas.of_app(self._workload.app))

@@ -62,6 +62,11 @@ class ReplicaContainer:
         return self.row is not None and self.row.state == ReplicaState.LEAVING
 
     @property
+    def draining(self) -> bool:
+        """True when it was replaced, and keeps running only for its open connections."""
+        return self.row is not None and self.row.state == ReplicaState.DRAINING
+
+    @property
     def hung(self) -> bool:
         """True if the replica is live and answers none of its checks."""
         return self.live and self.row is not None and self.row.hung

@@ -164,6 +164,10 @@ class KubernetesCluster:
             self._remove_all(kind, app, watch)
         self._until(lambda: self._nothing_left(app), limit, watch, f"pods of {app} are still ending")
 
+    def end_drained(self, watch: Watch) -> int:
+        """Returns 0: the kubelet ends a replaced pod when it has ended by itself, or its grace period is over."""
+        return 0
+
     def status(self) -> tuple[WorkloadStatus, ...]:
         """Returns the status of each app of this control plane that has a Deployment; raises ClusterDown."""
         chosen = marks.selector(self._fixed.instance)

@@ -68,6 +68,10 @@ class Infraspec(Section):
     """
     stop_grace: Annotated[int, Seconds(1, 600)] = 10
     """Time between SIGTERM and SIGKILL of a replica or a run that is stopped."""
+    stream_grace: Annotated[int | None, Seconds(0, 604800)] = None
+    """Time for which a replica that was replaced keeps its open connections, such as WebSockets; the default is
+    `NORN_STREAM_TIMEOUT`.
+    """
     replicas: Annotated[int, Whole(0, 100)] = 1
     """Number of containers that run at the same time."""
     hosts: Hosts = Hosts()

@@ -29,6 +29,7 @@ USES: dict[str, Use] = {
     "health": Use(_WEB, "only a webserver is asked for its health"),
     "rollout": Use(LONG_RUNNING, "only a webserver and a worker are replaced while they run"),
     "stopGrace": Use((*LONG_RUNNING, Role.CRON), "a call of a function always has one second to end"),
+    "streamGrace": Use(_WEB, "only a webserver has connections of clients"),
     "replicas": Use(LONG_RUNNING, "only a webserver and a worker run all the time"),
     "hosts": Use(_WEB, "only a webserver is reached by a name"),
     "schedule": Use(_CRON, "only a cron job runs by a schedule"),

@@ -10,6 +10,8 @@ from norn_tasks.domain.jobs.replica import ReplicaEnd, ReplicaSighting
 
 NOT_READY = "not ready"
 """The state of a replica that has served before, and now gets no requests because it fails its health check."""
+DRAINING = "draining"
+"""The state of a replica that was replaced, and keeps running until its open connections have ended."""
 
 
 class ForgeState(StrEnum):
@@ -60,6 +62,10 @@ class ReplicaStatus:
     """The cluster's reason for a bad state."""
     usage: ReplicaUsage | None = None
     """The processors and memory that it uses; None if it does not run, or if its cluster does not measure them."""
+    connections: int | None = None
+    """How many connections a draining replica still serves; None in any other state, and before the first report."""
+    until: str | None = None
+    """When a draining replica ends at the latest, as an ISO time; None in any other state."""
 
 
 @dataclass(frozen=True)

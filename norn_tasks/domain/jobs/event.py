@@ -36,6 +36,8 @@ class EventKind(StrEnum):
     DESTINATION_ADDED = "destination.added"
     DESTINATION_REMOVED = "destination.removed"
     WORKLOAD_CHANGED = "workload.changed"
+    REPLICA_DRAINING = "replica.draining"
+    REPLICA_DRAINED = "replica.drained"
     WORKER_DRAINING = "worker.draining"
     TOKEN_CREATED = "token.created"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105

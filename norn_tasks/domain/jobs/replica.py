@@ -17,6 +17,7 @@ class ReplicaState(StrEnum):
     STARTING = "starting"
     LIVE = "live"
     LEAVING = "leaving"
+    DRAINING = "draining"
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Replica:
     """A replica of the Docker cluster, as its row describes it. `address` is `ip:port`; empty before it runs, or if it
     has no port.
 
-    `state`: starting (not yet healthy), live (the router may send requests), or leaving (being removed, the router must
-    not send requests).
+    `state`: starting (not yet healthy), live (the router may send requests), leaving (being removed, the router must
+    not send requests), or draining (the router must not send requests, and it keeps running for its open connections).
     """
 
     container: str
@@ -46,6 +47,10 @@ class Replica:
     """True if the last check got no answer at all."""
     unchecked: float | None = None
     """The seconds since the last check; None before the first check."""
+    until: datetime | None = None
+    """When a draining replica ends at the latest; None in any other state."""
+    connections: int | None = None
+    """How many connections a draining replica still serves, as the router reported; None before the first report."""
 
     @property
     def unhealthy(self) -> bool:

@@ -22,9 +22,11 @@ from norn_tasks.store.rules.lists import CODE_CLASSES
 UNBOUNDED = 2**62
 """The memory that an engine is assumed to have while no worker has reported it."""
 
-_ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app),
+_ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app AND r.state <> 'draining'),
   CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
-"""How many replicas a change adds to those that exist: the missing ones, and at least one while it replaces others."""
+"""How many replicas a change adds to those that exist: the missing ones, and at least one while it replaces others.
+
+Draining replicas do not count: they are not replaced, and end by themselves."""
 _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
 """True for a job in a cluster whose replicas use no memory of an engine."""
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
@@ -88,8 +90,9 @@ def largest(tx: Tx) -> int:
 
 
 def replicas_of(tx: Tx, app: str) -> int:
-    """Returns the number of recorded replicas of the app, in any state."""
-    return int(tx.scalar(text("SELECT count(*) FROM replicas WHERE app = :app"), {"app": app}) or 0)
+    """Returns the number of recorded replicas of the app that are not draining."""
+    count = text("SELECT count(*) FROM replicas WHERE app = :app AND state <> 'draining'")
+    return int(tx.scalar(count, {"app": app}) or 0)
 
 
 def hold(tx: Tx, row: Row, engine: str | None) -> bool:
@@ -149,6 +152,20 @@ def longest(tx: Tx) -> tuple[int, str] | None:
     return (len(rows), f"job {rows[0]['id']} of {rows[0]['app']} {_sentence(rows[0])}") if rows else None
 
 
+@dataclass(frozen=True)
+class Shortage:
+    """The oldest job that has waited for some seconds for memory of the engine of the replicas."""
+
+    need: int
+    free: int
+
+
+def short_of(tx: Tx) -> Shortage | None:
+    """Returns the shortage of memory on the home engine, where the replicas are; None if no job waits for it."""
+    row = tx.execute(_SHORT).first()
+    return None if row is None else Shortage(int(row.need), int(row.free))
+
+
 def _sentence(row: Row) -> str:
     left, whole = max(row["free"], 0) // 2**20, row["whole"] // 2**20
     return f"waits for {memory_text(row['need'])} of memory: {left}m of the {whole}m that its engine has are free"
@@ -158,4 +175,7 @@ _WHO_WAITS = f"""
 SELECT c.id, c.app, {_NEED} AS need, room.free, room.memory AS whole FROM jobs c {ROOM}
  WHERE c.state = 'queued' AND NOT {FITS}"""  # noqa: S608 - built from constants
 _WAITING = text(f"{_WHO_WAITS} AND c.id = ANY(:jobs)")
-_ALL_WAITING = text(f"{_WHO_WAITS} AND c.run_after < clock_timestamp() - interval '5 s' ORDER BY c.id LIMIT 1000")
+_PATIENT = f"{_WHO_WAITS} AND c.run_after < clock_timestamp() - interval '5 s'"
+_ALL_WAITING = text(f"{_PATIENT} ORDER BY c.id LIMIT 1000")
+_HOME = "room.engine = coalesce((SELECT engine FROM instance), room.engine)"
+_SHORT = text(f"{_PATIENT} AND {_HOME} ORDER BY c.id LIMIT 1")

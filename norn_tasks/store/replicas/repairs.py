@@ -33,7 +33,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 30, 1800
 _SETTLED = f"""
 SELECT a.name, a.replicas_override, a.override_spec,
        l.generation, l.n, l.engine, l.image_id, l.spec, {wanted.BY_APP} AS wanted,
-       EXISTS (SELECT 1 FROM replicas p WHERE p.app = l.app AND p.generation <> l.generation) AS mixed
+       EXISTS (SELECT 1 FROM replicas p WHERE p.app = l.app AND p.generation <> l.generation
+               AND p.state <> 'draining') AS mixed
   FROM apps a JOIN live_releases l ON l.app = a.name
  WHERE a.cluster = :cluster AND (l.engine IS NULL OR l.engine IN (:engine, '{HOME}')) AND a.forge_state = 'forged'
    AND l.spec ->> 'role' IN {LONG_RUNNING_ROLES}

@@ -114,7 +114,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Routes:
-    """The result of one read of the rows: all routes, and the leaving containers that are not marked drained yet."""
+    """The result of one read of the rows: all routes, and the undrained containers that leave or drain."""
 
     routes: tuple[Route, ...]
     leaving: frozenset[str] = frozenset()
@@ -125,11 +125,11 @@ class Routes:
 
 
 def live_routes(tx: Tx) -> Routes:
-    """Reads the whole routing table; each replica in it is either live or leaving, never both."""
+    """Reads the whole routing table; each replica in it is either live, or leaves or drains, never both."""
     targets: dict[str, list[Target]] = defaultdict(list)
     leaving = set()
     for row in tx.execute(text(_REPLICAS)).mappings():
-        if row["state"] == ReplicaState.LEAVING:
+        if row["state"] != ReplicaState.LIVE:
             leaving.add(row["container"])
         else:
             targets[row["app"]].append(Target(row["container"], row["address"]))
@@ -147,7 +147,7 @@ def _route(row: dict[str, Any], replicas: list[Target]) -> Route:
 
 
 def mark_drained(tx: Tx, container: str) -> None:
-    """Records that no request is open on a leaving replica; does nothing for one that is gone. Idempotent."""
+    """Records that no request is open on a replica that leaves or drains; does nothing if it is gone. Idempotent."""
     tx.execute(text(_DRAINED), {"container": container})
 
 
@@ -174,7 +174,7 @@ def internal_names(tx: Tx) -> tuple[str, ...]:
 # A replica that fails its checks gets requests only while it still answers and no other replica is healthy.
 _REPLICAS = """
 SELECT r.container, r.app, r.state, r.address FROM replicas r
-WHERE (r.state = 'leaving' AND r.drained_at IS NULL)
+WHERE (r.state IN ('leaving', 'draining') AND r.drained_at IS NULL)
    OR (r.state = 'live' AND r.address <> '' AND NOT (r.unhealthy AND (r.silent OR EXISTS (
        SELECT 1 FROM replicas o WHERE o.app = r.app AND o.state = 'live' AND o.address <> '' AND NOT o.unhealthy))))
 ORDER BY r.app, r.created_at, r.container
@@ -193,7 +193,7 @@ ORDER BY d.app
 """  # noqa: S608 - built from a constant
 _DRAINED = """
 UPDATE replicas SET drained_at = clock_timestamp()
-WHERE container = :container AND state = 'leaving' AND drained_at IS NULL
+WHERE container = :container AND state IN ('leaving', 'draining') AND drained_at IS NULL
 """
 _LISTENING = """
 UPDATE addresses a SET error = said.error,

@@ -29,6 +29,11 @@ SELECT w.app, r ->> 'name' AS replica, sum((r -> 'usage' ->> 'cpus')::float8) AS
  WHERE jsonb_typeof(r -> 'usage') = 'object' GROUP BY w.app, replica""")
 
 
+_DRAINING = text("""
+SELECT app, count(*) AS replicas, coalesce(sum(connections), 0)::float8 AS connections FROM replicas
+ WHERE state = 'draining' GROUP BY app""")
+
+
 def gauges(tx: Tx) -> Gauges:
     """Returns every gauge; a class without work or workers has zeros."""
     found: Gauges = {name: {(str(c),): 0.0 for c in JobClass} for name in _PER_CLASS}
@@ -46,6 +51,7 @@ def gauges(tx: Tx) -> Gauges:
         **found,
         **_usage(tx),
         **_calls(tx),
+        **_draining(tx),
         "norn_beats": {(): beats.beats},
         "norn_beat_lag_seconds": {(): beats.lag},
     }
@@ -58,6 +64,15 @@ def _usage(tx: Tx) -> Gauges:
         "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},
         "norn_replica_memory_bytes": {(row.app, row.replica): row.memory for row in rows},
         "norn_replica_usage_age_seconds": {(row.app, row.replica): max(0.0, row.age) for row in rows},
+    }
+
+
+def _draining(tx: Tx) -> Gauges:
+    """Returns the draining replicas of each app that has some, and their open connections."""
+    rows = tx.execute(_DRAINING).all()
+    return {
+        "norn_replicas_draining": {(row.app,): row.replicas for row in rows},
+        "norn_replicas_draining_connections": {(row.app,): row.connections for row in rows},
     }
 
 

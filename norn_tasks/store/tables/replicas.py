@@ -23,6 +23,10 @@ class ReplicaRow(Base):
     address: Mapped[str] = mapped_column(server_default="")
     token: Mapped[int]
     drained_at: Mapped[datetime | None]
+    drains_until: Mapped[datetime | None]
+    """When a draining replica ends at the latest."""
+    connections: Mapped[int | None]
+    """How many connections the router has open on it, once it is out of the routes."""
     memory: Mapped[int | None]
     health: Mapped[dict[str, Any] | None]
     """How it is checked while it is live; none for a worker."""

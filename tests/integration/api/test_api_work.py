@@ -6,6 +6,7 @@ import pytest
 
 from norn_tasks.domain.access import Scope
 from norn_tasks.domain.jobs.job import JobClass
+from norn_tasks.domain.jobs.requests import RestartJobRequest
 from norn_tasks.store.database.session import Database
 from tests import factories as shared
 from tests.integration.api.factories import HELLO, Api
@@ -24,6 +25,7 @@ def hello(api: Api) -> Api:
         ("POST", "forge", {"force": True}, "forge"),
         ("POST", "deploy", {"ref": "v2"}, "deploy"),
         ("POST", "restart", {}, "restart"),
+        ("POST", "restart", {"now": True}, "restart"),
         ("POST", "scale", {"replicas": 2}, "scale"),
         ("POST", "scale", {"reset": True}, "scale"),
         ("POST", "teardown", {"purge": False}, "teardown"),
@@ -39,6 +41,14 @@ def test_work_is_accepted_as_a_job(hello: Api, method: str, verb: str, body: dic
 def test_job_carries_who_asked(hello: Api) -> None:
     job = hello.post("/api/apps/hello/restart", json={}).json["job"]
     assert hello.get(f"/api/jobs/{job}").json["actor"] == "admin"
+
+
+@pytest.mark.parametrize(("body", "now"), [({}, None), ({"now": False}, None), ({"now": True}, True)])
+def test_a_restart_says_whether_old_replicas_may_keep_their_connections(
+    hello: Api, database: Database, body: dict[str, object], now: bool | None
+) -> None:
+    hello.post("/api/apps/hello/restart", json=body)
+    assert shared.claim(database).request_as(RestartJobRequest).now is now
 
 
 def test_deploy_answers_its_deployment(hello: Api) -> None:

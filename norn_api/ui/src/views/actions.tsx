@@ -140,9 +140,22 @@ function RollbackTo({ app, done, cancel, releases }: FormProps & { releases: Rel
 }
 
 function Restart({ app, done, cancel }: FormProps) {
+  const now = useSignal(false);
   return (
-    <Action verb={`Restart ${app.name}`} command={command("norn", "restart", app.name)} act={() => post(app, "restart", {})} done={done} cancel={cancel}>
+    <Action
+      verb={`Restart ${app.name}`}
+      command={now.value ? command("norn", "restart", app.name, "--now") : command("norn", "restart", app.name)}
+      act={() => post(app, "restart", now.value ? { now: true } : {})}
+      done={done}
+      cancel={cancel}
+    >
       <p>Replaces its containers by new ones of the same release, one after the other.</p>
+      {app.role === "webserver" && (
+        <label class="choice">
+          <input type="checkbox" checked={now.value} onChange={() => (now.value = !now.value)} />
+          <span>Also end open connections, such as WebSockets, and old containers that were kept for them</span>
+        </label>
+      )}
     </Action>
   );
 }

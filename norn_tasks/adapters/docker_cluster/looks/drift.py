@@ -17,7 +17,7 @@ def compared(
     engine: EngineClient, instance: str, workload: Workload, replicas: tuple[ReplicaContainer, ...]
 ) -> tuple[Drift, ...]:
     """Returns the differences in the replicas of the workload's generation, and in their number; raises EngineDown."""
-    mine = [each for each in replicas if each.generation == workload.generation]
+    mine = [each for each in replicas if each.generation == workload.generation and not each.draining]
     number = drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": len(mine)})
     each = (drift for replica in mine for drift in _of_replica(engine, instance, workload, replica))
     return (*number, *each)

@@ -3,7 +3,8 @@ each.
 
 The wanted number comes from the rows, not from the engine. A replica keeps its row until Norn removes the replica. So a
 live generation has as many rows as wanted replicas, even after somebody removed a container. While one generation
-replaces another, the wanted number is the larger of their numbers of rows.
+replaces another, the wanted number is the larger of their numbers of rows. Leaving and
+draining replicas do not count.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World
-from norn_tasks.domain.jobs.app_status import ReplicaStatus, ReplicaUsage, WorkloadStatus
+from norn_tasks.domain.jobs.app_status import DRAINING, ReplicaStatus, ReplicaUsage, WorkloadStatus
 from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
 NOT_MEASURED: Mapping[str, ReplicaUsage] = MappingProxyType({})
@@ -43,7 +44,7 @@ def _there(each: ReplicaContainer) -> bool:
 
 
 def _wanted(rows: list[Replica]) -> int:
-    there = Counter(row.generation for row in rows if row.state != ReplicaState.LEAVING)
+    there = Counter(row.generation for row in rows if row.state not in (ReplicaState.LEAVING, ReplicaState.DRAINING))
     live = {row.generation for row in rows if row.state == ReplicaState.LIVE}
     return max((there[generation] for generation in live or there), default=0)
 
@@ -53,7 +54,19 @@ def _order(each: ReplicaContainer) -> tuple[int, int]:
 
 
 def _replica(each: ReplicaContainer, usage: ReplicaUsage | None) -> ReplicaStatus:
+    if each.draining and each.running and each.row is not None and each.row.until is not None:
+        until = each.row.until.isoformat(timespec="seconds")
+        return ReplicaStatus(
+            each.name, DRAINING, each.release, each.restarts, usage=usage, message=_draining(each.row),
+            connections=each.row.connections, until=until,
+        )  # fmt: skip
     return ReplicaStatus(each.name, each.state, each.release, each.restarts, _healthy(each), _message(each), usage)
+
+
+def _draining(row: Replica) -> str:
+    number = row.connections
+    open_ = "connections are open" if number is None else f"{number} open connection{'s' * (number != 1)}"
+    return f"{open_}; it ends at {row.until:%Y-%m-%d %H:%M} UTC at the latest"
 
 
 def _healthy(each: ReplicaContainer) -> bool | None:

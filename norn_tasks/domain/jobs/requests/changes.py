@@ -98,6 +98,10 @@ class RestartJobRequest(ReplicasJobRequest):
     """If True, the app first gets new passwords for its services. If the app has no replicas, the job does nothing
     else.
     """
+    now: bool | None = None
+    """If True, no old replica drains: all of them end after the ordinary wait for open requests, also those of earlier
+    changes.
+    """
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ class ObserveJobRequest(JobRequest):
     """If True, the job fetches the keys of Cloudflare Access."""
     databases: bool | None = None
     """If True, the job observes the databases of apps."""
+    drained: bool | None = None
+    """If True, the job ends the draining replicas of a cluster whose connections have ended or whose time is over."""
 
 
 @dataclass(frozen=True)
