@@ -37,7 +37,7 @@ bench:         ## the measurements of tests/benchmarks
 	@echo 'Running tests/benchmarks; each prints its measurements and its targets.'
 	pytest -q -s tests/benchmarks
 
-bench-cron:    ## Norn's beat compared with other beats of Celery, about 45 minutes; ARGS=--short, or ARGS='norn:1000:2 stock:1000:2'
+bench-cron:    ## Norn's beat compared with other beats of Celery, 150 minutes; ARGS=--short, or ARGS='norn:1000:2 stock:1000:2'
 	@deploy/prepare bench
 	python -m tests.benchmarks.cron $(ARGS)
 

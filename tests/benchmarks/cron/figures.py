@@ -37,12 +37,16 @@ class Runs:
 
 @dataclass(frozen=True)
 class Figures:
-    """One row. `cpu`: seconds of the beat in the window of `minutes`; `edits`: seconds to the first tick by each."""
+    """One row. `cpu`: seconds of the beat in the window of `minutes`; `edits`: seconds to the first tick by each.
+
+    `every`: seconds between two occurrences of a schedule.
+    """
 
     scheduler: str
     version: str
     schedules: int
     minutes: int
+    every: int
     counted: Counted
     cpu: float
     edits: Sequence[float] = ()
@@ -51,14 +55,15 @@ class Figures:
     expected: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expected", self.schedules * self.minutes)
+        object.__setattr__(self, "expected", self.schedules * self.minutes * 60 // self.every)
 
     def to_json(self) -> dict[str, object]:
         """Answers the row as the last line has it."""
         lags, ticks = self.counted.lags, self.counted.fired + self.counted.skipped
         told: dict[str, object] = {
-            "scheduler": self.scheduler, "version": self.version, "schedules": self.schedules, "minutes": self.minutes,
-            "expected": self.expected, "fired": self.counted.fired, "skipped": self.counted.skipped,
+            "scheduler": self.scheduler, "version": self.version, "schedules": self.schedules,
+            "minutes": self.minutes, "every": self.every, "expected": self.expected,
+            "fired": self.counted.fired, "skipped": self.counted.skipped,
             "missing": self.counted.missing, "doubled": self.counted.doubled,
             "lag_p50": rounded(percentile(lags, 50)), "lag_p99": rounded(percentile(lags, 99)),
             "cpu_per_1000": rounded(self.cpu / ticks * 1000 if ticks else None),
@@ -77,7 +82,7 @@ class Figures:
 
 
 _HEAD = (
-    "scheduler", "schedules", "minutes", "fired", "skipped", "missing", "doubled", "lag p50", "lag p99",
+    "scheduler", "schedules", "every", "minutes", "fired", "skipped", "missing", "doubled", "lag p50", "lag p99",
     "CPU s per 1,000", "of one core", "edit to tick",
 )  # fmt: skip
 
@@ -89,11 +94,11 @@ def table(rows: Sequence[dict[str, object]]) -> str:
 
 def runs_table(rows: Sequence[dict[str, object]]) -> str:
     """Answers what became of the runs behind Norn's ticks."""
-    head = ("schedules", "minutes", "runs succeeded", "other ends", "start lag p50", "start lag p99", "done within",
-            "worker CPU s", "PostgreSQL CPU s")  # fmt: skip
+    head = ("schedules", "every", "minutes", "runs succeeded", "other ends", "start lag p50", "start lag p99",
+            "done within", "worker CPU s", "PostgreSQL CPU s")  # fmt: skip
     found = [(row, row["runs"]) for row in rows if "runs" in row]
     lines = [
-        (_n(row["schedules"]), _n(row["minutes"]), _n(runs["succeeded"]),
+        (_n(row["schedules"]), f"{row['every']} s", _n(row["minutes"]), _n(runs["succeeded"]),
          ", ".join(f"{count} {state}" for state, count in runs["other"].items()) or "–",
          _s(runs["start_lag_p50"]), _s(runs["start_lag_p99"]), _s(runs["done_within"]), _n(round(runs["worker_cpu"])),
          _n(round(runs["postgres_cpu"])))
@@ -107,8 +112,9 @@ def _cells(row: dict[str, object]) -> tuple[str, ...]:
     share = row["cpu_share"]
     edit = _s(row["edit"]) + (f" ({row['edit_by']})" if row["edit_by"] else "")
     return (
-        f"{row['scheduler']} {row['version']}", _n(row["schedules"]), _n(row["minutes"]), _n(row["fired"]),
-        _n(row["skipped"]), _n(row["missing"]), _n(row["doubled"]), _s(row["lag_p50"]), _s(row["lag_p99"]),
+        f"{row['scheduler']} {row['version']}", _n(row["schedules"]), f"{row['every']} s", _n(row["minutes"]),
+        _n(row["fired"]), _n(row["skipped"]), _n(row["missing"]), _n(row["doubled"]), _s(row["lag_p50"]),
+        _s(row["lag_p99"]),
         "–" if row["cpu_per_1000"] is None else f"{row['cpu_per_1000']:.2f}",
         f"{share:.0%}" if isinstance(share, float) else "–", edit,
     )  # fmt: skip

@@ -65,8 +65,8 @@ SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY begun_at - scheduled_for) AS 
        percentile_disc(0.99) WITHIN GROUP (ORDER BY begun_at - scheduled_for) AS p99,
        max(finished_at - scheduled_for) AS done FROM cron_executions WHERE {_WITHIN}"""
 _FROM_NOW = """
-UPDATE cron_states SET decided_until = clock_timestamp(), next_due = date_trunc('minute', clock_timestamp()) + '1 min'
- WHERE app LIKE 's%%' RETURNING 1"""
+UPDATE cron_states SET anchor = m, decided_until = m + '59 s', next_due = m + '1 min'
+  FROM date_trunc('minute', clock_timestamp()) m WHERE app LIKE 's%%' RETURNING 1"""
 _BUSY = "SELECT 1 FROM jobs WHERE class = 'cron' AND state IN ('queued', 'running') LIMIT 1"
 
 
@@ -86,10 +86,12 @@ class Norn:
         self._database = Database(url, pool=2)
         self._stack = Stack(home, url, broker.url, NORN_TEST_BUILD="1", NORN_NOOP_RUNTIME="1", NORN_WORKERS_CRON="8")
         self._cpu: tuple[float, float] = (0.0, 0.0)
+        self._every = MINUTE
 
-    def prepare(self, count: int) -> None:
+    def prepare(self, count: int, every: int) -> None:
         """Makes one app by the store's own functions, and the others as its clones."""
-        self._add("s0", "* * * * *")
+        self._every = every
+        self._add("s0", "* * * * *" if every == MINUTE else f"@every {every}s")
         for table, app, changes in _ROWS:
             statement = _CLONE.format(table=table, app=app, changes=changes, count=count)
             self._rows(f"{statement} RETURNING 1")
@@ -160,7 +162,8 @@ class Norn:
         """Counts ticks; the lag of one ends with the commit that made it known."""
         window = (first, first + minutes * MINUTE)
         fired, skipped = self._rows(_TICKS, NOBODY_DECIDED, *window)[0].values()
-        expected = self._rows("SELECT count(*)::int AS n FROM cron_states WHERE app LIKE 's%%'")[0]["n"] * minutes
+        expected = self._rows("SELECT count(*)::int AS n FROM cron_states WHERE app LIKE 's%%'")[0]["n"]
+        expected *= minutes * MINUTE // self._every
         return Counted(
             fired=fired, skipped=skipped, missing=expected - fired - skipped,
             doubled=self._rows(_DOUBLED, *window)[0]["doubled"],

@@ -119,7 +119,7 @@ for n in range({edits}):
     app.conf.beat_schedule[f"edited-{{n}}"] = entry(f"edited-{{n}}", when)
 """
 
-    def prepare(self, count: int) -> None:
+    def prepare(self, count: int, _every: int) -> None:
         """Writes the entries into the configuration."""
         self._count = count
         self._write([])
@@ -149,7 +149,7 @@ def save(name, when):
     Entry(name, "bench.tick", when, args=[name], app=app).save()
 """
 
-    def prepare(self, count: int) -> None:
+    def prepare(self, count: int, _every: int) -> None:
         """Saves the entries in a database of the broker's server that is its own."""
         self._count = count
         url = self._broker.url.removesuffix("/0") + "/1"
@@ -185,7 +185,7 @@ def task(name, when):
     return PeriodicTask(name=name, task="bench.tick", args=json.dumps([name]), schedule_model=when)
 """
 
-    def prepare(self, count: int) -> None:
+    def prepare(self, count: int, _every: int) -> None:
         """Writes the rows."""
         self._count = count
         self._postgres.execute("DROP DATABASE IF EXISTS sqlbeat WITH (FORCE)")

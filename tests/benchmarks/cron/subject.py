@@ -24,8 +24,8 @@ class Subject(Protocol):
     edit_by: str
     edits_live: bool
 
-    def prepare(self, count: int) -> None:
-        """Writes `count` schedules of every minute, and EDITS that are due once a year."""
+    def prepare(self, count: int, every: int) -> None:
+        """Writes `count` schedules that are due every so many seconds, and EDITS that are due once a year."""
 
     def start(self) -> None:
         """Starts it."""
@@ -49,9 +49,9 @@ class Subject(Protocol):
         """Ends everything, and leaves nothing."""
 
 
-def measure(subject: Subject, schedules: int, minutes: int) -> Figures:
+def measure(subject: Subject, schedules: int, minutes: int, every: int) -> Figures:
     """Measures so many whole minutes, from shortly before the first one begins to shortly before the next."""
-    subject.prepare(schedules)
+    subject.prepare(schedules, every)
     first = math.ceil((time.time() + _lead(schedules)) / MINUTE) * MINUTE
     _until(first - _lead(schedules))
     subject.start()
@@ -65,6 +65,7 @@ def measure(subject: Subject, schedules: int, minutes: int) -> Figures:
         edits = [took for took in [subject.edit(0, patience=120)] if took is not None]
     return Figures(
         scheduler=subject.name, version=subject.version, schedules=schedules, minutes=minutes,
+        every=every,
         counted=subject.count(first, minutes), cpu=cpu, edits=edits, edit_by=subject.edit_by,
         runs=subject.runs(first, minutes),
     )  # fmt: skip
