@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from norn_api.access.auth import Authenticator, AuthenticatorChain, BearerTokens
 from norn_api.access.browsers import BrowserSessions
 from norn_api.access.limits import Buckets
 from norn_api.access.permissions import ANOTHER_APP
+from norn_api.access.remembering import RecentlySeen
 from norn_api.access.signatures import OF_SIGNATURES, PushSignatures
 from norn_api.access.team_tokens import TeamTokens
 from norn_api.metrics import ProcessMetrics
@@ -25,6 +27,7 @@ from norn_tasks.dispatch import ApiKey, Intake
 from norn_tasks.domain.access import Actor, Scope
 from norn_tasks.domain.errors import Forbidden, NotFound
 from norn_tasks.settings import Settings
+from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.broker.live import Ends, Live
 from norn_tasks.store.database.session import Database
 
@@ -42,6 +45,9 @@ them: each holds a thread."""
 UPLOADS = 4
 """The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
 
+FUNCTION_SECONDS = 1.0
+"""How long a process accepts asynchronous calls without reading the live release of their function again."""
+
 _BROWSERS = Share("sessions", 0.5, "the group of all signed-in browsers")
 
 
@@ -56,6 +62,8 @@ class ApiServices:
     """Recognises the senders of deliveries of webhooks."""
     api_key: ApiKey
     tokens: BearerTokens
+    functions: RecentlySeen[LiveFunction]
+    """The live releases of functions that were called asynchronously within the last second, by app."""
     sessions: BrowserSessions
     ends_of_calls: EndWaiter
     waiting: ConcurrencyLimit
@@ -114,6 +122,7 @@ class ApiServices:
             AuthenticatorChain([PushSignatures(database, api_key)], OF_SIGNATURES, processes=processes),
             api_key,
             tokens,
+            RecentlySeen(FUNCTION_SECONDS, time.monotonic),
             sessions,
             EndWaiter(database, ends, closing),
             ConcurrencyLimit(settings.max_waiting, "calls that wait for their answer"),

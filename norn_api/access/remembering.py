@@ -12,7 +12,9 @@ _MANY = 2_000
 
 
 class RecentlySeen(Generic[V]):
-    """Values by the hashes of secrets, each kept for `seconds`; a hash without a value is not cached. Thread-safe."""
+    """Values by a key, such as the hash of a secret, each kept for `seconds`; a key without a value is not cached.
+    Thread-safe.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds

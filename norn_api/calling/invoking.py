@@ -16,7 +16,7 @@ from norn_api.calling.calls import passed_on
 from norn_api.services import actor, holder, norn
 from norn_api.web.replies import key
 from norn_api.web.request import current
-from norn_tasks.dispatch import Accepted, request_invoke
+from norn_tasks.dispatch import Accepted, request_grouped_invoke, request_invoke
 from norn_tasks.domain.errors import AppNotFound, InvalidRequest, WrongRole
 from norn_tasks.domain.infraspec import FunctionOptions, Role
 from norn_tasks.domain.jobs.call import Call
@@ -46,6 +46,18 @@ def function_of(app: str) -> LiveFunction:
         if role is not Role.FUNCTION:
             raise WrongRole(f"{app} is a {role}: only a function can be called", hint=f"norn status {app}")
         raise releases.none_yet(tx, app)
+
+
+def recent_function_of(app: str) -> LiveFunction:
+    """Returns the live release of a function as it was within the last second, for an asynchronous call.
+
+    Only its acceptance checks that the release is still live. A body that is too large for this release, or whose size
+    is not known, gets the release that is live now. Raises as `function_of` does.
+    """
+    functions, size = norn().functions, current().content_length
+    found = functions.get(app, function_of)
+    assert found is not None, "function_of raises instead"
+    return function_of(app) if size is None or size > found.options.max_body else found
 
 
 @dataclass(frozen=True)
@@ -89,24 +101,36 @@ def wants_stream() -> bool:
     return any(part.partition(";")[0].strip() == "text/event-stream" for part in accepted.split(","))
 
 
-def accept(app: str, received: ReceivedCall, *, sync: bool, stream: bool = False) -> Accepted:
+def accept(
+    app: str, received: ReceivedCall, *, sync: bool, stream: bool = False, known: LiveFunction | None = None
+) -> Accepted:
     """Accepts a call that has arrived; only a few large bodies are written to the database at the same time."""
     with ExitStack() as held:
         if received.size > SMALL_BODY:
             held.enter_context(norn().bodies.place(TURN_SECONDS))
             held.enter_context(norn().database.patient(BODY_SECONDS))
         received.body.seek(0)
-        return accept_call(app, replace(received.call, body=received.body.read()), sync=sync, stream=stream)
+        call = replace(received.call, body=received.body.read())
+        return accept_call(app, call, sync=sync, stream=stream, known=known)
 
 
-def accept_call(app: str, call: Call, *, sync: bool, release: int | None = None, stream: bool = False) -> Accepted:
-    """Accepts a call; from then on the response has its id in a header, even if an error follows."""
+def accept_call(
+    app: str, call: Call, *, sync: bool, release: int | None = None, stream: bool = False,
+    known: LiveFunction | None = None,
+) -> Accepted:  # fmt: skip
+    """Accepts a call; from then on the response has its id in a header, even if an error follows.
+
+    `known`: the live release of an asynchronous call, as this process knows it.
+    """
+    by, used, callback = actor().name, key(call.body), _callback(sync=sync)
     try:
-        used = key(call.body)
-        work = request_invoke(
-            norn().intake, app, call=call, sync=sync, actor=actor().name, key=used, release=release, holder=holder(),
-            callback=_callback(sync=sync), stream=stream,
-        )  # fmt: skip
+        if known is not None and used is None and callback is None:
+            work = request_grouped_invoke(norn().intake, app, known, call=call, actor=by, holder=holder())
+        else:
+            work = request_invoke(
+                norn().intake, app, call=call, sync=sync, actor=by, key=used, release=release, holder=holder(),
+                callback=callback, stream=stream,
+            )  # fmt: skip
     except AppNotFound:
         function_of(app)
         raise

@@ -82,6 +82,7 @@ from norn_tasks.dispatch.running import (
     expire_call,
     request_cancel,
     request_cron_run,
+    request_grouped_invoke,
     request_invoke,
     request_run,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "request_due_backups",
     "request_database_look",
     "request_cancel",
+    "request_grouped_invoke",
     "request_invoke",
     "expire_call",
     "request_cron_run",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from norn_tasks.celery_app import Waker
+from norn_tasks.dispatch.calls.groups import CallGroups
 from norn_tasks.domain.errors import DeadlockVictim, Unavailable, WrongRole
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.domain.jobs.job import JobClass
@@ -42,6 +43,8 @@ class Intake:
     """Sends wake-ups to workers."""
     live: Live
     """The live streams, which pass through the broker."""
+    groups: CallGroups = field(default_factory=CallGroups)
+    """The asynchronous calls that are being accepted together."""
 
 
 def open_intake(database: Database, settings: Settings) -> Intake:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from norn_tasks.dispatch.calling import require_place
+from norn_tasks.dispatch.calls.places import require_place
 from norn_tasks.dispatch.executing import PATIENCE
 from norn_tasks.dispatch.intake import Accepted, Intake, accept, refuse_without_workers, registered_app, require_role
 from norn_tasks.domain import names
@@ -17,11 +17,16 @@ from norn_tasks.domain.jobs.requests import ClientTerminal, RunJobRequest
 from norn_tasks.domain.schedule import RunTrigger
 from norn_tasks.store.access.idempotency import IdempotencyKey
 from norn_tasks.store.apps import registry
+from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.cron import manual
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.queue import cancelling, slots, sweeper
 from norn_tasks.store.releases import releases
 from norn_tasks.store.runs import callbacks, runs
+from norn_tasks.store.runs.async_calls import AsyncCall, KnownRelease
+
+GROUPED_BODY = 64 * 1024
+"""The largest body, in bytes, of a call that is accepted together with others."""
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
@@ -69,7 +74,7 @@ def request_invoke(
     def write(tx: Tx) -> Accepted:
         target, spec = _function(tx, app, release)
         _require_fit(app, call, spec.function.max_body)
-        require_place(tx, intake.settings, app, sync=sync, holder=holder)
+        require_place(tx, intake.settings, app, sync=sync, holder=holder, uncounted=intake.groups.uncounted)
         patience = float(spec.function.timeout) if sync else intake.settings.async_patience
         record = str(spec.function.record)
         run = runs.accept_call(
@@ -82,6 +87,30 @@ def request_invoke(
         return Accepted(run.job, execution=run.execution)
 
     return accept(intake, JobClass.INVOKE, key, write)
+
+
+def request_grouped_invoke(
+    intake: Intake, app: str, known: LiveFunction, *, call: Call, actor: str, holder: str = ""
+) -> Accepted:
+    """Accepts an asynchronous call as `request_invoke` does, if possible in one transaction with others.
+
+    `known`: the live release as the caller knows it, perhaps no longer up to date.
+    """
+    accepted = _accept_in_group(intake, app, known, AsyncCall(call, actor), holder)
+    return accepted or request_invoke(intake, app, call=call, sync=False, actor=actor, holder=holder)
+
+
+def _accept_in_group(intake: Intake, app: str, known: LiveFunction, call: AsyncCall, holder: str) -> Accepted | None:
+    """Returns None if the call must be accepted alone."""
+    _require_fit(app, call.call, known.options.max_body)
+    if len(call.call.body) > GROUPED_BODY or not intake.groups.uncounted.take(app, holder):
+        return None
+    release = KnownRelease(app, known.release, str(known.options.record), known.max_runs)
+    run = intake.groups.accept(intake.database, release, call, patience=intake.settings.async_patience)
+    if run is None:
+        return None
+    intake.waker.wake(JobClass.INVOKE)
+    return Accepted(run.job, execution=run.execution)
 
 
 def _require_fit(app: str, call: Call, most: int) -> None:

@@ -93,3 +93,14 @@ def test_reason_is_in_our_words(postgres: Postgres, url: str, words: str) -> Non
     with pytest.raises(DatabaseDown) as raised, database.transaction():
         pass
     assert raised.value.sentence == f"the database does not answer: {words}"
+
+
+def test_connection_whose_session_was_ended_is_replaced_before_its_use(database_url: str, database: Database) -> None:
+    brief = BriefDatabase(database_url, ping_after_idle=60.0)
+    with brief.transaction() as tx:
+        session = tx.scalar(text("SELECT pg_backend_pid()"))
+    with database.transaction() as tx:
+        assert tx.scalar(text("SELECT pg_terminate_backend(:session, 5000)"), {"session": session})
+    with brief.transaction() as tx:
+        assert tx.scalar(text("SELECT pg_backend_pid()")) != session
+    brief.dispose()

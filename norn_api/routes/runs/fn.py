@@ -6,7 +6,15 @@ from flask import Blueprint, Response, g, request
 
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
-from norn_api.calling.invoking import ReceivedCall, accept, function_of, received_call, wants_async, wants_stream
+from norn_api.calling.invoking import (
+    ReceivedCall,
+    accept,
+    function_of,
+    received_call,
+    recent_function_of,
+    wants_async,
+    wants_stream,
+)
 from norn_api.calling.live_answers import live_answer
 from norn_api.calling.outputs import FunctionResponse, answer_of_call
 from norn_api.services import norn, shares
@@ -23,12 +31,13 @@ pages = Blueprint("fn", __name__)
 @pages.route("/fn/<app>/<rest:rest>", methods=METHODS, provide_automatic_options=False)
 def call_function(app: str, rest: str | None) -> Response:
     """Calls a function with this request, and returns its standard output."""
-    live = function_of(app)
+    deferred = wants_async()
+    live = recent_function_of(app) if deferred else function_of(app)
     options, method = live.options, request.method
     query = request.query_string.decode("latin-1")
     with received_call(app, options, method=method, path=f"/{rest or ''}", query=query) as received:
-        if wants_async():
-            return accepted(accept(app, received, sync=False), app, JobKind.INVOKE)
+        if deferred:
+            return accepted(accept(app, received, sync=False, known=live), app, JobKind.INVOKE)
         if wants_stream() and method != "HEAD":
             return _streamed(app, received, live)
         with norn().waiting.place(shares=shares()):

@@ -11,7 +11,14 @@ from flask import Response
 from norn_api.calling.answers import end_of, outcome
 from norn_api.calling.calls import EngineTrouble, NoCapacity, trouble
 from norn_api.calling.comparing import compare, seen_answer
-from norn_api.calling.invoking import accept, accept_call, function_of, received_call, wants_async
+from norn_api.calling.invoking import (
+    accept,
+    accept_call,
+    function_of,
+    received_call,
+    recent_function_of,
+    wants_async,
+)
 from norn_api.calling.outputs import answer_of_call
 from norn_api.schemas.common import ListOf, WorkAccepted
 from norn_api.schemas.functions import (
@@ -51,12 +58,13 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
 
     With `Prefer: respond-async` it returns 202 at once.
     """
-    live = function_of(path.app)
+    deferred = wants_async()
+    live = recent_function_of(path.app) if deferred else function_of(path.app)
     options = live.options
     target = urlsplit(query.path)
     with received_call(path.app, options, method=query.method, path=target.path or "/", query=target.query) as received:
-        if wants_async():
-            return accepted(accept(path.app, received, sync=False), path.app, JobKind.INVOKE)
+        if deferred:
+            return accepted(accept(path.app, received, sync=False, known=live), path.app, JobKind.INVOKE)
         with norn().waiting.place(shares=shares()):
             work = accept(path.app, received, sync=True)
             received.body.close()

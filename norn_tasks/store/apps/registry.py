@@ -153,18 +153,25 @@ def registered_at(tx: Tx, name: str) -> datetime:
 
 @dataclass(frozen=True)
 class LiveFunction:
-    """The live release of a function, and its options."""
+    """The live release of a function, its options, and how often the code of an asynchronous call may begin."""
 
     release: int
     options: FunctionOptions
+    max_runs: int
 
 
 def live_function(tx: Tx, name: str) -> LiveFunction | None:
     """Returns a function's live release; None if the app is not a function or has no live release."""
-    live = t.LiveReleaseRow
-    of_function = select(live.n, live.spec).join(t.AppRow, t.AppRow.name == live.app)
-    row = tx.execute(of_function.where(live.app == name, t.AppRow.role == str(Role.FUNCTION))).first()
-    return None if row is None else LiveFunction(row.n, spec_of(row.spec).function)
+    row = run(tx, _LIVE_FUNCTION, {"app": name}).one_or_none()
+    if row is None:
+        return None
+    spec = spec_of(row.spec)
+    return LiveFunction(row.n, spec.function, 1 + spec.retries.max)
+
+
+_LIVE_FUNCTION = Prepared(f"""
+SELECT l.n, l.spec FROM live_releases l JOIN apps a ON a.name = l.app
+ WHERE l.app = :app AND a.role = '{Role.FUNCTION}'""")  # noqa: S608 - built from constants
 
 
 def options_of_release(tx: Tx, name: str, release: int | None) -> FunctionOptions | None:

@@ -11,14 +11,16 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
 
 from norn_tasks.domain.errors import DatabaseDown
-from norn_tasks.store.database.session import Database, Tx
+from norn_tasks.store.database.prepared import Prepared
+from norn_tasks.store.database.session import Database, Note, Row, Tx
 from norn_tasks.store.database.trouble import TOO_LONG
 
 TRANSACTION_SECONDS = 2.4
@@ -46,9 +48,12 @@ class BriefDatabase(Database):
         pool: int = 20,
         pooled: bool = False,
         process: str = "norn",
+        ping_after_idle: float = 0.0,
     ) -> None:
         extensions.set_wait_callback(_wait)
-        super().__init__(url, pool=pool, pool_timeout=seconds, pooled=pooled, process=process)
+        super().__init__(
+            url, pool=pool, pool_timeout=seconds, pooled=pooled, process=process, ping_after_idle=ping_after_idle
+        )
         self._seconds = seconds
         self._line = _Line()
 
@@ -65,14 +70,33 @@ class BriefDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         """Gives a transaction as Database does; raises DatabaseDown at the time limit."""
+        with self._limited(), super().transaction() as tx:
+            yield tx
+
+    def execute_autocommit(
+        self, statement: Prepared, values: Mapping[str, Any], note: Note | None = None
+    ) -> Sequence[Row]:
+        """Runs a statement as Database does; raises DatabaseDown at the time limit."""
+        with self._limited():
+            return super().execute_autocommit(statement, values, note)
+
+    def commit_one(
+        self, statement: Prepared, values: Mapping[str, Any], notes: Callable[[Sequence[Row]], Sequence[Note]]
+    ) -> Sequence[Row]:
+        """Runs a statement as Database does; raises DatabaseDown at the time limit."""
+        with self._limited():
+            return super().commit_one(statement, values, notes)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Limits the time of a transaction in the block."""
         patience, began = getattr(_waits, "patience", None), time.monotonic()
         if patience is None and began < self._line.down_until:
             raise DatabaseDown("the database did not answer a moment ago", hint="norn health", retry_after=2)
         outer = getattr(_waits, "until", None), getattr(_waits, "line", None)
         _waits.until, _waits.line, _waits.ran_out = began + (patience or self._seconds), self._line, False
         try:
-            with super().transaction() as tx:
-                yield tx
+            yield
         except DatabaseDown:
             if _waits.ran_out and self._line.heard < began:
                 self._line.down_until = time.monotonic() + PAUSE_SECONDS

@@ -9,6 +9,8 @@ from norn_tasks.store.database.session import Database
 BESIDE_JOBS = 4
 """How many connections a process may need at once besides those of its jobs: for output, streams and queued builds."""
 
+PINGED_AFTER = 1.0
+"""A connection of jobs or requests that was unused for this number of seconds is pinged before its next use."""
 SELDOM = 10.0
 """A connection that was unused for this number of seconds is pinged before its next use. The number suits a loop that
 uses a connection every few seconds and repeats what failed: with a ping before each transaction, a third of its load on
@@ -29,10 +31,16 @@ def open_database(settings: Settings, process: str, connections: int, *, ping_af
 def open_for_jobs(settings: Settings, process: str, jobs: int) -> Database:
     """Opens the database of a process that runs `jobs` jobs at once: they share NORN_DATABASE_CONNECTIONS."""
     connections = min(jobs + BESIDE_JOBS, settings.database_connections)
-    return open_database(settings, process, connections, ping_after_idle=1.0)
+    return open_database(settings, process, connections, ping_after_idle=PINGED_AFTER)
 
 
 def open_for_requests(settings: Settings) -> BriefDatabase:
     """Opens the database of an API process: its requests share NORN_DATABASE_CONNECTIONS."""
     connections = settings.database_connections
-    return BriefDatabase(settings.database_url, pool=connections, pooled=settings.pooled, process="norn-api")
+    return BriefDatabase(
+        settings.database_url,
+        pool=connections,
+        pooled=settings.pooled,
+        process="norn-api",
+        ping_after_idle=PINGED_AFTER,
+    )

@@ -88,8 +88,12 @@ def prepare_on(engine: Engine) -> None:
     event.listen(engine, "connect", connected)
 
 
-def run(connection: Connection, statement: Prepared, values: Mapping[str, Any]) -> CursorResult[Any]:
+def run(
+    connection: Connection, statement: Prepared, values: Mapping[str, Any], *, before: str = ""
+) -> CursorResult[Any]:
     """Runs the statement, prepared where the connection may prepare.
+
+    `before`: SQL that is sent in the same message as a prepared statement, such as `BEGIN;`.
 
     Raises DatabaseDown when the server no longer has the statement as it was prepared; the transaction can then be
     tried again, and will get another connection.
@@ -101,7 +105,7 @@ def run(connection: Connection, statement: Prepared, values: Mapping[str, Any]) 
         if time.monotonic() - known.get(statement.name(values), float("-inf")) > REPLANNED_SECONDS:
             _prepare(connection, statement, values, known)
         passed = {name: values[name] for name in statement.parameters}
-        return connection.exec_driver_sql(statement.execute(values), passed)
+        return connection.exec_driver_sql(before + statement.execute(values), passed)
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) not in _OUT_OF_DATE:
             raise

@@ -13,13 +13,14 @@ from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.errors
-from sqlalchemy import Connection, Engine, RootTransaction, RowMapping, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy import Connection, RootTransaction, RowMapping, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from norn_tasks.domain.errors import DatabaseDown
 from norn_tasks.store.database import limits
 from norn_tasks.store.database.listening import Listener
+from norn_tasks.store.database.pinging import ping_unsure_connections
 from norn_tasks.store.database.prepared import Prepared, changes, prepare_on, run
 from norn_tasks.store.database.trouble import commit_failed, database_down
 from norn_tasks.store.database.urls import ALIVE, full_url
@@ -47,13 +48,19 @@ def changes_of_thread() -> int:
     return getattr(_of_thread, "changes", 0)
 
 
+def count_change() -> None:
+    """Counts a committed change of this thread; another thread may have committed it for this one."""
+    _of_thread.changes = changes_of_thread() + 1
+
+
 class Database:
     """A pool of connections to one PostgreSQL. Many threads may use it at once; a forked child must dispose of it.
 
     It opens at most `pool` connections, and for a while `overflow` more. It takes the connection that was used last, so
     that surplus connections stay unused, and the server ends them after `limits.UNUSED_SECONDS`. `pooled`: the URL
     leads to a pooler in transaction mode. `process` is the name of this process in the server's list of sessions. A
-    connection that was not used for `ping_after_idle` seconds is pinged first; if that is 0, every connection is.
+    connection that was not used for `ping_after_idle` seconds, or on which something unexpected has arrived, such as
+    the end of its session, is pinged first; if `ping_after_idle` is 0, every connection is.
     """
 
     def __init__(
@@ -83,7 +90,7 @@ class Database:
         else:
             prepare_on(self._engine)
         if ping_after_idle:
-            _ping_idle_connections(self._engine, ping_after_idle)
+            ping_unsure_connections(self._engine, ping_after_idle)
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -126,11 +133,30 @@ class Database:
     def _execute_in_transaction(
         self, statement: Prepared, values: Mapping[str, Any], then: Note | None
     ) -> Sequence[Row]:
-        with self.transaction() as tx:
-            rows = run(tx, statement, values).mappings().all()
-            if then is not None and rows:
-                note(tx, *then)
-        return rows
+        return self.commit_one(statement, values, lambda rows: (then,) if then is not None and rows else ())
+
+    def commit_one(
+        self, statement: Prepared, values: Mapping[str, Any], notes: Callable[[Sequence[Row]], Sequence[Note]]
+    ) -> Sequence[Row]:
+        """Runs one statement in a transaction of its own, and then sends the notes of its rows.
+
+        It takes two messages: BEGIN with the statement, and COMMIT with the notes. Raises as `transaction` does.
+        """
+        if self._pooled:
+            with self.transaction() as tx:
+                rows = run(tx, statement, values).mappings().all()
+                for each in notes(rows):
+                    note(tx, *each)
+            return rows
+        with _translated(), self._engine.connect() as connection, _autocommitting(connection) as driver:
+            try:
+                rows = run(connection, statement, values, before="BEGIN; ").mappings().all()
+            except BaseException:
+                _roll_back(connection, driver)
+                raise
+            _commit_and_send(driver, notes(rows))
+            count_change()
+            return rows
 
     def listen(self, *channels: str, url: str = "") -> Listener:
         """Opens a connection that hears NOTIFY on the channels; raises DatabaseDown."""
@@ -199,9 +225,31 @@ def _autocommitting(connection: Connection) -> Iterator[Any]:
 def _send(connection: Connection, driver: Any, notes: Sequence[Note]) -> None:
     try:
         with driver.cursor() as cursor:
-            cursor.execute(_ANNOUNCE, ([channel for channel, _ in notes], [payload for _, payload in notes]))
+            cursor.execute(_ANNOUNCE, _columns(notes))
     except psycopg2.Error:
         connection.invalidate()
+
+
+def _columns(notes: Sequence[Note]) -> tuple[list[str], list[str]]:
+    return [channel for channel, _ in notes], [payload for _, payload in notes]
+
+
+def _roll_back(connection: Connection, driver: Any) -> None:
+    """Ends a transaction that was begun in the driver's autocommit mode."""
+    try:
+        with driver.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+    except psycopg2.Error:
+        connection.invalidate()
+
+
+def _commit_and_send(driver: Any, notes: Sequence[Note]) -> None:
+    """Commits, and sends the notes in the same message; the server begins with them when it has committed."""
+    try:
+        with driver.cursor() as cursor:
+            cursor.execute(f"COMMIT; {_ANNOUNCE}" if notes else "COMMIT", _columns(notes) if notes else None)
+    except psycopg2.Error as error:
+        raise commit_failed(error, changed=True) from error
 
 
 # PostgreSQL runs commits that contain a NOTIFY one at a time, so notifications get transactions of their own. A
@@ -216,7 +264,7 @@ def _commit(transaction: RootTransaction, *, changed: bool) -> None:
     except (OperationalError, InterfaceError) as error:
         raise commit_failed(error, changed=changed) from error
     if changed:
-        _of_thread.changes = changes_of_thread() + 1
+        count_change()
 
 
 def _note_change(connection: Connection, _cursor: object, statement: str, *_more: object) -> None:
@@ -234,21 +282,3 @@ def _translated() -> Iterator[None]:
         if error.connection_invalidated:
             raise database_down(error) from error
         raise
-
-
-def _ping_idle_connections(engine: Engine, seconds: float) -> None:
-    """Pings a connection on checkout when it has been idle for `seconds`."""
-
-    def given_back(_connection: Any, record: Any) -> None:
-        record.info["used"] = time.monotonic()
-
-    def given_out(connection: Any, record: Any, _proxy: object) -> None:
-        if time.monotonic() - record.info.get("used", float("inf")) < seconds:
-            return
-        try:
-            engine.dialect.do_ping(connection)
-        except psycopg2.Error as error:
-            raise DisconnectionError(str(error)) from error
-
-    event.listen(engine, "checkin", given_back)
-    event.listen(engine, "checkout", given_out)

@@ -14,16 +14,17 @@ _COUNT = Prepared(
      AND sync = CAST(:sync AS boolean) LIMIT CAST(:most AS bigint)) w"""  # noqa: S608 - built from constants
 )
 _COUNT_OF = Prepared(
-    f"""SELECT count(*) AS n FROM jobs WHERE class = '{JobClass.INVOKE}' AND app = CAST(:app AS text)
-    AND state = 'queued' AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text)"""  # noqa: S608
+    f"""SELECT count(*) AS n FROM (
+  SELECT FROM jobs WHERE class = '{JobClass.INVOKE}' AND app = CAST(:app AS text) AND state = 'queued'
+     AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text) LIMIT CAST(:most AS bigint)) w"""  # noqa: S608
 )
 _AT_ONCE = 64
 """Acceptances take turns while at most this many places are free: more never run at once: each needs a connection."""
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
 
 
-def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
-    """Returns True if fewer than `most` synchronous (or asynchronous) calls of the app wait.
+def free_places(tx: Tx, app: str, *, sync: bool, most: int) -> int:
+    """Returns how many more synchronous (or asynchronous) calls of the app may wait, of `most`.
 
     Transactions that accept calls at the same moment do not see each other's calls. So when the number of waiting calls
     is close to `most`, the transactions take turns: each holds a lock until it ends.
@@ -31,11 +32,11 @@ def has_room(tx: Tx, app: str, *, sync: bool, most: int) -> bool:
     values = {"app": app, "sync": sync, "most": most}
     waiting = int(run(tx, _COUNT, values).scalar_one())
     if waiting + _AT_ONCE < most:
-        return True
+        return most - waiting
     tx.execute(_LOCK, {"app": app})
-    return int(run(tx, _COUNT, values).scalar_one()) < most
+    return most - int(run(tx, _COUNT, values).scalar_one())
 
 
-def waiting_of(tx: Tx, app: str, actor: str, *, sync: bool) -> int:
-    """Returns the number of waiting calls of the app from one sender."""
-    return int(run(tx, _COUNT_OF, {"app": app, "sync": sync, "actor": actor}).scalar_one())
+def free_places_of(tx: Tx, app: str, actor: str, *, sync: bool, most: int) -> int:
+    """Returns how many more calls of the app from one sender may wait, of `most`."""
+    return most - int(run(tx, _COUNT_OF, {"app": app, "sync": sync, "actor": actor, "most": most}).scalar_one())
