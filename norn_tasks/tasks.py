@@ -42,6 +42,7 @@ from norn_tasks.wiring import (
     fast_road,
     log_collector,
     places,
+    pod_log_collector,
     tools,
     watch_kubernetes,
 )
@@ -226,6 +227,7 @@ def _ready(**_: Any) -> None:
     if fleet.job_class is JobClass.OBSERVE and not (settings.noop_runtime and settings.test_build):
         LogCollection(lambda: log_collector(settings, database)).start()
         if settings.kube_namespace:
+            LogCollection(lambda: pod_log_collector(settings, database)).start()
             _watch_kubernetes(settings, database)
 
 

@@ -52,11 +52,14 @@ class KeptLogs(Protocol):
     def trim(self) -> None:
         """Deletes lines that are too old, and the oldest lines of an app that has too many bytes of them."""
 
-    def trouble(self) -> str:
-        """Returns why lines are not kept at this moment; empty while they are."""
+    def trouble(self, cluster: str) -> str:
+        """Returns why lines of this cluster's replicas are not kept at this moment; empty while they are."""
 
-    def collector(self, wait: float) -> AbstractContextManager[bool]:
-        """Makes this the only process that collects lines; yields False if another one still does so after `wait` s."""
+    def collector(self, cluster: str, wait: float) -> AbstractContextManager[bool]:
+        """Makes this the only process of the machine that collects lines of this cluster's replicas.
+
+        Yields False if another process still does so after `wait` seconds.
+        """
 
     def reader(self, app: str, container: str, wait: float) -> AbstractContextManager[bool]:
         """Makes this the only reader of a container; yields False if another one still reads after `wait` seconds."""

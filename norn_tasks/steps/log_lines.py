@@ -38,7 +38,7 @@ class ReadLogs(Step):
         emit = context.tools.live.of_job(job.id, context.watch)
         sent = emit.sent
         question, kept = _question(context, request), logs.collects(context.cluster.name)
-        trouble = logs.trouble() if kept else ""
+        trouble = logs.trouble(context.cluster.name) if kept else ""
         if not kept or (trouble and not question.narrow):
             tail = request.tail if sent is None else 0  # without times, the reader could not leave out known lines
             _read_in_cluster(context, request, emit, tail, trouble)
@@ -169,6 +169,6 @@ class _SentLines:
         origin = line.origin
         about |= {
             "stream": _STREAMS.get(line.stream, "stdout"), "release": origin.release, "replica": origin.replica,
-            "container": origin.container[:12],
+            "container": origin.short,
         }  # fmt: skip
         return LiveText(self._names.of(origin), text, about)

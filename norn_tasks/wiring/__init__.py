@@ -5,7 +5,7 @@ from norn_tasks.wiring.clusters import cluster_engines
 from norn_tasks.wiring.engines import bridge_addresses, disks, engine_identity, engine_memory, fast_road, places
 from norn_tasks.wiring.incus import incus_checks
 from norn_tasks.wiring.kubernetes import KUBERNETES, missing_kube_rights, watch_kubernetes
-from norn_tasks.wiring.logs import kept_logs, log_collector
+from norn_tasks.wiring.logs import kept_logs, log_collector, pod_log_collector
 
 __all__ = [
     "KUBERNETES",
@@ -18,6 +18,7 @@ __all__ = [
     "incus_checks",
     "kept_logs",
     "log_collector",
+    "pod_log_collector",
     "missing_kube_rights",
     "places",
     "tools",

@@ -75,7 +75,7 @@ def collecting(collected: Collected) -> Iterator[Collected]:
     collector = collected.collector()
     thread = threading.Thread(target=collector.run, daemon=True)
     thread.start()
-    wait_until(lambda: not collected.logs().trouble(), allowed(10), "it collects")
+    wait_until(lambda: not collected.logs().trouble("docker"), allowed(10), "it collects")
     yield collected
     collector.stop()
 

@@ -73,7 +73,7 @@ class Reading:
 def reading(tmp_path: Path, broker: Broker) -> Iterator[Reading]:
     broker.client().flushall()
     made = Reading(tmp_path, broker)
-    with made.logs.collector(0):
+    with made.logs.collector("docker", 0):
         yield made
 
 

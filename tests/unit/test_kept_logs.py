@@ -196,7 +196,7 @@ def test_on_a_full_disk_nothing_is_kept_and_why_is_said(tmp_path: Path) -> None:
     logs = opened(tmp_path, least_free=2**62)
     with pytest.raises(DiskFull, match="free, and logs are not kept"):
         logs.keep("blog", OLD, batch(NOW, ["one"]))
-    assert "its disk has" in logs.trouble() and logs.position("blog", OLD.container) == {}
+    assert "its disk has" in logs.trouble("docker") and logs.position("blog", OLD.container) == {}
 
 
 def test_a_gone_container_is_forgotten_and_an_app_is_deleted(tmp_path: Path) -> None:

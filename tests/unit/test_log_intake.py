@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from norn_tasks.adapters.docker_cluster.collecting.intake import LineIntake
-from norn_tasks.adapters.docker_cluster.collecting.stream import LogEntry
+from norn_tasks.adapters.kept_logs.intake import LineIntake, LogEntry
 from norn_tasks.domain.app_logs.lines import MISSING, Position
 from norn_tasks.domain.redaction import NOTHING_HIDDEN, Redaction
 from norn_tasks.domain.secret import Secret

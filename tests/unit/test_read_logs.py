@@ -72,7 +72,7 @@ class Reading:
         cluster = type("Cluster", (), {"name": "docker"})()
         given = {"logs": self.logs, "live": self.reader, "clusters": {"docker": cluster}}
         tools = cast(Tools, type("SomeTools", (), given))
-        with self.logs.collector(0):
+        with self.logs.collector("docker", 0):
             ReadLogs().run(StepContext(job, tools, self.watch.watch, cast(Any, None)))
         return self.reader.heard
 

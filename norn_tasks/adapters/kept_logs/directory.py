@@ -26,7 +26,7 @@ from norn_tasks.ports import Stop
 log = logging.getLogger(__name__)
 
 _COLLECTOR = "collector"
-"""The name of the lock that makes one process the only collector."""
+"""The first part of the name of the lock that makes one process the only collector of a cluster."""
 
 
 class KeptLogDirectory:
@@ -62,7 +62,7 @@ class KeptLogDirectory:
         try:
             if self._files(app).position(origin.container):
                 self._files(app).append(LineRecord(origin, LineBatch((), (), (), {}), gone=True))
-            (self._root / app / f"{origin.container[:12]}.lock").unlink(missing_ok=True)
+            (self._root / app / f"{origin.short}.lock").unlink(missing_ok=True)
         except OSError as error:
             log.warning("the kept lines of %s cannot be changed: %s", app, error)
 
@@ -118,19 +118,17 @@ class KeptLogDirectory:
             except OSError as error:
                 log.warning("old lines of %s are not deleted: %s", app, error)
 
-    def trouble(self) -> str:
-        """Returns why lines are not being stored at the moment; empty if they are."""
+    def trouble(self, cluster: str) -> str:
+        """Returns why lines of this cluster's replicas are not kept at this moment; empty while they are."""
         if (free := self._free()) < self._least_free:
             return f"its disk has {memory_text(free)} free, less than the {memory_text(self._least_free)} that it needs"
-        with self._holding(self._root / f"{_COLLECTOR}.lock", 0) as nobody:
+        with self.collector(cluster, 0) as nobody:
             return "no worker of the class observe collects them" if nobody else ""
 
     @contextmanager
-    def collector(self, wait: float) -> Iterator[bool]:
-        """Makes this process the only collector; yields False if another process still collects after `wait`
-        seconds.
-        """
-        with self._holding(self._root / f"{_COLLECTOR}.lock", wait) as mine:
+    def collector(self, cluster: str, wait: float) -> Iterator[bool]:
+        """Makes this process the only collector of a cluster; yields False if another one is it after `wait` s."""
+        with self._holding(self._root / f"{_COLLECTOR}-{cluster}.lock", wait) as mine:
             yield mine
 
     @contextmanager

@@ -17,6 +17,9 @@ MISSING = "… lines are missing here: the app wrote more than its engine keeps 
 DROPPED = "… lines are left out here: they were deleted before this reader got to them …"
 """The text of the line that a reader gets in place of old lines that were deleted before they reached the reader."""
 
+_ID_LENGTH = 64
+"""The length of an id of the Docker engine. The name of a pod is shorter, because the name of an app is."""
+
 Position = Mapping[int, tuple[int, int]]
 """How far a container's log was read.
 
@@ -25,9 +28,10 @@ For each stream, it has the time of the last entry that was read, and how many e
 
 
 class LogOrigin(NamedTuple):
-    """Identifies the container, pod or Incus instance that wrote a line.
+    """Identifies the container or the pod that wrote a line.
 
-    `container` is the id that its engine gave it; `replica` is its number among the replicas of its release.
+    `container` is the id that its engine gave it, or the name of the pod; `replica` is its number among the replicas of
+    its release.
     """
 
     container: str
@@ -37,8 +41,18 @@ class LogOrigin(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name for people: `r3-1` is the first replica of release 3."""
-        return f"r{self.release}-{self.replica}"
+        """The name for people: `r3-1` is the first replica of release 3; a pod has its own name."""
+        return self.container if is_pod(self.container) else f"r{self.release}-{self.replica}"
+
+    @property
+    def short(self) -> str:
+        """The container's id as people see it, or the whole name of a pod."""
+        return self.container if is_pod(self.container) else self.container[:12]
+
+
+def is_pod(container: str) -> bool:
+    """Returns True for the name of a pod; an id of the Docker engine has 64 characters."""
+    return len(container) != _ID_LENGTH
 
 
 class KeptLine(NamedTuple):

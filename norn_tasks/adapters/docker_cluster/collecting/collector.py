@@ -16,12 +16,13 @@ from typing import Any
 from norn_tasks.adapters.docker.client import APP, INSTANCE, EngineClient
 from norn_tasks.adapters.docker_cluster.collecting.container import ContainerLog, origin_of
 from norn_tasks.adapters.docker_cluster.containers import listed
-from norn_tasks.domain.app_logs.lines import LogOrigin
+from norn_tasks.domain.app_logs.lines import LogOrigin, is_pod
 from norn_tasks.domain.errors import EngineDown, NornError, NotFound
 from norn_tasks.ports import Hiding, KeptLogs
 
 log = logging.getLogger(__name__)
 
+CLUSTER = "docker"
 _WRITING = ("running", "restarting", "paused")
 _LOOK = 30.0
 """Seconds between two listings of all containers. In between, the engine reports each start and end of a container."""
@@ -56,7 +57,7 @@ class LogCollector:
         """Collects until the engine is unreachable or the collector is stopped; does nothing if another process
         collects.
         """
-        with self._logs.collector(0) as mine:
+        with self._logs.collector(CLUSTER, 0) as mine:
             if mine:
                 self._collect()
 
@@ -145,9 +146,7 @@ class LogCollector:
         """Deletes the reading positions of removed containers and, from time to time, lines that are too old."""
         for app in self._logs.apps():
             for container in self._logs.containers(app):
-                # Only ids of the Docker engine have 64 characters. The code of other clusters deletes the positions of
-                # its own containers.
-                if len(container) == 64 and container not in there:
+                if not is_pod(container) and container not in there:
                     self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
         if time.monotonic() - self._trimmed > _TRIM:
             self._trimmed = time.monotonic()

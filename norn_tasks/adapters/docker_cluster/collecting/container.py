@@ -9,8 +9,8 @@ from typing import Any
 
 from norn_tasks.adapters.docker.client import APP, EngineClient
 from norn_tasks.adapters.docker_cluster import policy
-from norn_tasks.adapters.docker_cluster.collecting.intake import LineIntake
 from norn_tasks.adapters.docker_cluster.collecting.stream import EngineLog
+from norn_tasks.adapters.kept_logs.intake import LineIntake
 from norn_tasks.domain.app_logs.lines import LogOrigin
 from norn_tasks.domain.errors import NornError
 from norn_tasks.ports import Hiding, KeptLogs

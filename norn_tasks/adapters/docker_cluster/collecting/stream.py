@@ -12,21 +12,13 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from norn_tasks.adapters.kept_logs.intake import LogEntry
 from norn_tasks.domain.errors import EngineDown, NotFound
 
 _FRAME = struct.Struct(">BxxxL")
 _PIECE = 256 * 1024
 _ANSWER_SECONDS = 30.0
-
-
-class LogEntry(NamedTuple):
-    """One entry of the engine's log: its stream, its time in nanoseconds since 1970, and its bytes."""
-
-    stream: int
-    at: int
-    data: bytes
 
 
 class EngineLog:

@@ -7,8 +7,8 @@ reading must begin: at the first entry that was not stored.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from norn_tasks.adapters.docker_cluster.collecting.stream import LogEntry
 from norn_tasks.domain.app_logs.lines import MISSING, NOTE, LineBatch, Position
 from norn_tasks.domain.redaction import Redaction
 
@@ -27,11 +27,23 @@ SLACK = 2 * 10**9
 """
 
 
-class LineIntake:
-    """Takes the entries of one reading, and skips entries before the position at which the last reading ended."""
+class LogEntry(NamedTuple):
+    """One entry of an engine's or a node's log: its stream, its time in nanoseconds since 1970, and its bytes."""
 
-    def __init__(self, position: Position, hidden: Redaction) -> None:
+    stream: int
+    at: int
+    data: bytes
+
+
+class LineIntake:
+    """Takes the entries of one reading, and skips those before the position at which the previous reading ended.
+
+    `whole`: the log still has the entry at that position, unless the engine has dropped it.
+    """
+
+    def __init__(self, position: Position, hidden: Redaction, *, whole: bool = True) -> None:
         self.position = dict(position)
+        self._whole = whole
         self._newest = max((at for at, _ in position.values()), default=0)
         self._hidden = hidden
         self._streams: dict[int, _Written] = {}
@@ -70,7 +82,7 @@ class LineIntake:
     def _of(self, stream: int) -> _Written:
         if stream not in self._streams:
             skip = self.position.get(stream)
-            newest = skip is not None and skip[0] == self._newest
+            newest = self._whole and skip is not None and skip[0] == self._newest
             self._streams[stream] = _Written(stream, skip, self._hidden, complete=newest)
         return self._streams[stream]
 
