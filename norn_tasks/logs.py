@@ -1,4 +1,4 @@
-"""The log lines of every process: one sentence with ids, as text or JSON, to stderr."""
+"""Logging in every process: each line is one sentence with ids, as text or JSON, on stderr."""
 
 from __future__ import annotations
 

@@ -21,13 +21,15 @@ from urllib.parse import urlsplit
 PEER_SECONDS = 2.0
 PACKET_BYTES = 64 * 1024
 FILES_MAX = 200
-"""Files in one message; Linux takes 253."""
+"""The most files in one message (Linux allows 253)."""
 _CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True)
 class RouterProcess:
-    """A router's process and user, and the number of apps whose addresses it has opened (None if not reported)."""
+    """A router's process and user, and the number of apps whose addresses it has opened (None if it did not report
+    that).
+    """
 
     pid: int
     user: int
@@ -35,7 +37,9 @@ class RouterProcess:
 
     @property
     def believed(self) -> bool:
-        """True for a process of root or of our own user; another user may hold the name only to keep us out."""
+        """True if the process belongs to root or to this user. Another user may hold the name only to block
+        this Norn.
+        """
         return self.user in (0, os.geteuid())
 
 
@@ -48,19 +52,21 @@ class Message:
 
 
 def fingerprint(database_url: str) -> str:
-    """Returns a short name of a database, the same for every user and password that it is reached with."""
+    """Returns a short name for a database, which does not depend on the user and password in the URL."""
     split = urlsplit(database_url)
     host = "127.0.0.1" if split.hostname == "localhost" else split.hostname
     return hashlib.sha256(f"{host}:{split.port or 5432}{split.path}?{split.query}".encode()).hexdigest()[:16]
 
 
 def name_of(database_url: str) -> str:
-    """Returns the name of the socket of the router that uses this database."""
+    """Returns the socket name of the router that uses this database."""
     return f"\0norn-router-{fingerprint(database_url)}"
 
 
 def running_router(database_url: str) -> RouterProcess | None:
-    """Returns the router of this Norn that runs on this machine; None when there is none, or another user's process."""
+    """Returns the router of this Norn on this machine; None if there is none, or if another user's process has the
+    name.
+    """
     reached = reach(name_of(database_url))
     if reached is None:
         return None
@@ -70,7 +76,7 @@ def running_router(database_url: str) -> RouterProcess | None:
 
 
 def reach(name: str) -> tuple[socket.socket, RouterProcess] | None:
-    """Connects to a router, and reads its greeting; None when no process has the name.
+    """Connects to a router, and reads its greeting; returns None if no process has the name.
 
     The caller closes the connection.
     """
@@ -89,7 +95,7 @@ def reach(name: str) -> tuple[socket.socket, RouterProcess] | None:
 
 
 def peer_of(connection: socket.socket) -> tuple[int, int]:
-    """Returns the pid and the user of the process at the other end, which the kernel has noted."""
+    """Returns the pid and the user of the process at the other end, as the kernel recorded them."""
     pid, user, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
     return pid, user
 

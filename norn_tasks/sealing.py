@@ -1,7 +1,7 @@
-"""Seals texts with age (https://age-encryption.org); the only module that imports pyrage.
+"""Encrypts ("seals") texts with age (https://age-encryption.org); the only module that imports pyrage.
 
-The public key seals; only the private key opens. The API has the public key only; workers have the private key.
-pyrage is imported when something is sealed or opened, because most processes never do either.
+The public key encrypts; only the private key decrypts. The API has only the public key, and workers have the private
+key. pyrage is imported at the first use, because most processes never encrypt or decrypt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ class NotAKey(Exception):
 
 
 class CannotOpen(Exception):
-    """The sealed bytes are for another key, or were changed."""
+    """The sealed bytes were encrypted for another key, or were changed."""
 
 
 def fresh_key() -> str:
@@ -23,17 +23,19 @@ def fresh_key() -> str:
 
 
 def key_in(text: str) -> str:
-    """Returns the key in a key file without its comments; age's own tools write the public key into one."""
+    """Returns the key in a key file, without the comments, in which age's own tools write the public key."""
     return "".join(line.strip() for line in text.splitlines() if not line.startswith("#"))
 
 
 def keys_in(text: str) -> tuple[str, ...]:
-    """Returns the keys in a file: the one in use, then earlier ones, which open what was sealed before a rotation."""
+    """Returns the keys in a file: the present one, then earlier ones, which decrypt what was encrypted before a
+    rotation.
+    """
     return tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def recipient_of(key: str) -> str:
-    """Returns the public key, `age1…`, of a private key; raises NotAKey, which does not quote the key."""
+    """Returns the public key (`age1…`) of a private key; raises NotAKey, which does not quote the key."""
     import pyrage
 
     try:
@@ -43,12 +45,12 @@ def recipient_of(key: str) -> str:
 
 
 def seal(text: str, recipient: str) -> bytes:
-    """Returns a text sealed to a public key; raises NotAKey."""
+    """Encrypts a text for a public key; raises NotAKey."""
     return _sealed(text.encode(), recipient)
 
 
 def armoured(data: bytes, recipient: str) -> str:
-    """Returns bytes sealed to a public key, in the text format of age; raises NotAKey."""
+    """Encrypts bytes for a public key, in the text format of age; raises NotAKey."""
     return _sealed(data, recipient, armored=True).decode()
 
 
@@ -63,12 +65,12 @@ def _sealed(data: bytes, recipient: str, **form: bool) -> bytes:
 
 
 def unseal(sealed: bytes, key: str) -> str:
-    """Returns the text that was sealed to this key; raises NotAKey or CannotOpen."""
+    """Decrypts a text with this private key; raises NotAKey or CannotOpen."""
     return unseal_bytes(sealed, key).decode()
 
 
 def unseal_bytes(sealed: bytes, key: str) -> bytes:
-    """Returns the bytes that were sealed to this key, in either format of age; raises NotAKey or CannotOpen."""
+    """Decrypts bytes with this private key, in either format of age; raises NotAKey or CannotOpen."""
     import pyrage
 
     try:

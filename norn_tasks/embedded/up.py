@@ -1,4 +1,6 @@
-"""`norn up`: starts or prepares stores, schema, first token and processes in this order; if one fails, stops all."""
+"""`norn up`: starts or prepares the stores, the schema, the first token and the processes, in this order. If one fails,
+everything is stopped.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,13 @@ from norn_tasks.embedded.supervision.watch import ProcessWatch
 from norn_tasks.settings import Settings
 
 STORE_SECONDS, GIVEN_SECONDS, API_SECONDS, WORKER_SECONDS = 60.0, 10.0, 120.0, 60.0
-"""The timeouts in seconds of our stores, the operator's stores, the API, and the workers."""
+"""The timeouts in seconds for Norn's own stores, the operator's stores, the API, and the workers."""
 
 
 def up(settings: Settings, environ: Mapping[str, str], *, foreground: bool) -> None:
-    """Starts Norn on its data directory, and returns when Norn responds, or in the foreground, when Norn has stopped.
+    """Starts Norn on its data directory. Returns when Norn responds; in the foreground, returns when Norn has stopped.
 
-    Raises AlreadyRunning or NotStarted; then no process is left, except a router that serves apps.
+    Raises AlreadyRunning or NotStarted. In both cases no process is left running, except a router that serves apps.
     """
     began = time.monotonic()
     where = data_paths(settings.data_dir)
@@ -93,7 +95,7 @@ def begin(settings: Settings, where: DataPaths, stores: Sequence[Store], routing
 
 
 def await_stores(stores: Sequence[Store], watch: ProcessWatch) -> None:
-    """Returns when every store responds; raises NotStarted with the trouble of one that does not."""
+    """Waits until every store responds; raises NotStarted with the reason if one does not."""
     for store in stores:
         if store.program:
             with step(f"starting {store.title}"):
@@ -104,7 +106,7 @@ def await_stores(stores: Sequence[Store], watch: ProcessWatch) -> None:
 
 
 def start_store(store: Store, seconds: float = GIVEN_SECONDS) -> None:
-    """Returns when the operator's store responds; raises NotStarted."""
+    """Waits until the operator's store responds; raises NotStarted."""
     deadline = time.monotonic() + seconds
     while trouble := store.trouble():
         if time.monotonic() > deadline:
@@ -119,7 +121,9 @@ def undo_start(where: DataPaths, pid: int) -> None:
 
 
 def refuse_elsewhere(settings: Settings, where: DataPaths) -> None:
-    """Raises NotStarted if the directory belongs to a Norn with its database elsewhere: ours would be empty."""
+    """Raises NotStarted if the directory belongs to a Norn with its database elsewhere, because the embedded database
+    would be empty.
+    """
     if settings.database_url or where.postgres.exists() or not where.token.exists():
         return
     raise NotStarted(
@@ -130,7 +134,7 @@ def refuse_elsewhere(settings: Settings, where: DataPaths) -> None:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises NotStarted if the API could not listen there."""
+    """Raises NotStarted if the API could not listen on this port."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -152,7 +156,9 @@ def end_leftovers(where: DataPaths) -> None:
 
 
 def write_environment(settings: Settings, where: DataPaths) -> Path:
-    """Writes the file that a shell reads to use this server, and returns its path."""
+    """Writes a file with environment variables for this server, which users load into their shell, and returns its
+    path.
+    """
     values = {"NORN_DATA_DIR": where.data, "NORN_APPS_DIR": settings.apps_dir, "NORN_URL": health.url(settings)}
     words = [f"{name}={shlex.quote(str(value))}" for name, value in values.items() if value is not None]
     programs = shlex.quote(str(Path(sys.executable).parent))

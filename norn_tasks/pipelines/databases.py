@@ -1,4 +1,4 @@
-"""Databases of apps: a snapshot or a backup, a restore, and the drill of a backup."""
+"""Pipelines for apps' databases: a snapshot or a backup, a restore, and a drill (a test restore of a backup)."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import SnapshotJobRequest
@@ -15,16 +15,16 @@ from norn_tasks.steps.step import Step
 
 
 def snapshot(job: Job) -> tuple[Step, ...]:
-    """Lists the step that takes the snapshot, and the removal of older snapshots that are no longer kept."""
+    """Returns the step that takes the snapshot, and the step that removes snapshots that are too old."""
     reason = SnapshotReason.BACKUP if job.request_as(SnapshotJobRequest).backup else SnapshotReason.MANUAL
     return (TakeSnapshot(reason), PruneSnapshots(reason))
 
 
 def restore(_job: Job) -> tuple[Step, ...]:
-    """Lists the snapshot of the present database, the restore, and the removal of the replaced database."""
+    """Returns the steps that take a snapshot of the present database, restore, and remove the replaced database."""
     return (SaveDatabase(), RestoreDatabase(), DiscardReplaced(), PruneSnapshots(SnapshotReason.RESTORE))
 
 
 def drill(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that drills the newest backup."""
+    """Returns the step that restores the newest backup as a test."""
     return (DrillBackup(),)

@@ -1,4 +1,6 @@
-"""Deploy makes a release out of a revision and makes it live; rollback makes an earlier release live again."""
+"""The pipelines of deploy, which makes a release from a source revision and makes it live, and of rollback, which makes
+an earlier release live again.
+"""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import DeployJobRequest, ImageSource, RestartJobRequest
@@ -12,10 +14,11 @@ from norn_tasks.steps.step import Step
 
 
 def deploy(job: Job) -> tuple[Step, ...]:
-    """Lists the steps for source, secrets, services, image, test, migration, the role's `release` steps, and tidying.
+    """Returns the steps for source, secrets, services, image, test and migration, the role's `release` steps, and the
+    cleanup.
 
-    A missing secret, and a database of another app, are reported before the build. An image from a registry needs no
-    source and no build, and is published already.
+    A missing secret, or a database that belongs to another app, is reported before the build. An image from a registry
+    needs no source and no build, and is already published.
     """
     if isinstance(job.request_as(DeployJobRequest).source, ImageSource):
         image = (SyncSecrets(), ProvisionServices(), ResolveImage(), PullImage(), TestImage(), ImportImage())
@@ -39,17 +42,23 @@ def deploy(job: Job) -> tuple[Step, ...]:
 
 
 def rollback(job: Job) -> tuple[Step, ...]:
-    """Lists the role's `release` steps, for the earlier image in the job; secrets have their present values."""
+    """Returns the role's `release` steps for the earlier image that the job names; secrets have their present
+    values.
+    """
     return (SyncSecrets(), ProvisionServices(), *role_of(job).release)
 
 
 def rescale(job: Job) -> tuple[Step, ...]:
-    """Lists the role's `release` steps for the live release: more or fewer of the same replicas (scale, repair)."""
+    """Returns the role's `release` steps for the live release, with more or fewer of the same replicas (scale,
+    repair).
+    """
     return (SyncSecrets(), *role_of(job).release)
 
 
 def restart(job: Job) -> tuple[Step, ...]:
-    """Lists the role's `release` steps for the live release, with new containers; a rotation first makes passwords."""
+    """Returns the role's `release` steps for the live release, with new containers. A rotation of passwords first makes
+    new passwords.
+    """
     if not job.request_as(RestartJobRequest).rotate:
         return rescale(job)
     renewed = (SyncSecrets(), ProvisionServices(fresh=True))

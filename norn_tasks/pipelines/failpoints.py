@@ -1,4 +1,6 @@
-"""Failpoints: places where a test may let the process die, freeze or fail. Inert outside the test build."""
+"""Failpoints: points at which a test can make the process die, freeze or fail. They do nothing outside the test
+build.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from norn_tasks.domain.errors import StepFailed
 
 
 class Point(StrEnum):
-    """A place in a step: before the step begins, between its effect and the commit, or after the commit.
+    """A point in a step: before the step begins, between its effect and the commit, or after the commit.
 
-    A step that runs a container has three more places: the container is created but not recorded, is recorded, or is
+    A step that runs a container has three more points: the container is created but not recorded, is recorded, or is
     about to start.
     """
 
@@ -35,7 +37,9 @@ def inert(_step: str, _point: Point) -> None:
 
 @dataclass(frozen=True)
 class Failpoint:
-    """`step:point:action`; the action is `kill` (SIGKILL to itself), `stop` (SIGSTOP to itself) or `fail`."""
+    """A failpoint in the form `step:point:action`. The action is `kill` (SIGKILL to the process itself), `stop`
+    (SIGSTOP) or `fail`.
+    """
 
     step: str
     point: Point
@@ -51,7 +55,9 @@ class Failpoint:
 
 
 def failpoint_from(text: str, *, test_build: bool) -> FailpointHook:
-    """Returns the failpoint that `NORN_FAILPOINT` describes; an inert one if it is empty, or outside the test build."""
+    """Returns the failpoint that `NORN_FAILPOINT` describes. Returns one that does nothing if the setting is empty, or
+    outside the test build.
+    """
     if not test_build or not text:
         return inert
     step, point, action = text.split(":")

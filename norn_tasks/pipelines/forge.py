@@ -1,4 +1,6 @@
-"""Forge makes an app's infrastructure and applies the registered spec to its live release; teardown removes both."""
+"""The pipelines of forge, which creates an app's infrastructure and applies the registered infraspec to the live
+release, and of teardown, which removes both.
+"""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import ForgeJobRequest, TeardownJobRequest
@@ -22,9 +24,9 @@ def role_of(job: Job) -> RoleSteps:
 
 
 def forge(job: Job) -> tuple[Step, ...]:
-    """Returns the role's `provision` steps, then its `release` steps if the forge makes a release.
+    """Returns the role's `provision` steps, and then its `release` steps if the forge makes a release.
 
-    A forced forge takes the `dismantle` steps first, and makes no release. A forge that moves the app to another
+    A forced forge begins with the `dismantle` steps, and makes no release. A forge that moves the app to another
     cluster makes a release there.
     """
     role = role_of(job)
@@ -38,6 +40,6 @@ def forge(job: Job) -> tuple[Step, ...]:
 
 
 def teardown(job: Job) -> tuple[Step, ...]:
-    """Returns the role's `dismantle` steps, and if nothing is to be kept, the removal of the images and log lines."""
+    """Returns the role's `dismantle` steps; with purge, also the steps that remove images and log lines."""
     purges = job.request_as(TeardownJobRequest).purge
     return (*role_of(job).dismantle, *((RemoveImages(), DeleteLogs()) if purges else ()))

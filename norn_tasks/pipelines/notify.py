@@ -1,4 +1,4 @@
-"""Calls to receivers outside: the delivery of a notification, and the call of the dead man's switch."""
+"""The pipelines that call receivers outside: the delivery of a notification, and the call of the dead man's switch."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.notification import CallDeadMan, SendNotification

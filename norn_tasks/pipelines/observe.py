@@ -1,4 +1,4 @@
-"""Observing: a look at a cluster or at an engine, and the logs and programs of live replicas."""
+"""The pipelines that observe: clusters, engines, and the logs and programs of live replicas."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.requests import ObserveJobRequest
@@ -39,15 +39,15 @@ def observe(job: Job) -> tuple[Step, ...]:
 
 
 def compare(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that compares the running replicas of an app with its live release."""
+    """Returns the step that compares the running replicas of an app with its live release."""
     return (CompareWorkload(),)
 
 
 def read_logs(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that reads one app's logs."""
+    """Returns the step that reads one app's logs."""
     return (ReadLogs(),)
 
 
 def execute(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that runs a program in a replica for a connected client."""
+    """Returns the step that runs a program in a replica for a connected client."""
     return (RunInReplica(),)

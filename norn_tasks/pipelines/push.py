@@ -1,4 +1,4 @@
-"""A push that a webhook reported, and a poll of the repositories that have no webhook."""
+"""The pipelines of a push that a webhook reported, and of a poll of repositories that have no webhook."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.pushes.comparison import ComparePush
@@ -7,10 +7,10 @@ from norn_tasks.steps.step import Step
 
 
 def push(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that compares the push with the live release, and requests a deploy if one is needed."""
+    """Returns the step that compares the push with the live release, and requests a deploy if one is needed."""
     return (ComparePush(),)
 
 
 def poll(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that asks git for the newest commits."""
+    """Returns the step that asks git for the newest commits."""
     return (AskRepositories(),)

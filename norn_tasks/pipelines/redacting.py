@@ -1,4 +1,6 @@
-"""Hides an app's secrets in the output, the notes and the problems of its jobs, all of which pass through here."""
+"""Hides an app's secrets in the output, the notes and the problems of its jobs; all of these pass through this
+module.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ from norn_tasks.ports import Say, Vault
 
 
 def known_secrets(job: Job, vault: Vault) -> Redaction:
-    """Returns the secrets to hide for this job. A secret that cannot be opened is left out: no container of the job
-    ever got it.
+    """Returns the secrets to hide for this job. A secret that cannot be decrypted is left out, because no container of
+    the job ever got it.
     """
     return Redaction(_opened(job, vault))
 
@@ -33,7 +35,9 @@ def _opened(job: Job, vault: Vault) -> Iterator[Secret]:
 
 @contextmanager
 def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
-    """Yields a `say` that hides the secrets, even if they arrive in pieces; held-back text follows at the end."""
+    """Yields a function `say` that hides the secrets, even if they arrive in pieces. Text that it holds back is passed
+    on at the end.
+    """
     if not hidden:
         yield say
         return
@@ -50,11 +54,11 @@ def hiding(hidden: Redaction, say: Say) -> Iterator[Say]:
 
 
 def hidden_problem(hidden: Redaction, problem: Problem) -> Problem:
-    """Returns the problem with the secrets in its sentence and hint hidden."""
+    """Returns the problem, with secrets in its sentence and hint hidden."""
     return Problem(problem.code, hidden.of_text(problem.sentence), hidden.of_text(problem.hint))
 
 
 def hidden_learned(hidden: Redaction, learned: Learned) -> Learned:
-    """Returns the result of a step with the secrets in its note and problem hidden."""
+    """Returns the result of a step, with secrets in its note and problem hidden."""
     failed = hidden_problem(hidden, learned.failed) if learned.failed is not None else None
     return replace(learned, note=hidden.of_text(learned.note), failed=failed)

@@ -1,4 +1,4 @@
-"""A run: one container of a cron run, a function call or a one-off, from its start to its verdict."""
+"""The pipeline of a run: one container of a cron run, a function call or a one-off, from its start to its verdict."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.container import RunCommand, RunContainer

@@ -1,4 +1,4 @@
-"""The import and the export of an encrypted file of secrets, and the rotation of the server's key."""
+"""The pipelines that import and export an encrypted file of secrets, and rotate the server's key."""
 
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.steps.secrets import ExportSecrets, ImportSecrets, MakeKey, ResealSecrets
@@ -16,5 +16,5 @@ def export_secrets(_job: Job) -> tuple[Step, ...]:
 
 
 def rotate_key(_job: Job) -> tuple[Step, ...]:
-    """Lists the steps that make a key and seal everything to it."""
+    """Returns the steps that create a new key and encrypt everything again with that key."""
     return MakeKey(), ResealSecrets()

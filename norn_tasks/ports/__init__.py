@@ -1,4 +1,5 @@
-"""The outside world: the calls that steps may make, one file for each external system, and the Tools that steps get.
+"""Ports: the calls that steps may make to outside systems, one file for each system, and the Tools object that steps
+get.
 
 Each Protocol has its adapters in `adapters/`, an in-memory fake in `tests/fakes/`, and one contract test for both.
 Adapters raise only errors of `domain.errors`. Every call that may take long gets a `Stop`. Within a second after the

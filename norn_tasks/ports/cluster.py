@@ -1,4 +1,4 @@
-"""The cluster, which keeps the replicas of long-running apps running."""
+"""The port to a cluster, which keeps the replicas of long-running apps running."""
 
 from __future__ import annotations
 
@@ -27,32 +27,34 @@ class Workload:
     release: int
     """The number of its release."""
     generation: int
-    """The id of the job whose rollout started this generation; containers of another generation are replaced."""
+    """The id of the job whose rollout started this generation; containers of other generations are replaced."""
     image: str
     """The image of the release."""
     replicas: int
     """How many containers should run."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Their environment, without secrets."""
+    """The containers' environment, without secrets."""
     argv: tuple[str, ...] | None = None
-    """Their command; none for the command of the image."""
+    """The containers' command; None for the command of the image."""
     port: int | None = None
-    """The port on which they serve; none for a worker, which no client reaches."""
+    """The port on which the containers serve; None for a worker, which clients do not reach."""
     healthcheck: str | None = None
     """The path that must answer before a replica is live.
 
-    Without a path, the replica must stay up, and its port, if it has one, must accept connections.
+    Without a path, the replica must keep running, and its port, if it has one, must accept connections.
     """
     health: Health = field(default_factory=Health)
-    """How long and how often a replica is asked for its health; the path is in `healthcheck`."""
+    """How long and how often the health of a replica is checked; the path is in `healthcheck`."""
     recreate: bool = False
-    """The old replicas are stopped before new ones start."""
+    """If True, the old replicas are stopped before new ones start."""
     stop_grace: int = 10
     """The seconds between SIGTERM, or the signal that the image asks for, and SIGKILL."""
     stream_grace: int = 0
     """The seconds for which a replaced replica may keep running while connections to it are open; 0 for none."""
     proven: bool = False
-    """A replica of this generation was live before: the rollout restores or scales containers that have run already."""
+    """True if a replica of this generation was live before, so that the rollout restores or scales containers that have
+    already worked.
+    """
     internal_host: str = ""
     """The name under which other apps reach the app."""
     memory: int | None = None
@@ -60,15 +62,15 @@ class Workload:
     cpus: float | None = None
     """The number of processors that each container may use; None for no limit."""
     mounts: tuple[Mount, ...] = ()
-    """Their volumes."""
+    """The containers' volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
-    """Their secrets, which become part of their environment."""
+    """The containers' secrets, which become part of their environment."""
     hidden: Redaction = NOTHING_HIDDEN
-    """The values that are redacted in their logs."""
+    """The values that are hidden in the containers' logs."""
     published: str = ""
     """The reference of the image in the registry; empty for one that was never pushed."""
     services: bool = False
-    """The containers reach the servers of shared services by name."""
+    """True if the containers must reach the servers of shared services by name."""
     tag: str = ""
     """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
 
@@ -79,16 +81,16 @@ class Workload:
 
     @property
     def checked(self) -> Health:
-        """Returns how a replica is asked for its health, with the path."""
+        """Returns the options of the health check, with the path."""
         return self.health.model_copy(update={"path": self.healthcheck})
 
 
 @dataclass(frozen=True)
 class ExecCommand:
-    """A program to run inside a live replica, beside the app's own processes.
+    """A program to run in a live replica, in addition to the app's own processes.
 
-    `replica`: the number of the replica, None for any. `mark` distinguishes this program from every other. `tty`: the
-    program gets a terminal of its own, of the kind `term` and of `size` (rows, columns).
+    `replica` is the number of the replica, or None for any. `mark` distinguishes this program from all others. `tty`:
+    the program gets a terminal of its own, of the type `term` and of `size` (rows, columns).
     """
 
     app: str
@@ -106,43 +108,48 @@ class Cluster(Protocol):
     name: str
     """The key of the cluster in `Tools.clusters`."""
     engine: str | None
-    """The name of the engine that has its replicas; none for a cluster on machines of its own."""
+    """The name of the engine that has the replicas; None for a cluster on machines of its own, that is Kubernetes."""
 
     def own_volumes(self, watch: Watch) -> Volumes | None:
-        """Returns the volumes of the cluster itself, for one job; None if its replicas mount volumes of the engine."""
+        """Returns the volumes that the cluster itself has, for one job; None if its replicas mount volumes of the
+        engine.
+        """
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Makes the objects that the app's replicas need; before the first release, nothing runs yet."""
+        """Creates the objects that the app's replicas need; before the first release, nothing runs yet."""
 
     def expose(self, workload: Workload, watch: Watch) -> str:
-        """Makes the app reachable by its internal host name; returns the address for clients outside of the cluster."""
+        """Makes the app reachable by its internal host name; returns its address for clients outside of the cluster."""
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Declares what should run; raises ReleaseGone when the image is not there."""
+        """Declares which containers should run; raises ReleaseGone if the image does not exist."""
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Rolls out what was applied, one replica at a time: a new one passes its gate before an old one is stopped.
+        """Rolls out what was applied, one replica at a time: a new one must pass its gate (the health test) before an
+        old one is stopped.
 
         So at most one replica more than wanted runs at a time. With `recreate` the old replicas are stopped first.
 
-        Raises RolloutFailed with one sentence and the new replica's last lines. Then the failed replica is removed, and
-        old replicas that were not stopped first still serve.
+        If the rollout fails, the failed replica is removed, old replicas that were not stopped before still serve, and
+        RolloutFailed is raised with a sentence and the failed replica's last lines.
         """
 
     def entrance(self, workload: Workload, watch: Watch) -> str | None:
-        """Returns the `host:port` at which this machine reaches the app's replicas, for a router that leads there.
+        """Returns the `host:port` at which this machine reaches the app's replicas, for a router that sends requests
+        there.
 
-        Returns None if the router finds the replicas by their rows. Raises StepFailed if nothing answers there.
+        Returns None if the router finds the replicas by their rows. Raises StepFailed if nothing answers at the
+        address.
         """
 
     def withdraw(self, app: str, watch: Watch) -> None:
-        """Removes the app's internal name, but not its address at the router, which leads to another cluster."""
+        """Removes the app's internal name. Keeps its address at the router, which now leads to another cluster."""
 
     def unexpose(self, app: str, watch: Watch) -> None:
         """Removes the app's internal name and its address, if it has them."""
 
     def dismantle(self, app: str, watch: Watch) -> None:
-        """Stops and removes everything of the app that runs, if there is anything."""
+        """Stops and removes everything of the app that runs."""
 
     def end_drained(self, watch: Watch) -> int:
         """Stops and removes the draining replicas of all apps that have drained, or whose time is over.
@@ -151,7 +158,7 @@ class Cluster(Protocol):
         """
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Looks at all apps; raises ClusterDown."""
+        """Observes all apps; raises ClusterDown."""
 
     def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
         """Returns how the running replicas differ from the workload of the live release; changes nothing."""
@@ -165,55 +172,62 @@ class Cluster(Protocol):
         stop: Stop,
         hidden: Redaction = NOTHING_HIDDEN,
     ) -> None:
-        """Emits pairs (replica, line): the last `tail` lines of each replica of the app, then with `follow` new lines.
+        """Emits pairs (replica, line): the last `tail` lines of each replica of the app. With `follow`, it then emits
+        new lines.
 
-        Secrets in `hidden` are redacted in the lines.
+        The values in `hidden` are hidden in the lines.
         """
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
         """Runs a program in a live replica for a connected client; returns its exit code.
 
-        Raises NotFound when there is no such replica. Raises Stopped when the terminal's stop is set, after it has
-        ended the program; to end the program it needs a shell in the image.
+        Raises NotFound if the replica does not exist. If the terminal's stop is set, ends the program and raises
+        Stopped; ending it needs a shell in the image.
         """
 
 
 class RouterPorts(Protocol):
-    """The ports of the router, of which the Docker cluster gives one to each webserver; it keeps the port if it moves.
+    """The ports of the router. The Docker cluster gives one to each webserver, which keeps it even when it moves to
+    Kubernetes.
 
     Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
     """
 
     def reserve(self, app: str, fence: Fence) -> int:
-        """Returns the app's port; an app without one gets the lowest free one. Raises Unavailable if none is free."""
+        """Returns the app's port; an app without a port gets the lowest free one. Raises Unavailable if none is
+        free.
+        """
 
     def release(self, app: str, fence: Fence) -> None:
         """Frees the app's port, if it has one."""
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Leads the requests of an app that has moved to `entrance`; returns its port, None for any other app."""
+        """Makes the router send the requests of an app that moved to `entrance`; returns the app's port, None for any
+        other app.
+        """
 
 
 class Replicas(Protocol):
-    """The Docker cluster's records of replicas, which the router follows; Kubernetes keeps its own in its API server.
+    """The rows of the Docker cluster's replicas, which the router follows. (Kubernetes keeps such records in its API
+    server.)
 
     Every change is fenced: it raises LeaseLost if the job's token is no longer valid.
     """
 
     def of_app(self, app: str) -> tuple[Replica, ...]:
-        """Lists the app's replicas that are not gone."""
+        """Returns the app's replicas that still have a row."""
 
     def starting(self, replica: Replica, fence: Fence) -> None:
         """Records a created container before it is started."""
 
     def live(self, container: str, address: str, fence: Fence) -> None:
-        """Marks the replica of a container as live: it has passed its gate."""
+        """Marks the replica of a container as live, because it has passed its gate (the health test)."""
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """Keeps new requests away from the replica from now on."""
+        """Makes the router send no new requests to the replica."""
 
     def drained(self, container: str) -> bool:
-        """Returns True when the router has reported that the replica has no open request."""
+        """Returns True if the router has reported that it has no open request to the replica."""
 
     def draining(self, container: str, seconds: float, fence: Fence) -> None:
         """Lets a leaving replica run on for its open connections, for that time at most."""
@@ -225,4 +239,4 @@ class Replicas(Protocol):
         """Ends the time of a draining replica; returns False if it is no longer draining, and so not to be removed."""
 
     def gone(self, container: str, fence: Fence) -> None:
-        """Forgets the container: the engine no longer has it."""
+        """Deletes the row of the container, because the engine no longer has the container."""

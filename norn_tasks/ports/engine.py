@@ -1,4 +1,4 @@
-"""The container engine, on which runtimes and clusters run their containers."""
+"""The port to a container engine, on which runtimes and clusters run containers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class SeenContainer:
 
 @dataclass(frozen=True)
 class RunsReach:
-    """The addresses that the containers of runs on an engine can reach; a field is None if that was not tested."""
+    """The addresses that containers of runs on an engine can reach; a field is None if that was not tested."""
 
     address: str
-    """The address at which they reach the engine's machine, such as 172.20.0.1/16; empty if they do not reach it."""
+    """The address at which they reach the engine's machine, such as 172.20.0.1/16; empty if they cannot reach it."""
     host: bool | None = None
     """Whether their connections arrive at a program that listens at `address`; a firewall may block them."""
     metadata: bool | None = None
-    """Whether they can connect to the address at which a cloud machine asks for its own metadata."""
+    """Whether they can connect to the address at which a cloud provider serves a machine's metadata."""
     io_uring: bool | None = None
-    """Whether they may use io_uring, whose defects in the kernel have let programs escape from containers."""
+    """Whether they may use io_uring. Defects of io_uring in the kernel have let programs escape from containers."""
     vsock: bool | None = None
-    """Whether they may use AF_VSOCK, by which programs on a virtual machine connect to its hypervisor."""
+    """Whether they may use AF_VSOCK, through which programs on a virtual machine connect to its hypervisor."""
     runc: str | None = None
     """The version of the program that starts containers, as the engine reports it."""
 
@@ -45,10 +45,12 @@ class Engine(Protocol):
         """Returns the engine's id, which Norn stores in it; raises EngineDown."""
 
     def containers(self) -> tuple[SeenContainer, ...]:
-        """Lists all containers whose labels name an owner of this control plane; raises EngineDown."""
+        """Returns all containers with labels that name an owner of this control plane; raises EngineDown."""
 
     def remove(self, container: str) -> None:
-        """Ends and removes a container by id or name, and returns when it is gone; a missing container is no error."""
+        """Ends and removes a container by id or name, and returns when it no longer exists; a missing container is no
+        error.
+        """
 
     def reach(self) -> RunsReach:
         """Returns what the containers of runs can reach; raises EngineDown."""

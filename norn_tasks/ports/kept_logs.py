@@ -1,7 +1,7 @@
-"""The lines of containers, kept after the containers are gone.
+"""The port that stores log lines of containers longer than the containers exist.
 
 The adapter of each cluster writes lines in batches. A batch includes the position up to which its container, pod or
-instance has been read, and the adapter continues from the last position.
+instance was read, and the adapter continues from there.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from norn_tasks.ports.watch import Stop
 
 
 class KeptLogs(Protocol):
-    """Keeps lines, bounded by bytes for each app and by age, and finds them."""
+    """Stores lines, and searches them. The bytes of each app and the age of lines are limited."""
 
     def collects(self, cluster: str) -> bool:
-        """Returns True if the lines of this cluster's replicas are kept here."""
+        """Returns True if the lines of this cluster's replicas are stored here."""
 
     def position(self, app: str, container: str) -> Position:
-        """Returns how far a container was read; an empty position if nothing of it was kept."""
+        """Returns how far a container's log was read; an empty position if none of it was stored."""
 
     def keep(self, app: str, origin: LogOrigin, batch: LineBatch) -> None:
-        """Keeps lines of a container with its position, or raises DiskFull and keeps neither."""
+        """Stores lines of a container and its new position; or raises DiskFull and stores neither."""
 
     def forget_container(self, app: str, origin: LogOrigin) -> None:
-        """Forgets the position of a container that no longer exists."""
+        """Deletes the position of a container that no longer exists."""
 
     def containers(self, app: str) -> tuple[str, ...]:
         """Returns the containers of the app whose position is known."""
 
     def origins(self, app: str) -> frozenset[LogOrigin]:
-        """Returns the containers of which lines are kept."""
+        """Returns the containers of which lines are stored."""
 
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
     ) -> None:
-        """Passes the requested lines to `take`, ordered by time; with `follow`, then new lines until that stop is set.
+        """Passes the requested lines to `take`, in order of time. If `follow` is given, it then passes new lines until
+        that stop is set.
 
         Raises InvalidRequest for an invalid expression, and Stopped if `stop` is set while it searches.
         """
 
     def forget(self, app: str) -> int:
-        """Deletes everything that is kept of an app; returns the number of bytes."""
+        """Deletes everything that is stored of an app; returns the number of bytes."""
 
     def apps(self) -> tuple[str, ...]:
-        """Returns the apps of which something is kept."""
+        """Returns the apps of which something is stored."""
 
     def trim(self) -> None:
-        """Deletes lines that are too old, and the oldest lines of an app that has too many bytes of them."""
+        """Deletes lines that are too old, and the oldest lines of an app that has too many bytes."""
 
     def trouble(self, cluster: str) -> str:
         """Returns why lines of this cluster's replicas are not kept at this moment; empty while they are."""
@@ -66,7 +67,9 @@ class KeptLogs(Protocol):
 
 
 class Hiding(Protocol):
-    """The values that must be hidden in an app's lines before they are kept."""
+    """The values that must be hidden in an app's lines before the lines are stored."""
 
     def of(self, app: str) -> Redaction:
-        """Returns the values to hide; raises SecretsLocked if one cannot be opened, DatabaseDown if none are known."""
+        """Returns the values to hide; raises SecretsLocked if one cannot be decrypted, DatabaseDown if they cannot be
+        read.
+        """

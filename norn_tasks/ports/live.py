@@ -10,7 +10,7 @@ from norn_tasks.ports.watch import Stop, Watch
 
 
 class LiveText(NamedTuple):
-    """A line for a reader: the name of its writer, its text, and further facts such as its time."""
+    """A line for a reader: the name of its writer, its text, and further facts such as the time."""
 
     source: str
     text: str
@@ -18,7 +18,7 @@ class LiveText(NamedTuple):
 
 
 class LiveStream(Protocol):
-    """The receiver of a job's live lines; the result of the job does not depend on their arrival."""
+    """Receives a job's live lines for connected clients. The result of the job does not depend on their arrival."""
 
     @property
     def stop(self) -> Stop:
@@ -26,7 +26,7 @@ class LiveStream(Protocol):
 
     @property
     def sent(self) -> Mapping[str, Any] | None:
-        """The facts about the last line that an earlier worker of the job has sent; None if there is no such line."""
+        """The facts about the last line that an earlier worker of the job sent; None if there is no such line."""
 
     def line(self, source: str, text: str) -> None:
         """Sends one line."""
@@ -52,13 +52,13 @@ class Terminal(Protocol):
 
     @property
     def stop(self) -> Stop:
-        """The stop that is set when the client has left."""
+        """The stop that is set when the client has disconnected."""
 
     def typed(self, seconds: float) -> Typed | None:
         """Waits for the next input, for at most `seconds`."""
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Passes on output of `stdout` or `stderr`; waits while the reader is slow. Raises Stopped."""
+        """Passes on output of `stdout` or `stderr`; waits while the client reads slowly. Raises Stopped."""
 
     def ended(self, exit_code: int) -> None:
         """Sends the program's exit code; nothing more follows."""
@@ -74,4 +74,4 @@ class LiveStreams(Protocol):
         """Opens the terminal of the client that asked for the job."""
 
     def pieces(self, job: int) -> Callable[[bytes], None]:
-        """Returns a function that sends pieces of a job's output to the client that reads them while the code runs."""
+        """Returns a function that sends pieces of a job's output to a client that reads them while the code runs."""

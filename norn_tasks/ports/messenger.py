@@ -1,4 +1,4 @@
-"""Messages to the outside: notifications to their receivers, and the call that shows that beat is alive."""
+"""The port for messages to the outside: notifications, and the call that shows that the scheduler is alive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ class Receipt:
     """The result of a call."""
 
     taken: bool
-    """The call was answered with a 2xx, or the mail server took the mail and no address has to get it later."""
+    """True if the call was answered with a 2xx status, or if the mail server took the mail and no address must get it
+    later.
+    """
     outcome: str
     """The answer, or the reason why there was none."""
     pause: float | None = None
@@ -23,17 +25,19 @@ class Receipt:
 
 
 class Messenger(Protocol):
-    """Calls outside machines, once and for at most 10 s each; if there is no answer, returns a receipt and no error."""
+    """Calls outside machines, once and for at most 10 s each. If there is no answer, it returns a receipt that says so,
+    and raises no error.
+    """
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Sends a delivery to its destination; None when nothing is left to send."""
+        """Sends a delivery to its destination; returns None if nothing is left to send."""
 
     def call_deadman(self) -> Receipt:
-        """Calls the dead man's address."""
+        """Calls the address of the dead man's switch."""
 
 
 class Outbox(Protocol):
     """The part of the store that a messenger needs."""
 
     def parcel(self, delivery: int) -> Parcel | None:
-        """Returns a delivery that waits, None when nothing is left to send."""
+        """Returns a delivery that waits; None if nothing is left to send."""

@@ -1,4 +1,4 @@
-"""Containers that run once: cron runs, calls, one-off commands, tests and migrations."""
+"""The port for containers that run once: cron runs, calls, one-off commands, tests and migrations."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from norn_tasks.ports.watch import Watch
 
 @dataclass(frozen=True)
 class RunClient:
-    """A client that is connected to a run: the run gets the client's input, and ends when the client has left."""
+    """A client that is connected to a run. The run gets the client's input, and ends when the client disconnects."""
 
     terminal: Terminal
     """The input and output of the client."""
     tty: bool
-    """The run gets a terminal, and stdout and stderr are one stream."""
+    """True if the run gets a terminal, so that stdout and stderr are one stream."""
     size: tuple[int, int] | None = None
-    """Rows and columns of that terminal."""
+    """Rows and columns of the run's terminal."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Run:
     """A container to run once (docs/security.md 6 says how it is hardened; a run cannot ask for less)."""
 
     name: str
-    """Its identity on the engine: `norn-x-<execution>`."""
+    """The name of its container on the engine: `norn-x-<execution>`."""
     app: str
     """The app that it belongs to."""
     owner: str
@@ -41,7 +41,7 @@ class Run:
     image: str
     """The id of its image."""
     argv: tuple[str, ...] | None
-    """Its command; none for the command of the image."""
+    """Its command; None for the command of the image."""
     env: Mapping[str, str]
     """Its environment, without secrets."""
     timeout: float
@@ -53,25 +53,31 @@ class Run:
     network: str = "bridge"
     """Its network: `bridge` or `none`."""
     writable: bool = False
-    """It may write to its root file system."""
+    """True if it may write to its root file system."""
     stdin: bytes | None = None
-    """Its input; none when its input is closed."""
+    """Its input; None if its input is closed."""
     client: RunClient | None = None
     """The client whose input it gets, instead of `stdin`."""
     passed_on: Callable[[bytes], None] | None = None
-    """Receives its stdout as it arrives, with secrets hidden; the result of the run does not depend on that."""
+    """A function that receives its stdout as it arrives, with secrets hidden. The result of the run does not depend on
+    this function.
+    """
     max_output: int | None = None
-    """The bytes of stdout after which it is stopped; None: it goes on, and only its first and last bytes are kept."""
+    """If stdout reaches this many bytes, the run is stopped. If None, it continues, and only the first and last bytes
+    are kept.
+    """
     logged: bool = True
-    """Its output also goes to a bounded log of the engine, from which a later owner reads it."""
+    """True if its output also goes to a bounded log of the engine, from which a later owner reads it."""
     handed_on: bool = True
-    """Its container is left to the next owner of its job, if its code was started and it is `logged`."""
+    """True if its container is left to the next owner of its job, provided that its code was started and it is
+    `logged`.
+    """
     grace: float = 10.0
     """The seconds from SIGTERM to SIGKILL."""
     until: float | None = None
     """The time of this process's monotonic clock at which it gets SIGTERM, if that is before its timeout."""
     services: bool = False
-    """It reaches the servers of shared services by name."""
+    """True if it must reach the servers of shared services by name."""
     mounts: tuple[Mount, ...] = ()
     """Its volumes."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
@@ -81,7 +87,7 @@ class Run:
     tag: str = ""
     """The tag of its image on the engine, for a cluster whose nodes have images loaded manually; empty for others."""
     hidden: Redaction = NOTHING_HIDDEN
-    """The values that are redacted in everything that is read from it."""
+    """The values that are hidden in everything that is read from it."""
 
     @property
     def evidence(self) -> Evidence:
@@ -114,32 +120,38 @@ class Run:
 
 
 class Hooks(Protocol):
-    """The records that a run makes before it continues; each commits, or raises LeaseLost if the fence is not valid."""
+    """The records that a run makes before it continues. Each commits, or raises LeaseLost if the job's token is no
+    longer valid.
+    """
 
     def created(self, container: str) -> None:
-        """Records the id of the container, which exists and is not started."""
+        """Records the id of the container, which exists but is not started."""
 
     def begun(self) -> None:
         """Records that the code is about to be started."""
 
     def never_begun(self) -> int:
-        """Records that an earlier owner never started the code; returns how many of its runs the job has used."""
+        """Records that an earlier owner never started the code; returns how many of its permitted starts the job has
+        used.
+        """
 
     @property
     def taken_back(self) -> int | None:
-        """The last result of `never_begun`, which is the number of used runs; None if it was not called.
+        """The last result of `never_begun`; None if it was not called.
 
         After such a call the job has no container.
         """
 
 
 class FastRoad(Protocol):
-    """A faster way to start runs on an engine, such as the nest. A worker prepares it, and tries it before any use."""
+    """A faster way to start runs on an engine, such as the nest (a container in which crun starts runs). A worker
+    prepares it, and tests it before its first use.
+    """
 
     def make(self) -> bool:
-        """Prepares it and tries it, unless it is ready; returns False if it was ready already.
+        """Prepares and tests it, unless it is ready; returns False if it was already ready.
 
-        Raises StepFailed, EngineDown or NotFound, after which runs go through the engine itself.
+        Raises StepFailed, EngineDown or NotFound; after that, runs go through the engine itself.
         """
 
     @property
@@ -148,17 +160,17 @@ class FastRoad(Protocol):
 
 
 class Runtime(Protocol):
-    """One way of running containers on an engine. While the engine does not answer, calls wait until stopped."""
+    """One way to run containers on an engine. While the engine does not answer, calls wait until they are stopped."""
 
     name: str
-    """The name that a spec's `runtime` gives it."""
+    """The name that infraspecs use in `runtime`."""
     engine: str
     """The name of the engine on which it runs containers, in `Tools.engines`."""
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Copies an image to the place where its runs start, and returns a note, which is empty if no copy is needed.
+        """Copies an image to where its runs start, and returns a note for people, which is empty if no copy is needed.
 
-        `run` copies a missing image itself. Raises ReleaseGone when the image is not there, StepFailed, EngineDown.
+        `run` copies a missing image itself. Raises ReleaseGone if the image does not exist; StepFailed, EngineDown.
         """
 
     def prune(self, app: str, keep: Collection[str]) -> int:
@@ -168,19 +180,20 @@ class Runtime(Protocol):
         """
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Creates, records, begins, starts, feeds, reads, waits for and removes a container.
+        """Creates a container, records it, lets the code begin, starts it, writes its input, reads its output, waits
+        for its end, and removes it.
 
-        The container has ended when the engine says so; its streams may end earlier. After a cancel the code gets
-        SIGTERM and its grace, and the container is ended and removed. Then Stopped is raised; its fact `ended` is the
-        end of the container. If the worker drains or the lease is lost, the container is removed at once. But if the
-        run `outlives_owner` and its code was started, the container is left to the next owner, which may already be
-        waiting for its end. Raises ReleaseGone when the image is not there, EngineDown when the engine did not answer
-        before anything was created.
+        The container has ended when the engine says so; its streams may end earlier. ¶ After a cancellation, the code
+        gets SIGTERM and its grace period. Then the container is ended and removed, and Stopped is raised; the error's
+        fact `ended` is the end of the container. If the worker drains or the lease is lost, the container is removed
+        immediately. But if the run `outlives_owner` and its code was started, the container is left to the next owner,
+        which may already be waiting for its end. ¶ Raises ReleaseGone if the image does not exist, EngineDown if the
+        engine did not answer before anything was created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
         """Waits for the end of a container that an earlier owner recorded, takes its output, and removes it.
 
-        A container that was never started is removed, and the result says so (`never_started`), if the engine can prove
-        that. Returns None when the container is gone: its outcome is unknown.
+        If the engine can prove that the container was never started, it is removed, and the result says so
+        (`never_started`). Returns None if the container no longer exists, so that its outcome is unknown.
         """

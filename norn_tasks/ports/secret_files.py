@@ -1,4 +1,4 @@
-"""Encrypted files of secrets: their format, and the rows that hold them for a worker or a client."""
+"""The port for encrypted files of secrets: their format, and the rows that hold them for a worker or a client."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ class SopsFormat(Protocol):
     """Reads and writes files of secrets in the format of the program sops, encrypted with age."""
 
     def opened(self, text: str) -> dict[str, Secret]:
-        """Returns the values by name.
+        """Decrypts a file, and returns the values by name.
 
         Raises SecretsFileRefused if the file has another format, was encrypted to other keys, or was changed since;
         SecretsLocked when the key is missing.
         """
 
     def written(self, values: Mapping[str, Secret], recipients: Sequence[str]) -> str:
-        """Returns a file encrypted to these public keys; raises SecretsFileRefused."""
+        """Returns a file that is encrypted for these public keys; raises SecretsFileRefused."""
 
 
 class SecretFiles(Protocol):
     """The encrypted files of jobs. Every change is fenced: it raises LeaseLost if the token is not valid."""
 
     def find(self, job: int) -> str | None:
-        """Returns the file of a job; None if it was imported already."""
+        """Returns the file of a job; None if it was already imported."""
 
     def keep(self, job: int, app: str, text: str, fence: Fence) -> None:
-        """Keeps the file that a job has written."""
+        """Stores the file that a job has written."""
 
     def set_secrets(self, app: str, values: Mapping[str, Secret], fence: Fence) -> dict[str, int]:
-        """Sets the secrets of the job's file for the person who sent it, deletes it, and returns the new versions.
+        """Sets the secrets in the job's file, on behalf of the person who sent it, deletes the file, and returns the
+        new versions.
 
         Raises Conflict for a name that Norn itself sets, InvalidRequest if the app would exceed its limits.
         """

@@ -1,4 +1,6 @@
-"""Shared services: the servers of databases, keys, topics and buckets, and Norn's records of what apps have."""
+"""The port for shared services: the servers of databases, keys, topics and buckets, and Norn's records of the parts
+that apps have.
+"""
 
 from __future__ import annotations
 
@@ -28,20 +30,22 @@ class SharedServices(Protocol):
     def credential(
         self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
     ) -> Secret:
-        """Returns an app's credential, with the server's present address, and with the password of `known` or else a
-        new one.
+        """Returns an app's credential: the server's present address, with the password of `known` or otherwise a new
+        one.
 
-        Changes nothing on the server, except on an object store, which makes the new key itself; there, the key of
-        `present`, which containers have, stays valid. Raises NoService, ServiceDown.
+        Normally this changes nothing on the server. But an object store makes the new key itself; the key in `present`,
+        which containers use, then stays valid. Raises NoService, ServiceDown.
         """
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
-        """Raises NoService or ServiceDown if the server of a kind cannot be managed, StepFailed if it refuses Norn."""
+        """Raises NoService or ServiceDown if the server of a kind cannot be managed; raises StepFailed if the server
+        refuses Norn.
+        """
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Makes the parts that are missing, and lets this credential and no other use the parts.
+        """Creates missing parts, and lets only this credential use the parts.
 
-        Raises ServiceTaken for a database or a bucket that does not belong to this app, and ServiceDown.
+        Raises ServiceTaken if a database or a bucket belongs to somebody else, and ServiceDown.
         """
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
@@ -51,11 +55,12 @@ class SharedServices(Protocol):
         """
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Replaces the snapshot's database with the snapshot in one transaction; False if this job has done so before.
+        """Replaces the snapshot's database with the snapshot, in one transaction; returns False if this job has already
+        done so.
 
         Before that transaction, and after an error, the database is unchanged. `confirm` raises LeaseLost if the job
-        has another owner. Raises ServiceDown, and StepFailed if the file of the snapshot is not on this machine, cannot
-        be restored, or has other row counts than were recorded.
+        has another owner. Raises ServiceDown. Raises StepFailed if the file of the snapshot is not on this machine,
+        cannot be restored, or has other row counts than recorded.
         """
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
@@ -71,7 +76,7 @@ class SharedServices(Protocol):
         """Removes a dump by its name; returns False if this machine does not have it."""
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
-        """Removes parts with their data, with `last` also the app's role; missing parts are no error."""
+        """Removes parts with their data, and with `last` also the app's role; missing parts are no error."""
 
 
 class ServiceRecords(Protocol):
@@ -81,16 +86,18 @@ class ServiceRecords(Protocol):
         """Reserves the parts for an app before they are made; raises ServiceTaken if another app has one of them."""
 
     def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
-        """Seals and keeps credentials, each as the next version of a secret; returns all secrets of the app."""
+        """Encrypts and stores credentials, each as the next version of a secret; returns all secrets of the app."""
 
     def made(self, app: str, grant: Grant, fence: Fence) -> None:
-        """Notes that the parts exist."""
+        """Records that the parts exist."""
 
     def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
-        """Writes and returns the row of the snapshot that the job is about to take; after a takeover, the same row."""
+        """Creates and returns the row of the snapshot that the job is about to take. After a takeover, returns the same
+        row.
+        """
 
     def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
-        """Notes that the file of a snapshot is complete."""
+        """Records that the file of a snapshot is complete."""
 
     def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
         """Returns the snapshots taken for this reason that are older than the newest `retain` complete ones."""
@@ -102,7 +109,7 @@ class ServiceRecords(Protocol):
         """Returns the newest complete backup of the app."""
 
     def drilled(self, snapshot: int, fence: Fence) -> None:
-        """Notes that a drill has restored a snapshot."""
+        """Records that a drill has restored a snapshot."""
 
     def check(self, fence: Fence) -> None:
         """Raises LeaseLost if the token is not valid."""
@@ -114,13 +121,15 @@ class ServiceRecords(Protocol):
         """Lists the snapshots of an app."""
 
     def forget_snapshot(self, snapshot: int, fence: Fence) -> None:
-        """Removes the row of a snapshot whose file is gone."""
+        """Deletes the row of a snapshot without a file."""
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
-        """Lists the parts that the app has, including parts that its spec no longer names."""
+        """Returns the parts that the app has, including those that its infraspec no longer names."""
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app keeps; from now on no other app can reserve them."""
+        """Returns those of the app's parts of this kind that no other app uses; from now on no other app can reserve
+        them.
+        """
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:
-        """Removes the record of parts that are gone, and retires the credential for them."""
+        """Deletes the record of parts that no longer exist, and the credential for them."""

@@ -1,4 +1,4 @@
-"""The sources of apps: git repositories, directories and uploads."""
+"""The port for sources of apps: git repositories, directories and uploads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Difference:
-    """The files that differ between two commits, or None when git cannot compare the commits."""
+    """The files that differ between two commits; None if git cannot compare the commits."""
 
     paths: tuple[str, ...] | None
     because: str = ""
@@ -47,25 +47,27 @@ class Git(Protocol):
     """Fetches commits, hardened: https and ssh only, no hooks, no prompts, bounded (docs/security.md 3)."""
 
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
-        """Checks out exactly the commit that `ref` (branch, tag or SHA) names, into the directory `into`, without .git.
+        """Checks out the commit that `ref` (branch, tag or SHA) names, into the directory `into`, without .git.
 
         Raises SourceError, which names the ref or the address.
         """
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
-        """Returns the commit that a branch names now; None for no such branch. Raises SourceError."""
+        """Returns the commit that a branch points to now; None if the branch does not exist. Raises SourceError."""
 
     def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
-        """Compares two commits by their files; raises SourceError when the repository or `after` cannot be read."""
+        """Compares the files of two commits; raises SourceError if the repository or the commit `after` cannot
+        be read.
+        """
 
 
 class Deploys(Protocol):
-    """Asks for a deploy as a person would."""
+    """Requests a deploy, as a person would."""
 
     def deploy(self, app: str, revision: str, job: int) -> int:
-        """Accepts a deploy of a commit and returns its job; if `job` asks again, returns the same one.
+        """Accepts a deploy of a commit and returns its job. A repeated request of the same `job` returns the same job.
 
-        Raises the errors of a request: Conflict, NotForged, DiskFull and others.
+        Raises the errors of a request, such as Conflict, NotForged and DiskFull.
         """
 
 
@@ -73,7 +75,7 @@ class Directories(Protocol):
     """Reads apps from directories that this machine sees."""
 
     def checkout(self, origin: Path, into: Path, watch: Watch) -> Checkout:
-        """Copies the tree into `into` (links kept as links, .git left out) and names its revision.
+        """Copies the tree into `into` (links as links, without .git), and returns its revision.
 
         Raises SourceError when this machine does not see the directory, or the directory is over the source limit.
         """
@@ -85,12 +87,12 @@ class Sources(Protocol):
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
         """Unpacks the uploaded tree that `revision` (`src-…`) names into `into`.
 
-        Raises SourceError when the tree is no longer kept, or does not match its revision.
+        Raises SourceError if the tree is no longer stored, or does not match its revision.
         """
 
 
 class Uploads(Protocol):
-    """The uploads in the store, as the adapter of `Sources` reads them."""
+    """The uploads in the database, as the adapter of `Sources` reads them."""
 
     def pieces(self, app: str, revision: str) -> Iterator[bytes]:
-        """Yields the archive (tar.gz) piece by piece, in order; raises SourceError when it is not there."""
+        """Yields the archive (tar.gz) piece by piece, in order; raises SourceError if it does not exist."""

@@ -1,4 +1,4 @@
-"""Tools, the frozen bundle that steps get."""
+"""Tools: the immutable bundle of ports that steps get."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from norn_tasks.ports.volumes import Volumes
 
 @dataclass(frozen=True)
 class Limits:
-    """Figures from the settings that steps need; `instance` names this control plane on an engine that it shares."""
+    """Values from the settings that steps need; `instance` is the id of this control plane on engines that several
+    share.
+    """
 
     test_timeout: float
     run_memory: int
@@ -43,7 +45,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Tools:
-    """The outside world as a step gets it, without access to the store. `engines` and `runtimes` are keyed by name."""
+    """The ports as a step gets them, without access to the database. `engines` and `runtimes` are by name."""
 
     git: Git
     directories: Directories
@@ -59,7 +61,7 @@ class Tools:
     limits: Limits
     live: LiveStreams
     logs: KeptLogs
-    """The kept lines of replicas."""
+    """The stored log lines of replicas."""
     vault: Vault
     keyring: Keyring
     sealed_rows: SealedRows

@@ -1,4 +1,6 @@
-"""The way in from the internet: a tunnel's rules, the DNS records that point at it, and Norn's records of both."""
+"""The port for requests from the internet: a tunnel's rules, the DNS records that point at it, and Norn's rows about
+both.
+"""
 
 from __future__ import annotations
 
@@ -18,41 +20,45 @@ from norn_tasks.ports.watch import Stop, Watch
 
 
 class WriteTurn(Protocol):
-    """The right to change the tunnel, which one job at a time has."""
+    """The right to change the tunnel; only one job at a time has it."""
 
     def keep(self) -> None:
-        """Keeps the turn for the next seconds; raises LeaseLost or DatabaseDown if it was lost."""
+        """Extends the turn by some seconds; raises LeaseLost or DatabaseDown if it was lost."""
 
 
 class ExternalHosts(Protocol):
     """The public host names of apps as rows; a change raises LeaseLost if the job's token is no longer valid."""
 
     def turn(self, watch: Watch) -> AbstractContextManager[WriteTurn]:
-        """Waits until no other job changes the tunnel; until the end of the block, other jobs wait."""
+        """Waits until no other job changes the tunnel. Until the end of the block, other jobs wait."""
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
-        """Gives the name to the app, and marks its other names as leaving; raises HostTaken if another app has it."""
+        """Gives the name to the app, and marks the app's other names for removal; raises HostTaken if another app has
+        the name.
+        """
 
     def release(self, app: str, fence: Fence) -> None:
-        """Marks all names of the app as leaving."""
+        """Marks all names of the app for removal."""
 
     def of_app(self, app: str) -> tuple[ExternalHost, ...]:
-        """Lists the names of an app, including those that are leaving."""
+        """Returns the names of an app, including those that are marked for removal."""
 
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists the names of all apps."""
 
     def due_at_edge(self) -> tuple[ExternalHost, ...]:
-        """Lists the names for which another look is due."""
+        """Returns the names for which another observation is due."""
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
-        """Writes the rule and the record that a name has, or will get; deletes a leaving name that has neither."""
+        """Stores the rule and the record that a name has or will get; deletes a name that is marked for removal and has
+        neither.
+        """
 
 
 class Tunnel(Protocol):
     """The rules of the tunnel. Only rules for names that have a row are changed; a change may be repeated.
 
-    Raises TunnelFailed with the reason that the tunnel's provider gives, or when somebody else's rule is there.
+    Raises TunnelFailed with the reason that the tunnel's provider gives, or if another owner's rule exists.
     """
 
     def route(self, app: str, host: str, service: str, watch: Watch) -> RouteOutcome:
@@ -62,27 +68,28 @@ class Tunnel(Protocol):
         """Removes the rules of all names of the app."""
 
     def look(self, stop: Stop) -> RulesLook | None:
-        """Looks at the tunnel; None without one. A missing answer is a finding, and no error."""
+        """Observes the tunnel; returns None without a tunnel. A missing answer is a finding, not an error."""
 
 
 class Dns(Protocol):
-    """The DNS records that point names at the tunnel. Only records that Norn made are changed.
+    """The DNS records that point host names at the tunnel. Only records that Norn made are changed.
 
-    Raises TunnelFailed with the reason that the zone's provider gives, or when somebody else's record is there.
+    Raises TunnelFailed with the reason that the zone's provider gives, or if another owner's record exists.
     """
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
         """Points the name at the tunnel, and removes the records of the app's other names."""
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Removes the records of all names of the app; the note names what could not be removed."""
+        """Removes the records of all names of the app; the note lists those that could not be removed."""
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Looks at the records; None without a tunnel. A missing answer is a finding, and no error."""
+        """Observes the records; returns None without a tunnel. A missing answer is a finding, not an error."""
 
 
 class Edge(Protocol):
-    """The server for public names on this machine, which gets their certificates. A call may be repeated.
+    """The HTTPS server for public host names on this machine, which also gets their certificates. A call may be
+    repeated.
 
     If a name does not lead here or gets no certificate, that is a finding and not an error.
     """
@@ -91,7 +98,7 @@ class Edge(Protocol):
         """Assigns the name to the app and gets its certificate; raises HostTaken. Returns None without an edge."""
 
     def look(self, host: str) -> SeenRoute | None:
-        """Returns whether the name leads here, and its certificate; None without an edge."""
+        """Returns whether the name leads to this server, and its certificate; None without an edge."""
 
 
 class TeamKeys(Protocol):

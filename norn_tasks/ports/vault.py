@@ -1,4 +1,4 @@
-"""The key that opens secrets, its rotation, and the rows that are sealed to it."""
+"""The port for the key that decrypts secrets, its rotation, and the rows that only this key decrypts."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from norn_tasks.domain.secret import Sealed, Secret
 
 
 class Vault(Protocol):
-    """Opens secrets that the API sealed."""
+    """Decrypts secrets that the API encrypted."""
 
     def open(self, sealed: Sealed) -> Secret:
-        """Returns the secret; raises SecretsLocked if the key is missing, or the secret was sealed to another key."""
+        """Returns the secret; raises SecretsLocked if the key is missing, or if the secret was encrypted for another
+        key.
+        """
 
 
 class Keyring(Protocol):
-    """Makes a new key, and seals to it the secrets that were sealed to another key."""
+    """Creates a new key, and encrypts secrets of another key again for the new one."""
 
     def add_key(self, in_use: str) -> str:
-        """Makes a key, unless there is one that is not `in_use` yet, and returns its public key; raises Conflict."""
+        """Creates a key and returns its public key. If a key that is not `in_use` already exists, returns that one.
+        Raises Conflict.
+        """
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:
-        """Returns the text sealed to this public key; None if it already is. Raises SecretsLocked."""
+        """Returns the text encrypted for this public key; None if it already is. Raises SecretsLocked."""
 
 
 @dataclass(frozen=True)
 class SealedPlace:
-    """The place of a sealed text: a table, and the values of its key."""
+    """Where an encrypted text is: a table, and the values of its primary key."""
 
     table: str
     """The table."""
@@ -38,16 +42,18 @@ class SealedPlace:
 
 
 class SealedRows(Protocol):
-    """Everything that is sealed to the server's key. Every change is fenced: it may raise LeaseLost."""
+    """Everything that is encrypted for the server's key. Every change is fenced: it may raise LeaseLost."""
 
     def in_use(self) -> str:
-        """Returns the public key to which secrets are sealed; raises Conflict if there is none."""
+        """Returns the public key for which secrets are encrypted; raises Conflict if there is none."""
 
     def use(self, public: str, fence: Fence) -> None:
-        """Makes this the key to which secrets are sealed from now on."""
+        """Makes this the key for which secrets are encrypted from now on."""
 
     def all(self) -> tuple[SealedPlace, ...]:
-        """Lists the places of all sealed texts."""
+        """Returns where all encrypted texts are."""
 
     def reseal(self, place: SealedPlace, change: Callable[[Sealed], bytes | None], fence: Fence) -> bool:
-        """Replaces a sealed text by the result of `change`; False if that is None, or if the row is gone."""
+        """Replaces an encrypted text with the result of `change`; returns False if that is None, or if the row no
+        longer exists.
+        """

@@ -1,4 +1,4 @@
-"""Directories that outlive containers."""
+"""The port for volumes: directories that outlive containers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from norn_tasks.domain.infraspec import Volume
 
 @dataclass(frozen=True)
 class Mount:
-    """A directory that a container sees at `target`: `source` is the name of a volume, or (`host`) a host's path."""
+    """A directory that a container sees at `target`. `source` is the name of a volume or, if `host` is True, a path of
+    the host.
+    """
 
     source: str
     target: str
@@ -19,10 +21,10 @@ class Mount:
 
 
 class Volumes(Protocol):
-    """Keeps the volumes of apps. Only `remove` deletes the data of an app."""
+    """Stores the volumes of apps. Only `remove` deletes an app's data."""
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes missing volumes, keeps existing ones with their content, and returns their mounts.
+        """Creates missing volumes, keeps existing ones with their content, and returns their mounts.
 
         Raises EngineDown, and InvalidRequest for a hostPath that the operator does not allow or that leads elsewhere
         through a link.

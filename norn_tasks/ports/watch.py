@@ -1,4 +1,4 @@
-"""The watch of a piece of work that may take long: the sink of its output, and the stop that ends it."""
+"""The watch of a long piece of work: where its output goes, and the stop that ends it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Protocol
 from norn_tasks.domain.jobs.job import Fence
 
 Say = Callable[[str], None]
-"""Takes output for the step's log: text, with or without line ends."""
+"""A function that takes output for the step's log: text, with or without line ends."""
 
 
 class Stop(Protocol):
-    """Signals a running piece of work to end, because it is cancelled, its worker drains, or its lease is lost."""
+    """Signals a running piece of work to end, because it was cancelled, its worker drains, or its lease was lost."""
 
     @property
     def reason(self) -> str | None:
         """`cancelled`, `draining`, `lease_lost`; None while the work may go on."""
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps for at most `seconds`, and returns True at once when the stop is set."""
+        """Sleeps for at most `seconds`; returns True immediately when the stop is set."""
 
     def check(self) -> None:
         """Raises Stopped when the stop is set."""
@@ -28,9 +28,9 @@ class Stop(Protocol):
 
 @dataclass(frozen=True)
 class Watch:
-    """The fence of a piece of work that may take long, the sink of its output, and the stop that ends it.
+    """The fence of a long piece of work, the function that receives its output, and the stop that ends it.
 
-    `err` takes stderr; None if the two streams are not kept apart.
+    `err` receives stderr; None if the two streams are not kept apart.
     """
 
     fence: Fence

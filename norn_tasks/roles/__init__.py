@@ -1,4 +1,6 @@
-"""The steps that each role adds to the pipelines: to provision it, to release it, and to dismantle it."""
+"""The steps that each role of an app adds to the pipelines: those that provision, release and dismantle an app of this
+role.
+"""
 
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.roles.cron import CRON

@@ -1,4 +1,4 @@
-"""The cron app: a schedule, and a fresh container for each run."""
+"""The role cron: a schedule, and a new container for each run."""
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.schedule import RegisterSchedule, RemoveSchedule

@@ -1,4 +1,4 @@
-"""The function: a fresh container for each call."""
+"""The role function: a new container for each call."""
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.function import RegisterFunction, RemoveFunction

@@ -1,4 +1,4 @@
-"""The webserver: replicas behind a name and an address, which take traffic only when they are healthy."""
+"""The role webserver: replicas behind a name and an address, which get requests only when they are healthy."""
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.external.dns import CreateDnsRoute, RemoveDnsRoute

@@ -1,4 +1,4 @@
-"""The worker: replicas without an address."""
+"""The role worker: replicas without an address."""
 
 from norn_tasks.roles.role import RoleSteps
 from norn_tasks.steps.secrets import SyncSecrets

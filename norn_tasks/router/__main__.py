@@ -1,6 +1,6 @@
-"""`python -m norn_tasks.router`: reads the settings, serves until SIGTERM.
+"""`python -m norn_tasks.router`: reads the settings, and serves until SIGTERM.
 
-With `--take-over` it replaces the router of this Norn that runs on the machine, if there is one.
+With `--take-over` it replaces the router of this Norn that is running on the machine, if there is one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from norn_tasks.settings import Settings
 from norn_tasks.store.database.opening import open_database
 
 FILES_PER_CONNECTION = 4
-"""A request holds two files, the client's and the replica's; one app may use half of the files that may be open."""
+"""A request uses two sockets, the client's and the replica's, and one app may use at most half of the files that may be
+open.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +45,7 @@ def main() -> int:
         return 2
     configure(read)
     limits = _limits(read, _allow_many_files())
-    gc.freeze()  # imported objects stay: a collection that scans them all would delay every request
+    gc.freeze()  # excludes the imported objects from garbage collection, which would otherwise delay requests
     database = open_database(read, "router", 4)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(Router(database, read, limits, replaces=replaces)))
@@ -59,7 +61,7 @@ async def _serve(router: Router) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Returns uvloop's event loop; None, for asyncio's own, on a platform for which there is no uvloop."""
+    """Returns uvloop's event loop. On a platform without uvloop, returns None, which means asyncio's own."""
     try:
         import uvloop
     except ImportError:
@@ -77,7 +79,7 @@ def _limits(read: Settings, files: int) -> ClientLimits:
 
 
 def _allow_many_files() -> int:
-    """Raises the limit of open files as far as this user may; returns the limit."""
+    """Raises the limit of open files as far as this user may, and returns the limit."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -1,4 +1,4 @@
-"""A replica as the router sees it: how many requests are open on it, and its idle connections."""
+"""A replica from the router's view: the number of its open requests, and its idle connections."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from norn_tasks.router.replica import ReplicaConnection
 
 CONNECT_SECONDS = 3.0
 IDLE_SECONDS = 4.0
-"""An idle connection is closed after this time: before Node's 5 s, so that servers rarely close first."""
+"""An idle connection is closed after this time. This is shorter than Node's 5 s, so that servers rarely close first."""
 IDLE_MAX = 128
 REST_SECONDS = 1.0
-"""For this time, a replica that did not accept a connection is chosen last."""
+"""For this time, a replica that did not accept a connection is only chosen if there is no other."""
 
 
 KEEP_ALIVE = ((socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 6))
 
 
 class ReplicaUnreachable(Exception):
-    """A replica did not accept a connection."""
+    """Raised when a replica did not accept a connection."""
 
 
 class Backend:
@@ -37,7 +37,7 @@ class Backend:
         self._host, self._port = host.strip("[]"), int(port)
 
     def take(self) -> ReplicaConnection | None:
-        """Returns the connection that was used last and is still good, None when there is none."""
+        """Returns the most recently used connection that still works; None if there is none."""
         while self._idle:
             connection, _ = self._idle.pop()
             if connection.usable:
@@ -46,7 +46,7 @@ class Backend:
         return None
 
     async def connect(self) -> ReplicaConnection:
-        """Opens a fresh connection; raises ReplicaUnreachable, and then the replica rests for a moment."""
+        """Opens a new connection. If that fails, raises ReplicaUnreachable, and the replica is avoided for a moment."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 loop = asyncio.get_running_loop()
@@ -58,14 +58,16 @@ class Backend:
         return connection
 
     def give(self, connection: ReplicaConnection) -> None:
-        """Takes a connection back that can carry another request; closes it when the pool is full or retired."""
+        """Stores a connection that can carry another request; closes it if the pool is full or the replica is
+        retired.
+        """
         if self._retired or len(self._idle) >= IDLE_MAX or not connection.usable:
             connection.close()
         else:
             self._idle.append((connection, monotonic()))
 
     def sweep(self, now: float) -> None:
-        """Closes the connections that have been idle for too long."""
+        """Closes connections that have been idle for too long."""
         kept = []
         for connection, since in self._idle:
             if now - since > IDLE_SECONDS or not connection.usable:
@@ -75,7 +77,7 @@ class Backend:
         self._idle = kept
 
     def retire(self) -> None:
-        """Takes no new requests from now on: idle connections close now, busy ones when their exchange ends."""
+        """Accepts no new requests from now on. Idle connections close now, busy ones when their exchange ends."""
         self._retired = True
         for connection, _ in self._idle:
             connection.close()

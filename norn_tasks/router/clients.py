@@ -1,4 +1,4 @@
-"""The clients of one address: how many there are, which of them are idle, and which take too long."""
+"""The clients of one address: their number, which of them are idle, and which take too long."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 REFUSALS_MAX = 100
-"""Clients of one address that are sent a 503 at the same time; the connections of others are reset."""
+"""The most clients of one address that are sent a 503 at the same time; the connections of further clients are
+reset.
+"""
 CLOSED_AT_ONCE = 64
-"""At the limit of connections, the idle clients divided by this number are closed, but at least one is. Closing several
-at once keeps searches for idle clients rare."""
+"""At the limit of connections, one in this many idle clients is closed, but at least one. Closing several together
+makes searches for idle clients rare.
+"""
 LEAVING_IDLE_SECONDS = 10.0
-"""How long a client may wait before its next request when another router has taken the place of this one."""
+"""How long a client may wait before its next request after another router has replaced this one."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +27,16 @@ class ClientLimits:
     idle_seconds: float
     """How long a client may wait before its next request."""
     head_seconds: float
-    """How long the head of a request may take from its first byte."""
+    """How many seconds the head of a request may take from its first byte."""
 
 
 class Member(Protocol):
-    """A client's connection, as its address sees it."""
+    """A client's connection, as the address to which it belongs uses it."""
 
     idle_since: float
-    """The time since which no request is open and no byte of the next one has arrived; 0 at other times."""
+    """Since when no request is open and no byte of the next one has arrived; 0 at other times."""
     head_since: float
-    """The time at which the first part of an incomplete head arrived; 0 if there is no such head."""
+    """When the first part of an incomplete head arrived; 0 if there is no such head."""
 
     def close_idle(self) -> None:
         """Closes a connection that has no request open."""
@@ -42,13 +45,13 @@ class Member(Protocol):
         """Sends a 408 to a client whose head takes too long."""
 
     def turn_away(self, sentence: str) -> None:
-        """Sends a 503 to a client for which there is no room."""
+        """Sends a 503 to a client that exceeds the limit of connections."""
 
     def leave(self) -> None:
         """Ends the connection after the open request, or now if none is open."""
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Ends the connection immediately."""
 
 
 class Clients:
@@ -64,7 +67,9 @@ class Clients:
         self._all_gone = asyncio.Event()
 
     def arrived(self, member: Member) -> None:
-        """Takes a new client; at the limit, the longest idle ones make room for it, or it is refused."""
+        """Adds a new client. At the limit, the clients that have been idle the longest are closed; if there are none,
+        the new client is refused.
+        """
         if len(self._members) < self._limits.connections or self._close_longest_idle():
             self._members.add(member)
         elif len(self._refused) < REFUSALS_MAX:
@@ -81,7 +86,7 @@ class Clients:
         return bool(idle)
 
     def gone(self, member: Member) -> None:
-        """Forgets a client."""
+        """Removes a client that has disconnected."""
         self._members.discard(member)
         self._refused.discard(member)
         if self.none_left:
@@ -89,11 +94,11 @@ class Clients:
 
     @property
     def none_left(self) -> bool:
-        """True when no client has a connection."""
+        """True if no client is connected."""
         return not self._members and not self._refused
 
     def sweep(self, now: float) -> None:
-        """Closes the clients that have been idle, or have been sending one head, for too long."""
+        """Closes clients that have been idle, or have been sending one head, for too long."""
         for member in tuple(self._members):
             if member.head_since and now - member.head_since > self._limits.head_seconds:
                 member.refuse_slow_head()
@@ -101,7 +106,7 @@ class Clients:
                 member.close_idle()
 
     def leave_with_next_answer(self) -> None:
-        """Ends each connection after its next answer, or when it has been idle for a shorter time than usual."""
+        """Ends each connection after its next answer, or after a shorter idle time than usual."""
         self.leaving = True
         idle = min(self._limits.idle_seconds, LEAVING_IDLE_SECONDS)
         self._limits = replace(self._limits, idle_seconds=idle)
@@ -119,7 +124,7 @@ class Clients:
             await self._all_gone.wait()
 
     def abort(self) -> None:
-        """Ends all connections at once."""
+        """Ends all connections immediately."""
         for member in (*self._members, *self._refused):
             member.abort()
 

@@ -1,9 +1,9 @@
-"""The replacement of a router by another one, without a refused or a lost request.
+"""The replacement of a router by a new one, without a refused or lost request.
 
-The new router gets the listening sockets themselves, so that connections that wait in them are not lost. It reads its
-table and reports that it serves; then the old one accepts no more connections. The old one answers further requests of
-its clients, and ends when they are gone. Until then a replica that leaves is drained only when neither router has a
-request open on it.
+The new router gets the listening sockets themselves, so that connections waiting in them are not lost. It reads its
+routing table and reports that it serves; then the old router accepts no more connections. The old router still answers
+requests of its clients, and ends when they have disconnected. Until then, a replica that is being removed counts as
+drained only if neither router has an open request to it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Successor:
         connection.setblocking(False)
 
     def drained(self, container: str) -> None:
-        """Reports a leaving replica on which we have no request open; a report that is lost is repeated later."""
+        """Reports a replica that is being removed and to which this router has no open request. A lost report is
+        repeated later.
+        """
         with contextlib.suppress(OSError):
             send(self._connection, {"drained": container})
 
@@ -41,7 +43,7 @@ class Successor:
 
 
 class InheritedSockets:
-    """Listening sockets of another router, by the addresses at which it opened them."""
+    """Listening sockets of another router, by the address at which that router opened them."""
 
     def __init__(self, sockets: Iterable[tuple[str, int]] = ()) -> None:
         self._sockets: dict[str, list[socket.socket]] = {}
@@ -49,7 +51,7 @@ class InheritedSockets:
             self._sockets.setdefault(address, []).append(socket.socket(fileno=file))
 
     def take(self, address: str) -> list[socket.socket]:
-        """Returns the sockets of an address; they belong to the caller now."""
+        """Returns the sockets of an address, which then belong to the caller."""
         return self._sockets.pop(address, [])
 
     def close(self) -> None:
@@ -61,14 +63,16 @@ class InheritedSockets:
 
 
 class Predecessor:
-    """The router that this one replaces. `sockets` are the ones on which it listens."""
+    """The router that this one replaces; `sockets` are its listening sockets."""
 
     def __init__(self, connection: socket.socket, sockets: InheritedSockets) -> None:
         self._connection = connection
         self.sockets = sockets
 
     def replace(self) -> None:
-        """Reports that we serve, and waits until that router has given up its right to the addresses or has ended."""
+        """Reports that this router serves, and waits until the old one has released its right to the addresses or has
+        ended.
+        """
         with contextlib.suppress(OSError, ValueError):
             self._connection.settimeout(RELEASE_SECONDS)
             send(self._connection, {"do": SERVING})
@@ -98,7 +102,9 @@ class Predecessor:
 
 
 def take_over(name: str) -> Predecessor | None:
-    """Returns the router that has the name, with its sockets; None if there is none, or it does not hand them over."""
+    """Returns the router with this name, and its sockets; None if it does not exist or does not hand its
+    sockets over.
+    """
     reached = reach(name)
     if reached is None:
         return None
@@ -120,24 +126,24 @@ def take_over(name: str) -> Predecessor | None:
 
 
 class Drains:
-    """The leaving replicas on which neither this router nor its predecessor, while there is one, has a request open."""
+    """The replicas that are being removed and to which neither this router nor its predecessor has an open request."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self.waits = False
-        """True while a predecessor may have requests open."""
+        """True while the predecessor may have open requests."""
         self._write = write
         self._here: set[str] = set()
         self._there: set[str] = set()
 
     def here(self, container: str) -> None:
-        """Notes a replica on which we have no request open; it may be called repeatedly."""
+        """Records a replica to which this router has no open request; may be called repeatedly."""
         if not self.waits or container in self._there:
             self._write(container)
         else:
             self._here.add(container)
 
     def there(self, container: str) -> None:
-        """Notes a replica on which the predecessor has no request open."""
+        """Records a replica to which the predecessor has no open request."""
         self._there.add(container)
         if container in self._here:
             self._write(container)

@@ -20,7 +20,9 @@ BACKLOG = 1024
 """How many connections may wait to be accepted."""
 
 Report = Callable[[str, str | None], None]
-"""Takes an app and the state of its port: None if it is open, else a sentence that says why not."""
+"""A function that takes an app and the state of its port: None if the port is open, otherwise a sentence that says why
+it is not.
+"""
 
 
 K = TypeVar("K")
@@ -28,7 +30,7 @@ K = TypeVar("K")
 
 
 class PortSet(Generic[K]):
-    """A changing set of listening ports; the clients of a port that was shut stay until they are done."""
+    """A changing set of listening ports. The clients of a port that was closed stay connected until they are done."""
 
     def __init__(self, table: Table, report: Report, limits: ClientLimits) -> None:
         self.inherited = InheritedSockets()
@@ -44,7 +46,9 @@ class PortSet(Generic[K]):
         return [found for port in list(self._ports.values()) for found in port.files()]
 
     def leave_to_successor(self) -> None:
-        """Accepts nothing new; a client's connection ends after its next answer, or when it is idle for a while."""
+        """Accepts no new connections; a client's connection ends after its next answer, or when it has been idle for a
+        while.
+        """
         for port in self._ports.values():
             port.shut()
             port.clients.leave_with_next_answer()
@@ -63,20 +67,22 @@ class PortSet(Generic[K]):
             port.clients.sweep(now)
 
     async def close(self, seconds: float) -> None:
-        """Accepts nothing new, ends idle connections, and lets open requests end within some seconds."""
+        """Accepts no new connections, ends idle ones, and lets open requests end within `seconds`."""
         ports, self._ports, self._shut = [*self._ports.values(), *self._shut], {}, []
         await close_all(ports, seconds)
 
 
 class Ports(PortSet[str]):
-    """A port for each app; `open_for` makes them agree with the routes, and tries again where that failed before."""
+    """A port for each app. `open_for` opens and closes ports to match the routes, and tries again if a port failed
+    before.
+    """
 
     def __init__(self, host: str, table: Table, report: Report, limits: ClientLimits) -> None:
         super().__init__(table, report, limits)
         self._host = host
 
     async def open_for(self, routes: Iterable[Route]) -> None:
-        """Listens for exactly these apps; called again for the same routes it retries the ports that were taken."""
+        """Listens for exactly these apps. Called again with the same routes, it retries ports that were taken."""
         numbers = {route.app: route.port for route in routes}
         for app, port in list(self._ports.items()):
             if numbers.get(app) != port.number:
@@ -132,13 +138,13 @@ class AppPort:
         return ClientConnection(self._app, address, self._table, self.clients)
 
     def shut(self) -> None:
-        """Accepts nothing new; open connections continue."""
+        """Accepts no new connections; open ones continue."""
         for server in self._servers:
             server.close()
 
 
 async def close_all(ports: Iterable[AppPort], seconds: float) -> None:
-    """Accepts nothing new at these ports, ends idle connections, and lets open requests end within some seconds."""
+    """Accepts no new connections at these ports, ends idle ones, and lets open requests end within `seconds`."""
     ports = tuple(ports)
     for port in ports:
         port.shut()

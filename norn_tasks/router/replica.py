@@ -1,4 +1,4 @@
-"""A connection to a replica: carries one request at a time, and is kept for the next one if it can carry that."""
+"""A connection to a replica. It carries one request at a time, and is kept for the next one if possible."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from norn_tasks.router.protocol.replies import Receiver, ReplyReader
 
 
 class ReplicaUser(Receiver, Protocol):
-    """The exchange that a connection carries."""
+    """The exchange that uses the connection."""
 
     def flush(self) -> None:
-        """Passes on the part of the answer that has arrived."""
+        """Passes on what has arrived of the answer."""
 
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
-        """Ends the exchange: the answer is whole."""
+        """Ends the exchange, because the answer is complete."""
 
     def replica_switched(self, first: bytes) -> None:
         """Begins another protocol, to which the replica has switched; `first` are its first bytes."""
@@ -25,13 +25,13 @@ class ReplicaUser(Receiver, Protocol):
         """Takes bytes of that protocol."""
 
     def replica_ended(self) -> None:
-        """Notes that the replica sends no more of that protocol."""
+        """Records that the replica sends no more bytes of that protocol."""
 
     def replica_lost(self) -> None:
-        """Notes that the connection ended before the answer did."""
+        """Records that the connection ended before the answer was complete."""
 
     def replica_full(self, full: bool) -> None:
-        """Holds the body back while the replica reads slower than we write, or continues."""
+        """Stops sending the body while the replica reads more slowly than the router writes, or continues."""
 
 
 class ReplicaConnection(asyncio.Protocol):
@@ -41,7 +41,7 @@ class ReplicaConnection(asyncio.Protocol):
     """The number of bytes that have arrived; while it stays the same, the replica is silent."""
     reused = False
     usable = True
-    """True while nothing has happened on an idle connection that prevents its next use."""
+    """True unless something happened on the idle connection that prevents its next use."""
     _user: ReplicaUser | None = None
     _used = False
     _tunnelling = False
@@ -64,7 +64,7 @@ class ReplicaConnection(asyncio.Protocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Ends the sending side, unless the replica is gone already."""
+        """Ends the sending side, unless the replica has disconnected."""
         if not self._transport.is_closing() and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()
@@ -92,7 +92,7 @@ class ReplicaConnection(asyncio.Protocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Ends the connection immediately."""
         self.usable = False
         self._user = None
         self._transport.abort()
@@ -100,11 +100,11 @@ class ReplicaConnection(asyncio.Protocol):
     # Calls of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes the transport."""
+        """Stores the transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Reads the answer; bytes without a request end the connection."""
+        """Parses the answer; bytes that answer no request end the connection."""
         user = self._user
         if user is None:
             self.usable = False
@@ -131,7 +131,7 @@ class ReplicaConnection(asyncio.Protocol):
             user.flush()
 
     def eof_received(self) -> bool:
-        """Ends an answer that lasts until the connection ends; returns True if the sending side stays open."""
+        """Ends an answer whose end is the end of the connection; returns True if the sending side stays open."""
         self.usable = False
         user = self._user
         if user is not None and self._tunnelling:
@@ -157,11 +157,11 @@ class ReplicaConnection(asyncio.Protocol):
             user.replica_lost()
 
     def pause_writing(self) -> None:
-        """Holds the body back: the replica reads slower than we write."""
+        """Stops sending the body, because the replica reads more slowly than the router writes."""
         if self._user is not None:
             self._user.replica_full(True)
 
     def resume_writing(self) -> None:
-        """Continues the body: there is room again."""
+        """Continues the body, because there is room in the buffer again."""
         if self._user is not None:
             self._user.replica_full(False)

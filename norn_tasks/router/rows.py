@@ -1,7 +1,7 @@
 """The router's connection to the database: reads the routing table after each change, and writes the router's reports.
 
-Two threads of its own do it, so that a database that hangs never delays a request. A change that cannot be written is
-dropped: the next read of the table shows that it is still missing, and the router reports it again.
+Two separate threads do this, so that a database that hangs never delays a request. A report that cannot be written is
+dropped. The next read of the table shows that it is missing, and the router writes it again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ POLL_SECONDS = 2.0
 RETRY_SECONDS = 1.0
 
 Change = Callable[[Tx], None]
-"""Something to write: a function of the store with its arguments bound."""
+"""A report to write: a function of the store with its arguments bound."""
 
 log = structlog.get_logger(__name__)
 
 
 class Rows:
-    """Calls `seen` from a thread with each table it reads; `write` takes changes without waiting."""
+    """Calls `seen`, on a thread, with each routing table that it reads; `write` queues reports without waiting."""
 
     def __init__(self, database: Database, listen_url: str, seen: Callable[[Routes], None]) -> None:
         self._database = database
@@ -39,7 +39,9 @@ class Rows:
         self._threads: dict[str, threading.Thread] = {}
 
     def keep_running(self) -> None:
-        """Starts each thread that does not run: at first, and after an unforeseen error, whose traceback is logged."""
+        """Starts each thread that is not running: at the beginning, and after an unexpected error, which is logged with
+        its traceback.
+        """
         for name, work in (("read", self._follow), ("write", self._write_changes)):
             thread = self._threads.get(name)
             if thread is None or not thread.is_alive():
@@ -47,11 +49,11 @@ class Rows:
                 self._threads[name].start()
 
     def write(self, change: Change) -> None:
-        """Writes a change soon; drops it when the database is away."""
+        """Queues a report, which is written soon; drops it if the database is unreachable."""
         self._changes.put(change)
 
     def stop(self) -> None:
-        """Ends both threads once the pending changes are written, or after a moment."""
+        """Ends both threads when the pending reports are written, or after a moment."""
         self._stopped.set()
         self._wake.send(b".")
         self._changes.put(None)

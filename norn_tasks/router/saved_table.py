@@ -1,7 +1,7 @@
-"""The last routing table on disk, with which a router that starts while PostgreSQL is away can serve.
+"""The last routing table, saved on disk. A router that starts while PostgreSQL is unreachable can serve with it.
 
-The file names the database that the table came from: the table of another database is not used. Leaving replicas are
-not saved, because a router that reads the file cannot report that they are drained.
+The file names the database of the table, so that the table of another database is never used. Replicas that are being
+removed are not saved, because a router that reads the file could not report when they are drained.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from norn_tasks.store.replicas.routes import Route, Routes, Target
 
 FILE_NAME = "routes.json"
 REFRESH_SECONDS = 60.0
-"""A file of this age is written again even if the table is the same; the log gives its age when a saved table is used.
+"""A file of this age is written again even if the table is the same, because the log states the file's age when a saved
+table is used.
 """
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class SavedRoutes:
 
 
 class SavedTable:
-    """The file in the data directory; without that directory nothing is saved."""
+    """The file in the data directory; if that directory does not exist, nothing is saved."""
 
     def __init__(self, data_dir: Path, database_url: str) -> None:
         self._path = data_dir / FILE_NAME
@@ -50,7 +51,7 @@ class SavedTable:
         self._failed = False
 
     def save(self, routes: Routes, now: datetime | None = None) -> None:
-        """Writes the table when it has changed or the file is old; a disk that cannot be written is logged once."""
+        """Saves the table if it has changed or the file is old; a write error is logged only once."""
         now = now or datetime.now(UTC)
         content = (routes.routes, routes.runs_address, routes.instance)
         if content == self._saved and (now - self._saved_at).total_seconds() < REFRESH_SECONDS:
@@ -67,7 +68,7 @@ class SavedTable:
         self._saved, self._saved_at, self._failed = content, now, False
 
     def load(self) -> SavedRoutes | None:
-        """Returns the saved table of this database, None without one."""
+        """Returns the saved table of this database; None if there is none."""
         try:
             read = json.loads(self._path.read_text())
             if read["database"] != self._database:
@@ -93,7 +94,7 @@ def _route(read: dict[str, Any]) -> Route:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes a file atomically: even after a crash, it is complete or does not exist."""
+    """Writes a file atomically: after a crash, it is complete or does not exist."""
     unfinished = path.with_suffix(".tmp")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

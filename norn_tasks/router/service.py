@@ -1,4 +1,6 @@
-"""The router as a whole: reads its table and ports from rows, and writes drained replicas and failed ports to rows."""
+"""The router process: reads its routing table and ports from rows, and writes drained replicas and failed ports to
+rows.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +33,21 @@ TICK_SECONDS = 1.0
 SAVED_TABLE_TICKS = 2
 """The ticks after which a router that has not reached the database uses the saved table."""
 RETRY_TICKS = 2
-"""The ticks after which ports that could not be opened are tried again."""
+"""The ticks after which opening failed ports is tried again."""
 CONFIRM_TICKS = 10
-"""The ticks after which all addresses are confirmed again: an old confirmation shows that the router is gone."""
+"""The ticks after which all addresses are confirmed again in rows. If a confirmation is old, the router has died."""
 STOP_SECONDS = 5.0
 LEAVING_SECONDS = 3600.0
-"""Seconds that open answers and upgrades may go on after another router has replaced this one."""
+"""Seconds for which open answers and upgraded connections may continue after another router has replaced this one."""
 LEAVING_TICK_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
 
 
 class Router:
-    """One router process; `run` serves until `stop` is set. `limits` hold for the clients of each app.
+    """One router process; `run` serves until `stop` is set. `limits` apply to the clients of each app.
 
-    `replaces`: it replaces the router that runs, instead of waiting for its end.
+    `replaces`: it replaces a running router, instead of waiting for that router's end.
     """
 
     def __init__(self, database: Database, settings: Settings, limits: ClientLimits, *, replaces: bool = False) -> None:
@@ -77,9 +79,9 @@ class Router:
         self._unwritten: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serves until `stop` is set; then accepts nothing new and lets open requests end for some seconds.
+        """Serves until `stop` is set; then accepts no new connections, and lets open requests end for some seconds.
 
-        When another router takes its place, it ends with its last client.
+        If another router replaces this one, it ends with its last client.
         """
         self._loop = asyncio.get_running_loop()
         serving, stopping = asyncio.create_task(self._serve()), asyncio.create_task(stop.wait())
@@ -108,13 +110,13 @@ class Router:
         try:
             ended, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
             for duty in ended:
-                await duty  # raises its error
+                await duty  # raises the error of the task
         finally:
             for duty in duties:
                 duty.cancel()
         await self._leave_to_successor()
 
-    # From one router to the next
+    # Replacing another router, or being replaced
 
     def listening(self) -> tuple[str, ...]:
         """Returns the apps whose port is open."""
@@ -199,7 +201,7 @@ class Router:
             self._changed.clear()
             read = self._routes
             if read is None:
-                continue  # no port opens without a table: every visitor would get 404
+                continue  # no port is opened without a table, because every visitor would get 404
             await self._ports.open_for(read.routes)
             await self._run_ports.open_for(read.runs_address, read.routes)
             await self._door.open_for(read)
@@ -230,7 +232,7 @@ class Router:
             await asyncio.sleep(TICK_SECONDS)
 
     def _confirm(self, apps: Iterable[str]) -> None:
-        """Writes the state of these apps' ports, in one statement."""
+        """Writes the state of these apps' ports in one statement."""
         if errors := {app: self._errors[app] for app in apps}:
             self._rows.write(partial(mark_all_listening, errors=errors))
 
@@ -257,13 +259,13 @@ class Router:
             log.info(f"{app}: {error or 'its address is open'}", app=app)
 
     def _report_door(self, _app: str, error: str | None) -> None:
-        """Logs the state of the door for public names when it has changed."""
+        """Logs the state of the port for public names (the door) when it has changed."""
         if error != self._door_error:
             self._door_error = error
             log.info(f"the door of public names: {error or 'it is open'}")
 
     def _report_for_runs(self, app: str, error: str | None) -> None:
-        """Writes whether runs reach an app, when that has changed."""
+        """Writes whether runs can reach an app, if that has changed."""
         if self._errors_for_runs.get(app, "") != error:
             self._errors_for_runs[app] = error
             self._rows.write(partial(mark_for_runs, app=app, error=error))

@@ -1,7 +1,7 @@
-"""One router per machine and Norn: a second one waits, instead of finding every port taken by the first.
+"""Allows one router per machine and Norn. A second one waits, because it would find every port taken by the first.
 
 The router that holds the socket's name greets every process that connects, and hands its sockets over to a router that
-is to replace it. On a system without abstract socket names, every router may serve.
+will replace it. On a system without abstract socket names, this check does nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from norn_tasks.router.handover import SERVING, TAKE_OVER, Successor
 from norn_tasks.router_socket import FILES_MAX, PEER_SECONDS, RouterProcess, peer_of, reach, receive, send
 
 READY_SECONDS = 600.0
-"""Seconds that a successor may take from its first message until it serves."""
+"""Seconds between a successor's first message and the moment at which it serves, at most."""
 
 
 class Addresses(Protocol):
-    """The addresses that a router has opened; these methods are called from a thread of the socket."""
+    """The addresses that a router has opened. These methods are called from the thread that answers at the socket."""
 
     def listening(self) -> tuple[str, ...]:
         """Returns the apps whose port is open."""
@@ -30,7 +30,7 @@ class Addresses(Protocol):
         """Returns address and descriptor of each listening socket."""
 
     def hand_over(self, successor: Successor) -> None:
-        """Leaves new connections to a router that serves now."""
+        """Accepts no new connections from now on, because another router serves."""
 
 
 class SoleRouter:
@@ -44,7 +44,7 @@ class SoleRouter:
         self._handing_over = threading.Lock()
 
     def acquire(self) -> RouterProcess | None:
-        """Returns None if this process has the right now, else the process that has the right; may take a moment."""
+        """Returns None if this process now has the right, otherwise the process that has it; may take a moment."""
         if not sys.platform.startswith("linux"):
             return None
         ours = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -63,7 +63,7 @@ class SoleRouter:
         return None
 
     def _other(self) -> RouterProcess:
-        """Returns the process that has the name; with pid 0 when it has just ended or does not answer."""
+        """Returns the process that has the name; its pid is 0 if it has just ended or does not answer."""
         reached = reach(self._name)
         if reached is None:
             return RouterProcess(0, 0)
@@ -75,12 +75,14 @@ class SoleRouter:
         while True:
             try:
                 connection, _ = server.accept()
-            except OSError:  # the right was given up
+            except OSError:  # the other router has released the right
                 return
             threading.Thread(target=self._meet, args=(connection,), name="router-peer", daemon=True).start()
 
     def _meet(self, connection: socket.socket) -> None:
-        """Serves one process. If that process leaves, or sends an invalid message, only its own connection ends."""
+        """Talks to one process that connected. If it disconnects or sends an invalid message, only its own connection
+        ends.
+        """
         with contextlib.suppress(OSError, ValueError), contextlib.ExitStack() as closing:
             closing.callback(connection.close)
             connection.settimeout(PEER_SECONDS)
@@ -89,7 +91,7 @@ class SoleRouter:
                 self._addresses.hand_over(Successor(connection))
 
     def _offer(self, connection: socket.socket) -> bool:
-        """Greets a process; returns True if it is a router that now serves on our sockets."""
+        """Greets a process; returns True if it is a router that now serves on this router's sockets."""
         send(connection, {"apps": len(self._addresses.listening())})
         if receive(connection).content.get("do") != TAKE_OVER:
             return False
@@ -110,10 +112,10 @@ class SoleRouter:
         return True
 
     def release(self) -> None:
-        """Gives up the right."""
+        """Releases the right."""
         server, self._server = self._server, None
         if server is not None:
             with contextlib.suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)  # ends a waiting accept
+                server.shutdown(socket.SHUT_RDWR)  # ends a waiting accept()
             server.close()
-            self._answering.join(PEER_SECONDS)  # the thread holds the name until `accept` returns
+            self._answering.join(PEER_SECONDS)  # the thread holds the name until accept() returns

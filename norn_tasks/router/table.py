@@ -1,7 +1,8 @@
-"""The routing table: which replicas take an app's requests, how many are open on each, and which are drained.
+"""The routing table: which replicas get an app's requests, how many requests are open on each, and which replicas are
+drained.
 
-It is built again from the rows at every read. A replica that stays keeps its connections and its count; one that left
-gets no new requests, and is reported as drained the moment its last open request ends.
+It is rebuilt from the rows after every read. A replica that is still in the rows keeps its connections and its count. A
+replica that is being removed gets no new requests, and is reported as drained when its last open request ends.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from norn_tasks.router.backend import Backend
 from norn_tasks.store.replicas.routes import Route, Routes
 
 _LATER, _LAST = 1_000_000, 2_000_000
-"""Added to the count of open requests, so that a replica is chosen later: one that lately refused a connection, and one
-that failed this request.
+"""Numbers that are added to the count of open requests, so that a replica is chosen later: if it recently refused a
+connection, and if it failed this request.
 """
 
 
@@ -27,16 +28,16 @@ class Entry:
         self.turn = turn
 
     def choose(self, refused: Set[Backend], shunned: Backend | None) -> Backend | None:
-        """Returns the live replica with the fewest open requests; if several have as few, they take turns; None if none
-        is left.
+        """Returns the live replica with the fewest open requests; among equals they take turns. Returns None if none is
+        left.
 
-        `refused` are never taken; `shunned`, and replicas that lately did not accept a connection, only when there is
-        no other.
+        Replicas in `refused` are never chosen. `shunned`, and replicas that recently did not accept a connection, are
+        chosen only if there is no other.
         """
         self.turn += 1
         backends, best, fewest = self.backends, None, 0
         start = self.turn % max(1, len(backends))
-        for n in range(start - len(backends), start):  # from `start` on, and around the end
+        for n in range(start - len(backends), start):  # from `start` on, and continuing at the beginning after the end
             backend = backends[n]
             if backend in refused:
                 continue
@@ -51,7 +52,7 @@ class Entry:
 
 
 class OpenRequest:
-    """A request that counts as open on a replica until `end` is called, or until the end of a with block."""
+    """A request that counts as open on a replica, until `end` is called or a with block ends."""
 
     __slots__ = ("_ended", "_table", "backend")
 
@@ -62,22 +63,24 @@ class OpenRequest:
         backend.open += 1
 
     def end(self) -> None:
-        """Stops counting it; a second call changes nothing."""
+        """Stops counting the request; a second call changes nothing."""
         if not self._ended:
             self._ended = True
             self._table.ended(self.backend)
 
     def __enter__(self) -> OpenRequest:
-        """Returns itself."""
+        """Returns this object."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends it."""
+        """Stops counting the request."""
         self.end()
 
 
 class Table:
-    """All apps' entries; `drained` is called with each container that has left and has no open request."""
+    """The entries of all apps; `drained` is called with each container that is being removed and has no open
+    request.
+    """
 
     def __init__(self, drained: Callable[[str], None]) -> None:
         self._drained = drained
@@ -87,11 +90,11 @@ class Table:
         self._leaving: frozenset[str] = frozenset()
 
     def entry(self, app: str) -> Entry | None:
-        """Returns the app's entry, None when it no longer has an address."""
+        """Returns the app's entry; None if it has no address any longer."""
         return self._entries.get(app)
 
     def apply(self, read: Routes) -> None:
-        """Makes the table agree with the rows."""
+        """Rebuilds the table from the rows."""
         before, self._live = self._live, {}
         self._entries = {route.app: self._renewed(route, before) for route in read.routes}
         for backend in set(before.values()) - set(self._live.values()):
@@ -117,7 +120,7 @@ class Table:
         return OpenRequest(backend, self)
 
     def ended(self, backend: Backend) -> None:
-        """Counts one fewer open request; called by `OpenRequest`."""
+        """Subtracts one open request; called by `OpenRequest`."""
         backend.open -= 1
         if not backend.open and backend in self._left:
             self._left.discard(backend)

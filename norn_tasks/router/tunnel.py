@@ -1,4 +1,4 @@
-"""After an upgrade: bytes pass both ways as they are, until both sides have ended."""
+"""After a switch to another protocol: bytes are passed unchanged in both directions, until both sides have ended."""
 
 from __future__ import annotations
 

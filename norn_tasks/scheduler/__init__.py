@@ -1,1 +1,1 @@
-"""Beat: one loop that decides schedules from their table, repeats wake-ups, and runs the sweeper."""
+"""The scheduler (Celery's beat): one loop that decides due schedules, repeats wake-ups, and runs the sweeper."""

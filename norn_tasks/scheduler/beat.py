@@ -1,6 +1,7 @@
-"""Norn's Celery beat: `celery -A norn_tasks.celery_app beat -S norn_tasks.scheduler.beat:NornScheduler`.
+"""Norn's scheduler for Celery's beat: `celery -A norn_tasks.celery_app beat -S
+norn_tasks.scheduler.beat:NornScheduler`.
 
-Celery's own schedule stays empty, and there is no schedule file: every tick is one turn of Norn's own loop.
+Celery's own schedule stays empty, and no schedule file exists. Each of beat's ticks runs one turn of Norn's own loop.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class NornScheduler(Scheduler):
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """Connects to the database, whose rows are the schedules."""
+        """Connects to the database, because the schedules are rows there."""
         settings = load()
         configure(settings)
         database = open_database(settings, "beat", 3, ping_after_idle=SELDOM)
@@ -34,7 +35,7 @@ class NornScheduler(Scheduler):
         self._loop = BeatLoop(database, settings, Waker(settings.broker_url), Live(settings.broker_url))
 
     def tick(self, *_args: Any, **_kwargs: Any) -> float:
-        """Runs one turn, which sleeps by itself; returns 0 so that Celery does not sleep in addition."""
+        """Runs one turn of the loop, which sleeps by itself; returns 0 so that Celery does not sleep too."""
         assert self._loop is not None, "beat was not set up"
         self._loop.turn()
         return 0.0

@@ -1,7 +1,7 @@
-"""The disk reserve: a file beside the embedded database that is deleted when the disk is full.
+"""The disk reserve: a file on the disk of the embedded database that is deleted when the disk is full.
 
-PostgreSQL stops when it cannot write its log, and then cannot start. With the space of the reserve, accepted work is
-finished while new work is refused. The file is created again as soon as there is enough space.
+PostgreSQL stops when it cannot write its log, and then cannot start again. The deleted file gives it the space to
+finish accepted work, while new work is refused. The file is created again when there is enough space.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ DELETE_BELOW = 32 * MIB
 
 
 class DiskReserve:
-    """The reserve of a data directory, created when more than `above` is free; none if the database is elsewhere."""
+    """The reserve in a data directory, created if more than `above` bytes are free; not used if the database is
+    elsewhere.
+    """
 
     def __init__(self, data_dir: Path, above: int) -> None:
         self._data_dir, self._above = data_dir, above
         self._file = data_dir / "reserve"
 
     def look(self) -> None:
-        """Deletes the reserve when the disk is full, or creates it when there is enough space."""
+        """Deletes the reserve if the disk is full, or creates it if there is enough space."""
         if not (self._data_dir / "postgres").is_dir():
             return
         free = disk.here(self._data_dir).free

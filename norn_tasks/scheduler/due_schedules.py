@@ -1,4 +1,6 @@
-"""Beat's decisions: first due occurrences in batches, then those of an outage; then it wakes each class once."""
+"""The scheduler's decisions: first about occurrences that are due now, in batches, then about those of an outage. Then
+it wakes the workers of each class once.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,19 @@ from norn_tasks.store.database.session import Database, Tx
 from norn_tasks.store.fleet import workers
 
 REMEMBERED = 60.0
-"""Seconds for which a late round is reported as this beat's lag."""
+"""Seconds for which a delayed round is reported as this scheduler's lag."""
 WAKE_SECONDS = 1.0
-"""In a round that takes longer, workers are woken each time this many seconds have passed, and at its end. Until then
-they do not compete with beat for the database."""
+"""In a round that takes longer than this, workers are woken each time this many seconds have passed, and at the end. In
+between, workers do not compete with the scheduler for the database.
+"""
 
 
 GAPS_SECONDS = 1.0
-"""Seconds of a round in which the occurrences of outages are counted."""
+"""Seconds of each round that are spent on counting the occurrences of outages."""
 
 
 class DueSchedules:
-    """Decides the due occurrences of one beat."""
+    """Decides the due occurrences in one scheduler process."""
 
     def __init__(self, database: Database, settings: Settings, waker: Waker, name: str) -> None:
         self._database, self._settings, self._waker, self._name = database, settings, waker, name
@@ -35,9 +38,10 @@ class DueSchedules:
         self._runnable_until: datetime | None = None
 
     def round(self) -> bool:
-        """Decides every due occurrence, then for GAPS_SECONDS those of outages; returns True if some of these are left.
+        """Decides every due occurrence, and then, for GAPS_SECONDS, occurrences of outages; returns True if some of the
+        latter are left.
 
-        A long outage of many schedules takes minutes to count. The rest of beat's work is done between its rounds.
+        Counting a long outage of many schedules takes minutes. The scheduler does its other work between these rounds.
         """
         if self._nothing_to_decide():
             self._wake()
@@ -86,7 +90,9 @@ class DueSchedules:
             self._wake()
 
     def _wake(self) -> None:
-        """Wakes at most as many workers as can run at once: each takes jobs until none is left."""
+        """Sends at most as many wake-ups as workers can run jobs at the same time, because each worker takes jobs until
+        none is left.
+        """
         if not self._started:
             return
         with self._database.transaction() as tx:
@@ -94,7 +100,9 @@ class DueSchedules:
         self._started = 0
 
     def _nothing_to_decide(self) -> bool:
-        """Wakes workers for work that was held back; returns True if no schedule is due and no outage is open."""
+        """Wakes workers for work that was held back; returns True if no schedule is due and no outage is left
+        to count.
+        """
         with self._database.transaction() as tx:
             now = clock(tx)
             if self._runnable_until is not None:

@@ -1,7 +1,7 @@
-"""Housekeeping beside beat's loop, on its own thread and connection, so that it never delays a tick.
+"""Housekeeping, on a thread and a database connection of its own, so that it never delays the scheduler's decisions.
 
-It checks the disk reserve once a second. Every few seconds it counts new events and deletes those parts of calls that
-are not to be kept. Once an hour, one of the running beats deletes rows whose retention has ended.
+It checks the disk reserve once a second. Every few seconds it counts new events, and deletes those parts of calls that
+must not be kept. Once an hour, one of the running schedulers deletes rows after the end of their retention.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ log = structlog.get_logger()
 LOOK_SECONDS, ROUND_SECONDS, RETENTION_SECONDS = 1.0, 5.0, 3600.0
 CALLS_AT_ONCE = 200
 BODIES_SECONDS = 60.0
-"""Seconds between two checks of the bytes of recorded bodies. A call that ended less than this time ago keeps its
-bodies, unless `result_ttl` is shorter."""
+"""Seconds between two checks of how many bytes recorded bodies have. A call that ended less than this time ago keeps
+its bodies, unless `result_ttl` is shorter.
+"""
 
 
 def keep_of(settings: Settings) -> RetentionLimits:
-    """Returns the retention limits of the settings."""
+    """Returns the retention limits in the settings."""
     return RetentionLimits(
         days=settings.keep_days,
         per_app=settings.keep_per_app,
@@ -41,7 +42,7 @@ def keep_of(settings: Settings) -> RetentionLimits:
 
 
 class Housekeeping:
-    """The housekeeping of one beat process; `round()` runs the tasks that are due."""
+    """The housekeeping of one scheduler process; `round()` runs the tasks that are due."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database, self._settings = database, settings
@@ -73,7 +74,7 @@ class Housekeeping:
             except DatabaseDown as error:
                 log.warning("housekeeping cannot reach the database", error=error.sentence)
             except Exception:
-                # A failing task must not stop all the other tasks.
+                # One failing task must not prevent the others.
                 log.exception("housekeeping failed; it continues")
 
     def _trim_calls(self) -> None:
@@ -83,7 +84,7 @@ class Housekeeping:
                 trimmed = payloads.trim_due(tx, self._settings.result_ttl, CALLS_AT_ONCE)
 
     def _bound_bodies(self) -> None:
-        """Drops the oldest recorded bodies of apps that have too many bytes of them."""
+        """Deletes the oldest recorded bodies of apps that have too many bytes of them."""
         most, ttl = self._settings.keep_bodies, min(self._settings.result_ttl, BODIES_SECONDS)
         trimmed = CALLS_AT_ONCE
         while trimmed == CALLS_AT_ONCE and not self._gone.is_set():

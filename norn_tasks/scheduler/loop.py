@@ -1,7 +1,9 @@
-"""Beat's loop: decides due occurrences, wakes workers for waiting jobs, sweeps stuck jobs, requests observations.
+"""The scheduler's loop: decides due occurrences, wakes workers for waiting jobs, sweeps stuck jobs, requests
+observations.
 
-It sleeps until the next due moment, or until the database reports that a schedule has changed. Any number of loops may
-run at the same time: rows are locked with SKIP LOCKED, an occurrence is unique, and a second sweep finds no jobs.
+It sleeps until the next occurrence is due, or until the database reports that a schedule has changed. Any number of
+loops may run at the same time: rows are locked with SKIP LOCKED, the rows of occurrences are unique, and a second sweep
+finds nothing.
 """
 
 from __future__ import annotations
@@ -31,9 +33,9 @@ log = structlog.get_logger()
 WAKE_SECONDS, SWEEP_SECONDS, LOOK_SECONDS = 1.0, 5.0, 15.0
 LONGEST_SLEEP = 1.0
 HELD_ELSEWHERE = 0.05
-"""Seconds of sleep when the row of a due schedule is locked by another beat or by a change of the schedule."""
+"""Seconds of sleep if the row of a due schedule is locked by another scheduler or by a change of the schedule."""
 CLEAR = 0.3
-"""In seconds: other tasks wait while a tick is due within this time, unless they have waited long already."""
+"""Seconds. If an occurrence is due within this time, other tasks wait, unless they have already waited for long."""
 
 
 @dataclass
@@ -44,7 +46,7 @@ class _Every:
     last: float = field(default=float("-inf"))
 
     def due(self, *, clear: bool) -> bool:
-        """Returns True once per interval; while a tick is about to be due (not `clear`), once per two intervals."""
+        """Returns True once per interval; if an occurrence is about to be due (not `clear`), once per two intervals."""
         now = time.monotonic()
         if now - self.last < self.seconds * (1 if clear else 2):
             return False
@@ -53,15 +55,15 @@ class _Every:
 
 
 def _pause(away: float, passed: float) -> float:
-    """Returns how long to sleep: `passed` seconds ago, the next work was due in `away` seconds.
+    """Returns how long to sleep, if `passed` seconds ago the next work was due in `away` seconds.
 
-    A schedule that changed in between was announced, and ends the sleep.
+    A schedule that changed since then was announced, and ends the sleep.
     """
     return HELD_ELSEWHERE if away <= 0 else min(max(0.0, away - passed), LONGEST_SLEEP)
 
 
 class BeatLoop:
-    """One beat. `turn()` does all due work, then sleeps until more is due, at most a second."""
+    """One scheduler loop. `turn()` does all due work, and then sleeps until more is due, at most a second."""
 
     def __init__(self, database: Database, settings: Settings, waker: Waker, live: Live) -> None:
         self.name = f"beat@{socket.gethostname()}:{os.getpid()}"
@@ -75,7 +77,7 @@ class BeatLoop:
         self._look = _Every(LOOK_SECONDS)
 
     def turn(self) -> None:
-        """Runs one turn; while PostgreSQL is unavailable, it logs that once a second."""
+        """Runs one turn; while PostgreSQL is unreachable, logs that once per second."""
         try:
             more = self._due_schedules.round()
             away, asked = self._away(), time.monotonic()

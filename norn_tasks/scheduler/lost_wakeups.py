@@ -1,4 +1,4 @@
-"""Repeats wake-ups for jobs that no worker took, because the message was lost or the broker was unavailable."""
+"""Repeats wake-ups for jobs that no worker took, because the first message was lost or the broker was unreachable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from norn_tasks.store.queue.readiness import ReadyWork
 PATIENCE = {JobClass.INVOKE: 2.0, JobClass.CRON: 5.0}
 PATIENCE_ELSE = 15.0
 LONGEST_PAUSE = 60.0
-"""The seconds that ready work of a class may wait before wake-ups are sent again, and the longest pause after that."""
+"""The seconds that ready work of a class may wait before wake-ups are repeated; also the longest pause between
+repetitions.
+"""
 
 
 @dataclass
@@ -24,14 +26,16 @@ class _Pause:
 
 
 class LostWakeups:
-    """Sends min(ready, free slots) wake-ups when a ready job of a class has waited too long; pauses double to 60 s."""
+    """Repeats wake-ups if a ready job of a class has waited too long: as many as there are ready jobs, but at most one
+    per free slot. The pauses between repetitions double up to 60 s.
+    """
 
     def __init__(self, waker: Waker) -> None:
         self._waker = waker
         self._pauses: dict[JobClass, _Pause] = {}
 
     def send(self, waiting: Iterable[ReadyWork], free: Mapping[JobClass, int]) -> None:
-        """Wakes the classes whose oldest ready job has waited too long."""
+        """Wakes those classes whose oldest ready job has waited too long."""
         over = {w.job_class: w for w in waiting if w.oldest >= PATIENCE.get(w.job_class, PATIENCE_ELSE)}
         self._pauses = {job_class: pause for job_class, pause in self._pauses.items() if job_class in over}
         now = time.monotonic()

@@ -1,4 +1,6 @@
-"""Beat's periodic tasks: alerts, notifications, backups, comparisons, polls of git, the dead man's switch and more."""
+"""The scheduler's periodic tasks: alerts, notifications, backups, comparisons, polls of git, the dead man's switch and
+others.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,10 @@ class _PeriodicTask:
 
 
 class PeriodicTasks:
-    """The periodic tasks of one beat.
+    """The periodic tasks of one scheduler.
 
-    They run in each turn of beat's loop, after its decisions: if the loop hangs, the dead man's switch is not called.
+    They run in each turn of the scheduler's loop, after its decisions. So if the loop hangs, the dead man's switch is
+    not called, and that service raises an alarm.
     """
 
     def __init__(self, intake: Intake, name: str) -> None:

@@ -1,4 +1,6 @@
-"""Listens for NOTIFY when a schedule changes. A lost connection is logged once; beat still polls every second."""
+"""Listens for PostgreSQL's NOTIFY when a schedule changes. If the connection is lost, that is logged once, and the
+scheduler still polls every second.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ SELF_TEST_SECONDS = 5.0
 
 
 class ScheduleListener:
-    """One LISTEN connection, which is tested with a notification of its own and reopened when it is lost."""
+    """A connection with LISTEN. It is tested with a notification of its own, and reopened when it is lost."""
 
     def __init__(self, database: Database, url: str) -> None:
         self._database, self._url = database, url
@@ -29,7 +31,7 @@ class ScheduleListener:
         self._failing = False
 
     def wait(self, seconds: float) -> None:
-        """Sleeps for `seconds`, or until a schedule changes; without a connection it only sleeps."""
+        """Sleeps for `seconds`, or until a schedule changes; without a connection, always sleeps for `seconds`."""
         if self._listener is None and time.monotonic() >= self._again:
             self._open()
         if self._listener is None:

@@ -1,7 +1,7 @@
 """Every environment variable that Norn's server side reads, with its type, meaning, unit and default.
 
-`load()` is called once when a process starts (wsgi, worker, beat, router, `norn up`); the settings are frozen and
-handed down as an argument. The CLI's own variables (`NORN_URL`, `NORN_TOKEN`, `NORN_APP`) are in `norn_cli.config`.
+`load()` is called once when a process starts (wsgi, worker, beat, router, `norn up`); the settings never change, and
+are passed on as an argument. The CLI's own variables (`NORN_URL`, `NORN_TOKEN`, `NORN_APP`) are in `norn_cli.config`.
 """
 
 from norn_tasks.settings.reading import PREFIX, load

@@ -1,4 +1,4 @@
-"""Beat, alerts, and the notifications that report them."""
+"""The scheduler, alerts, and the notifications that report alerts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from norn_tasks.settings.group import Days, Seconds, SettingsGroup
 
 
 class AlertSettings(SettingsGroup):
-    """The settings of beat, alerts and notifications."""
+    """The settings of the scheduler, alerts and notifications."""
 
-    # Beat
+    # The scheduler
     beat_tick_max: int = Field(1000, ge=1, description="occurrences decided in one transaction")
 
     # Alerts and notifications

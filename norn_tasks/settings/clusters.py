@@ -52,12 +52,12 @@ class ClusterSettings(SettingsGroup):
 
     @property
     def router_address(self) -> str:
-        """The router's address as clients on its machine reach it, without a port."""
+        """The router's address for clients on its machine, without a port."""
         host = "127.0.0.1" if self.router_host in ("0.0.0.0", "::", "") else self.router_host  # noqa: S104 - not bound
         return f"http://{f'[{host}]' if ':' in host else host}"
 
     def place_of_cluster(self, cluster: str | None) -> str | None:
-        """Returns HOME for work in no cluster or on the home engine; None for a cluster on machines of its own."""
+        """Returns HOME for work that has no cluster or belongs to the home engine; None for work on Kubernetes."""
         return HOME if cluster in (None, "docker") else None
 
     @property
@@ -67,7 +67,7 @@ class ClusterSettings(SettingsGroup):
 
     @property
     def cluster_of_new_apps(self) -> str:
-        """The cluster of an app that is forged for the first time."""
+        """The cluster of apps that are forged for the first time."""
         if self.cluster != "auto":
             return self.cluster
         return "kubernetes" if self.kube_namespace else "docker"

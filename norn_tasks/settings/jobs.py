@@ -1,4 +1,4 @@
-"""Jobs: how long they may wait, how a worker keeps its claim of one, and how many run at once."""
+"""Jobs: how long they may wait, how long a worker keeps a claim, and how many run at the same time."""
 
 from __future__ import annotations
 

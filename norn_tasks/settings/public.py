@@ -1,4 +1,6 @@
-"""How apps are public: the edge with its certificates, the tunnel with its DNS, and the people that Access lets in."""
+"""Public host names of apps: the edge with its certificates, the tunnel with its DNS, and the people whom Cloudflare
+Access admits.
+"""
 
 from __future__ import annotations
 

@@ -41,8 +41,9 @@ class ReleaseSettings(SettingsGroup):
     )
 
     def build_reserve(self, memory: int) -> int:
-        """Returns the bytes that a build reserves of an engine that has `memory` bytes for apps.
+        """Returns the bytes that a build reserves on an engine that has `memory` bytes for apps.
 
-        A build may use more, up to its limit; but if it reserved all of that, nothing else could run on a small engine.
+        A build may use more memory, up to its limit. But if it reserved its limit, nothing else could run on a small
+        engine.
         """
         return min(self.build_memory, max(memory // 4, _LEAST_BUILD))

@@ -1,4 +1,6 @@
-"""Where Norn keeps its data: directories, PostgreSQL, the broker, the registry, the engine and the keys of secrets."""
+"""Where Norn stores its data: directories, PostgreSQL, the broker, the registry, the engine, and the keys for
+secrets.
+"""
 
 from __future__ import annotations
 
@@ -39,17 +41,19 @@ class StorageSettings(SettingsGroup):
 
     @property
     def listen_url(self) -> str:
-        """The URL of PostgreSQL itself: for LISTEN, migrations and backups, which need a session of their own."""
+        """The URL of PostgreSQL itself (not of a pooler), for LISTEN, migrations and backups, which need a session of
+        their own.
+        """
         return self.database_listen_url or self.database_url
 
     @property
     def pooled(self) -> bool:
-        """True if the database URL is that of a pooler, with which each transaction may get a different session."""
+        """True if the database URL leads to a pooler, so that each transaction may get a different session."""
         return self.listen_url != self.database_url
 
     @property
     def age_key_path(self) -> Path:
-        """The file of the private key that opens secrets."""
+        """The file with the private key that decrypts secrets."""
         return (self.age_key_file or self.data_dir / "age.key").expanduser()
 
     @property

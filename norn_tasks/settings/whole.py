@@ -1,4 +1,4 @@
-"""All groups of settings as one class, with the values that follow from settings of several groups."""
+"""All groups of settings as one class, and values that are computed from settings of several groups."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Settings(
 
     @property
     def door_address(self) -> str | None:
-        """The address of the router's door for public names; None if it does not listen."""
+        """The address of the router's port for public names (the door); None if the router does not open it."""
         return f"{self.router_address}:{self.edge_door}" if self.has_edge or self.has_tunnel else None
 
     @property

@@ -1,1 +1,1 @@
-"""The steps of pipelines: each file has one outside resource, with the steps that make it and that remove it."""
+"""The steps of pipelines. Each file is about one outside resource, and has the steps that create and remove it."""

@@ -1,4 +1,4 @@
-"""The comparison at a forge: the parts of the registered spec that the live release does not have yet."""
+"""The comparison at a forge: the parts of the registered infraspec that the live release does not have yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The container of a cron run, a function call or a one-off: run once, or taken over from a worker that died."""
+"""The step that runs the container of a cron run, a function call or a one-off, or takes it over from a worker that
+died.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,18 @@ from norn_tasks.steps.redacted_terminal import RedactedTerminal
 from norn_tasks.steps.step import Step, StepContext
 
 ADOPTABLE_STDIN = 64 * 1024
-"""The engine gets a body of at most this size completely before the code begins, so a later owner can adopt the run."""
+"""A body of at most this size is sent to the engine completely before the code begins, so that a later owner can adopt
+the run.
+"""
 SHORTEST = 0.1
 SYNC_GRACE = 1.0
-"""Seconds from SIGTERM to SIGKILL for a synchronous call whose time is up: its client waits for the answer."""
+"""Seconds between SIGTERM and SIGKILL for a synchronous call that took too long; the time is short because its client
+waits.
+"""
 
 
 class RunContainer(Step):
-    """Runs the code of an execution to its end, and judges it."""
+    """Runs the code of an execution to its end, and decides its verdict."""
 
     name = "run-container"
 
@@ -68,12 +74,14 @@ class RunCommand(RunContainer):
     watched = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Records the run's end, and sends the exit code to a connected client; if the client leaves, the run ends."""
+        """Records the run's end, and sends the exit code to a connected client. If the client disconnects, the run is
+        ended.
+        """
         request = context.job.request_as(RunJobRequest)
         if request.client is None:
             return super().run(context)
         for sealed in context.job.sealed:
-            context.tools.vault.open(sealed)  # a value that cannot be opened could not be hidden
+            context.tools.vault.open(sealed)  # a secret that cannot be decrypted could not be hidden in the output
         reader = context.tools.live.terminal(context.job.id, context.watch)
         terminal = RedactedTerminal(reader, context.hidden, window=request.client.tty)
         client = RunClient(terminal, request.client.tty, request.client.size)
@@ -98,7 +106,7 @@ _RESTARTED = ExecutionVerdict(
 
 
 def _connected(context: StepContext, terminal: RedactedTerminal) -> StepContext:
-    """Returns the context whose stop is also set when the client has left."""
+    """Returns the context with a stop that is also set when the client disconnects."""
     return replace(context, watch=replace(context.watch, stop=terminal.stop))
 
 
@@ -109,8 +117,8 @@ def _learned(finished: ExecutionVerdict) -> Learned:
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
-    """Returns the verdict on the end of a run, by the limits of the spec; a verdict without a hint refers to the
-    output.
+    """Returns the verdict on the end of a run, by the limits in the infraspec. If it has no hint, adds one that says
+    where the output is.
     """
     limit, fields = spec.timeout, OF_A_RUN
     execution = job.required_execution().id
@@ -131,7 +139,7 @@ def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> Execut
 
 
 def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
-    """Returns the verdict, or a bad verdict if the output does not have the form of `response: cgi`."""
+    """Returns the verdict; if the output does not have the form of `response: cgi`, returns a verdict of failure."""
     out = finished.ended.stdout
     if finished.state is ExecutionState.SUCCEEDED:
         try:
@@ -142,9 +150,9 @@ def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
 
 
 def _as_it_stands(context: StepContext) -> StepContext:
-    """Returns the context with the job as the ledger has it: a run that never began is not counted.
+    """Returns the context with the job as it is in the ledger, where a run that never began is not counted.
 
-    If the engine goes away afterwards, the step runs again, with the job as it was claimed.
+    If the engine then becomes unreachable, the step runs again with the job as it was claimed.
     """
     runs = context.hooks.taken_back
     if runs is None:
@@ -173,13 +181,15 @@ def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
 
 
 class WorkerLost(NornError):
-    """A worker that died had begun the code; the outcome is not known, and the code may not run again."""
+    """The code was begun by a worker that died. The outcome is unknown, and the code may not run again."""
 
     code, status = "worker_lost", 502
 
 
 def run_of(context: StepContext, client: RunClient | None = None) -> Run:
-    """Builds the container of the job's execution; a one-off of a long-running app may write to its root directory."""
+    """Builds the container of the job's execution. A one-off of a long-running app may write to its root file
+    system.
+    """
     job, spec, limits = context.job, context.spec, context.tools.limits
     execution = job.required_execution()
     if execution.image_id is None:
@@ -209,20 +219,22 @@ def run_of(context: StepContext, client: RunClient | None = None) -> Run:
         max_output=spec.function.max_output if is_call else None,
         grace=SYNC_GRACE if execution.sync else float(spec.stop_grace),
         until=time.monotonic() + timeout if execution.sync else None,
-        # A run that no later owner can take over needs no log on the engine.
+        # The engine needs no log of a run that no later owner can take over.
         logged=not execution.sync and client is None,
     )
 
 
 def _passed_on(context: StepContext) -> Callable[[bytes], None] | None:
-    """Returns the receiver of the output, for a call whose client reads it while the code runs."""
+    """Returns a function that receives the output, for a call whose client reads it while the code runs; otherwise
+    None.
+    """
     request = context.job.request
     streams = isinstance(request, InvokeJobRequest) and request.stream
     return context.tools.live.pieces(context.job.id) if streams else None
 
 
 def _timeout(job: Job, spec: Infraspec) -> float:
-    """Returns the limit in seconds; for a synchronous call, the part that is left since the call was accepted."""
+    """Returns the time limit in seconds; for a synchronous call, what is left of it since the call was accepted."""
     execution = job.required_execution()
     if isinstance(job.request, RunJobRequest):
         return float(job.request.timeout)

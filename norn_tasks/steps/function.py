@@ -1,4 +1,6 @@
-"""The function: registered with the number of calls that may run at once, removed by teardown."""
+"""The steps of a function: it is registered with the number of calls that may run at the same time, and removed by
+teardown.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class RegisterFunction(Step):
-    """Opens the app for calls; `goes_live` (deploy): calls run this release from now on."""
+    """Lets the app accept calls. `goes_live` (deploy): calls run this release from now on."""
 
     name = "register-function"
 
@@ -16,7 +18,7 @@ class RegisterFunction(Step):
         self._goes_live = goes_live
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many calls may run at once."""
+        """Records how many calls may run at the same time."""
         concurrent = context.spec.function.concurrency
         live = (ReleaseLive(context.job.id),) if self._goes_live else ()
         return Learned(
@@ -25,10 +27,10 @@ class RegisterFunction(Step):
 
 
 class RemoveFunction(Step):
-    """Closes the app for calls; its history stays."""
+    """Makes the app refuse calls; its history stays."""
 
     name = "remove-function"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes that the app no longer takes calls."""
+        """Records that the app no longer accepts calls."""
         return Learned(writes=(FunctionRemoved(context.job.app), TornDown()))

@@ -1,4 +1,6 @@
-"""The image: built once per revision and Dockerfile, tested in a container, pruned when no release needs it."""
+"""The steps of an image: built once per revision and Dockerfile, tested in a container, and removed when no release
+needs it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from norn_tasks.steps.sources.specs import apps_in
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST_SHARING = 20
-"""The largest number of apps of one source that share builds; a label of the image lists their names."""
+"""The most apps of one source that share builds, because a label of the image lists their names."""
 
 
 def build_key(revision: str, spec: Infraspec) -> str:
@@ -32,7 +34,7 @@ def build_key(revision: str, spec: Infraspec) -> str:
 
 
 def image_tag(app: str, key: str) -> str:
-    """Returns the tag under which the engine keeps the image."""
+    """Returns the tag that the image has on the engine."""
     return f"norn/{app}:{key[:12]}"
 
 
@@ -52,13 +54,17 @@ def _order(context: StepContext, key: str, tag: str, target: str | None) -> Buil
 
 
 def _group(context: StepContext) -> str:
-    """Returns the apps of the source, which share builds, separated by commas; empty for one app, or for too many."""
+    """Returns the apps of the source, which share builds, separated by commas; empty for a single app, or for
+    too many.
+    """
     apps = apps_in(context.workspace / "source")
     return ",".join(apps) if context.job.app in apps and 1 < len(apps) <= _MOST_SHARING else ""
 
 
 def _ours(context: StepContext, image: Image) -> bool:
-    """Returns True for an image of this control plane; another one on the engine may have an app of the same name."""
+    """Returns True if the image belongs to this control plane; another one on the engine may have an app of the same
+    name.
+    """
     return image.instance == context.tools.limits.instance
 
 
@@ -69,7 +75,7 @@ class BuildImage(Step):
     stage = DeploymentState.BUILDING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `image_id`."""
+        """Builds, and returns the fact `image_id`."""
         key = build_key(context.job.facts.require(SourceRevision).revision, context.spec)
         tag = image_tag(context.job.app, key)
         image = context.tools.images.find(tag)
@@ -92,11 +98,11 @@ class TestImage(Step):
     stage = DeploymentState.TESTING
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app without a test."""
+        """Returns a reason to skip the step for an app without a test."""
         return None if spec.build.test else "no build.test"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Raises TestsFailed when the test ends with anything but 0, TimedOut when it took too long."""
+        """Raises TestsFailed if the test's exit code is not 0, TimedOut if it took too long."""
         context.remove_recorded()
         run = self._run(context, self._image(context))
         ended = context.runtime.run(run, context.hooks, context.watch)
@@ -146,7 +152,9 @@ class PublishImage(Step):
     name = "publish-image"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `published`, the reference by which every engine can pull the image; skipped without a registry."""
+        """Returns the fact `published`, the reference by which every engine can pull the image; skipped if no registry
+        is configured.
+        """
         built, app = context.job.facts.require(BuiltImage), context.job.app
         name = f"norn-{context.tools.limits.instance}/{app}:{built.key[:12]}"
         reference = context.tools.images.publish(built.image_id, name, context.watch)
@@ -163,17 +171,17 @@ _IN_PLACE = "its containers use the image where it was built"
 
 
 class ImportImage(Step):
-    """Copies the image to the place where runs start, if they need a copy, so that the first run need not wait."""
+    """Copies the image to where the app's runs start, if they need a copy, so that the first run does not wait."""
 
     name = "import-image"
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app whose containers are made of the image where it was built."""
+        """Returns a reason to skip the step for an app whose containers use the image where it was built."""
         runs_elsewhere = spec.runtime is RuntimeName.INCUS or spec.role in (Role.CRON, Role.FUNCTION)
         return None if runs_elsewhere else _IN_PLACE
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes where the copy is."""
+        """Returns a note that says where the copy is."""
         built = context.job.facts.require(BuiltImage)
         note = context.runtime.prepare(built.image_id, context.job.app, context.watch)
         return Learned(note=note) if note else Learned(skipped=True, note=_IN_PLACE)
@@ -191,7 +199,9 @@ class PruneImages(Step):
     best_effort = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many images it removed. A worker that was frozen in between removes nothing."""
+        """Returns a note with the number of removed images. A worker that was frozen and lost its job removes
+        nothing.
+        """
         kept, images = context.job.facts.get(KeptImages), context.tools.images
         if kept is None or not kept.keep_images:
             return None
@@ -216,7 +226,7 @@ class RemoveImages(Step):
     best_effort = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many images it removed; an image that a container still uses stays."""
+        """Returns a note with the number of removed images; an image that a container still uses stays."""
         app, images = context.job.app, context.tools.images
         mine = [each.id for each in images.of_app(app) if _ours(context, each)]
         gone = tuple(image for image in mine if _removed(context, images.remove, image)) + _dropped(context, set())
@@ -227,7 +237,9 @@ class RemoveImages(Step):
 
 
 def _pruned_elsewhere(context: StepContext, keep: Collection[str]) -> list[str]:
-    """Removes the app's images except `keep` from engines with copies; returns the runtimes that did not answer."""
+    """Removes the app's images except `keep` from engines that have copies; returns the runtimes that did not
+    answer.
+    """
     silent = []
     for name, runtime in context.tools.runtimes.items():
         try:
@@ -243,7 +255,9 @@ def _note(gone: Collection[str], silent: Collection[str]) -> str:
 
 
 def _dropped(context: StepContext, keep: set[str]) -> tuple[str, ...]:
-    """Drops the app's images from registries, except `keep`; returns the ids of the dropped ones."""
+    """Stops keeping those images of the app that come from registries, except `keep`; returns the ids of the dropped
+    images.
+    """
     app, images = context.job.app, context.tools.registry_images
     stale = {image.id: image for image in images.of_app(app) if image.id not in keep}
     return tuple(each for each in stale if _removed(context, lambda gone: images.drop(stale[gone], app), each))

@@ -1,4 +1,6 @@
-"""The lines that the replicas of an app have written: read for a client that is connected, and deleted with the app."""
+"""The steps about the log lines of an app's replicas: they are read for a connected client, and deleted with
+the app.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,10 @@ from norn_tasks.ports import LiveStream, LiveText
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST = 16 * 1024 * 1024
-"""The most bytes of past lines that are sent: the broker holds them until they are read."""
+"""The most bytes of past lines that are sent, because the broker holds them until the client has read them."""
 _OVERLAP_SECONDS = 60
-"""A worker that takes a job over reads again from this many seconds before the last sent line: lines may be kept late.
+"""A worker that takes the job over begins to read this many seconds before the last sent line, because lines may be
+stored late.
 """
 _RESUMED_LINES = 10_000
 """The most past lines that such a worker sends before new lines."""
@@ -25,13 +28,15 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 
 
 class ReadLogs(Step):
-    """Reads the kept lines of an app into the job's live stream, and then new lines while a client reads the stream."""
+    """Reads the stored lines of an app into the job's live stream, and then new lines for as long as a client reads the
+    stream.
+    """
 
     name = "read-logs"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Ends when everything is sent, or when no client reads; the job says why the step failed."""
+        """Ends when everything was sent, or when no client reads any longer; if the step fails, the job says why."""
         context.require_hideable()
         job, logs = context.job, context.tools.logs
         request = job.request_as(ReadLogsJobRequest)
@@ -40,7 +45,8 @@ class ReadLogs(Step):
         question, kept = _question(context, request), logs.collects(context.cluster.name)
         trouble = logs.trouble(context.cluster.name) if kept else ""
         if not kept or (trouble and not question.narrow):
-            tail = request.tail if sent is None else 0  # without times, the reader could not leave out known lines
+            # without the times of sent lines, the reader could not leave out lines that were already sent
+            tail = request.tail if sent is None else 0
             _read_in_cluster(context, request, emit, tail, trouble)
         else:
             question = _resumed(question, request, sent)
@@ -48,7 +54,8 @@ class ReadLogs(Step):
             try:
                 logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
             except Stopped:
-                context.watch.stop.check()  # if this does not raise, only the reader has left, which is no failure
+                # if this does not raise, only the client has disconnected, which is not a failure
+                context.watch.stop.check()
         emit.end()
         return None
 
@@ -56,7 +63,7 @@ class ReadLogs(Step):
 def _read_in_cluster(
     context: StepContext, request: ReadLogsJobRequest, emit: LiveStream, tail: int, trouble: str
 ) -> None:
-    """Reads the lines that the cluster still has; if the cluster does not answer, reads the lines that were kept."""
+    """Reads the lines that the cluster still has; if the cluster does not answer, reads the stored lines."""
     app, sent = context.job.app, _SentLines(emit, trouble)
     try:
         context.cluster.logs(app, tail, request.follow, sent.line, emit.stop, context.hidden)
@@ -68,18 +75,18 @@ def _read_in_cluster(
 
 
 class DeleteLogs(Step):
-    """Deletes the kept lines of an app that is purged."""
+    """Deletes the stored lines of an app that is purged."""
 
     name = "delete-logs"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how much was deleted."""
+        """Returns a note that says how much was deleted."""
         size = context.tools.logs.forget(context.job.app)
         return Learned(note=f"removed: {size / 2**20:.1f} MiB of log lines" if size else "")
 
 
 def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[str, Any] | None) -> LogQuestion:
-    """Returns the query for a worker that takes the job over; the reader leaves out lines that were sent before."""
+    """Returns the query for a worker that takes the job over. The reader leaves out lines that were already sent."""
     if sent is None:
         return question
     if "at" not in sent:
@@ -91,7 +98,7 @@ def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[s
 
 
 def _question(context: StepContext, request: ReadLogsJobRequest) -> LogQuestion:
-    """Returns the query for the request; raises NotFound if no lines of the requested replicas are kept."""
+    """Returns the query for the request; raises NotFound if no lines of the requested replicas are stored."""
     asked = LogQuestion(
         request.tail, request.since, request.until, request.grep or "", request.release, request.replica
     )
@@ -114,7 +121,7 @@ def _question(context: StepContext, request: ReadLogsJobRequest) -> LogQuestion:
 
 
 def _of_this_app(question: LogQuestion, request: ReadLogsJobRequest) -> LogQuestion:
-    """Returns the query limited to this app: without the lines of an earlier app of the same name."""
+    """Limits the query to this app, that is without lines of an earlier app of the same name."""
     if request.oldest is None:
         return question
     return replace(question, since=max(request.oldest, question.since or request.oldest))
@@ -128,14 +135,16 @@ def _require_known(app: str, replica: int, origins: frozenset[LogOrigin]) -> Non
 
 
 class _SentLines:
-    """Sends lines to the reader, each with its container's name; if new lines are not kept, sends the reason first."""
+    """Sends lines to the client, each with its container's name. If new lines are not being stored, sends the reason
+    first.
+    """
 
     def __init__(self, emit: LiveStream, trouble: str) -> None:
         self._emit = emit
         self._trouble = trouble
         self._names = LineNames()
         self.begun = False
-        """A line was sent."""
+        """True once a line was sent."""
 
     def line(self, source: str, text: str) -> None:
         """Sends a line without a time or a stream."""
@@ -143,7 +152,9 @@ class _SentLines:
         self._emit.line(source, text)
 
     def take(self, lines: Sequence[KeptLine]) -> None:
-        """Sends lines; if they have too many bytes, sends only the last ones, and says how many are left out."""
+        """Sends lines; if they have too many bytes, sends only the last ones, and a line that says how many were left
+        out.
+        """
         if lines or self._trouble:
             self._begin()
         size, first = 0, len(lines)

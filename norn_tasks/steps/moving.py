@@ -1,4 +1,6 @@
-"""The move of an app to another cluster: both serve until the app is healthy there and its address leads there."""
+"""The move of an app to another cluster. Both clusters serve until the app is healthy on the new one and its address
+leads there.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,16 @@ _SHORT = 12
 
 
 class PublishLiveImage(Step):
-    """Pushes the image of the live release to the registry, from which nodes pull it, if it was never pushed."""
+    """Pushes the image of the live release to the registry, if it was never pushed, because nodes pull it from
+    there.
+    """
 
     name = "publish-image"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns the reference by which nodes pull the image; skipped if it is known, and without a registry."""
+        """Returns the fact with the reference by which nodes pull the image; skipped if the reference is known, or
+        without a registry.
+        """
         if context.published is not None:
             return Learned(skipped=True, note="the image is in the registry")
         app, image = context.job.app, frozen_image(context.job)
@@ -34,13 +40,13 @@ class PublishLiveImage(Step):
 
 
 class MoveApp(Step):
-    """Rolls the release out on the new cluster, and lets the app's address lead there once it is healthy."""
+    """Rolls the release out on the new cluster, and makes the app's address lead there when it is healthy."""
 
     name = "move-app"
     stage = DeploymentState.DEPLOYING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Makes the release live, and the cluster the app's, in the transaction that ends the rollout."""
+        """Makes the release live, and records the new cluster of the app, in the transaction that ends the rollout."""
         if context.spec.volumes:
             raise StepFailed(
                 f"{context.job.app} has volumes now, and a move does not copy what is in them",
@@ -56,7 +62,7 @@ class MoveApp(Step):
 
 
 class LeaveCluster(Step):
-    """Removes the app from the cluster that it has left; after a move that failed, from the one that it did not reach.
+    """Removes the app from the cluster that it has left; after a failed move, from the new cluster.
 
     Open requests of the replicas end first.
     """
@@ -65,7 +71,7 @@ class LeaveCluster(Step):
     always = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Removes what runs of the app in the cluster that no request reaches."""
+        """Removes everything of the app from the cluster to which no requests go."""
         left = context.job.facts.get(LeftCluster)
         name = left.left if left is not None else context.job.cluster or ""
         cluster = context.tools.clusters[name]

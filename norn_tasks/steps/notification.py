@@ -1,4 +1,4 @@
-"""Messages to receivers outside: one try of one delivery, and the call of the dead man's switch."""
+"""The steps that send messages to receivers outside: one try of one delivery, and the call of the dead man's switch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class SendNotification(Step):
-    """Tries a delivery once; if that fails, beat requests another try later."""
+    """Tries a delivery once. If it fails, the scheduler requests another try later."""
 
     name = "send-notification"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the result; the job fails if the message was not taken, or must be sent to an address again."""
+        """Records the result. The job fails if the message was not accepted, or must be sent to an address again."""
         delivery = context.job.request_as(NotifyJobRequest).delivery
         receipt = context.tools.messenger.deliver(delivery)
         if receipt is None:
@@ -37,7 +37,7 @@ class CallDeadMan(Step):
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the result of the call."""
+        """Records the result of the call."""
         receipt = context.tools.messenger.call_deadman()
         failed = None if receipt.taken else Problem("not_delivered", receipt.outcome, "check NORN_DEADMAN_URL")
         return Learned(writes=(DeadManCalled(receipt.taken, receipt.outcome),), note=receipt.outcome, failed=failed)

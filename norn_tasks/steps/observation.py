@@ -1,4 +1,6 @@
-"""Observations of clusters and of engines, which also find containers without an owner; and programs in replicas."""
+"""The steps that observe clusters and engines and find containers without an owner, and the step that runs a program in
+a replica.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtCluster(Step):
-    """Looks at the replicas of every app of a cluster, and writes rows; the list of all apps reads only these rows."""
+    """Observes the replicas of every app of a cluster, and records them in rows. Lists of apps only read these rows."""
 
     name = "look-at-cluster"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes one status per app, which starts a repair if the app has too few replicas."""
+        """Records one status per app. If the app has too few replicas, recording its status requests a repair."""
         cluster, engine = context.cluster, context.image_engine.identity()
         return Learned(writes=(WorkloadSeen(cluster.name, cluster.status(), complete=True, engine=engine),))
 
@@ -35,19 +37,23 @@ class EndDrained(Step):
 
 
 class LookAtEngines(Step):
-    """Lists every container of this control plane; when the list is recorded, containers without an owner are found."""
+    """Lists every container of this control plane. When the list is recorded, the ledger finds containers without an
+    owner.
+    """
 
     name = "look-at-engine"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns which containers are orphaned. An engine that does not answer is only named in the note."""
+        """Returns the lists. An engine that does not answer is only mentioned in the note."""
         looks, silent = _looks(context)
         note = f"no answer from {', '.join(silent)}" if silent else ""
         return Learned(writes=(ContainersSeen(looks),), note=note)
 
 
 def _looks(context: StepContext) -> tuple[tuple[EngineLook, ...], list[str]]:
-    """Returns a look at each engine that answers, and the names of the others; raises EngineDown when none does."""
+    """Returns an observation of each engine that answers, and the names of the others; raises EngineDown if none
+    answers.
+    """
     looks: list[EngineLook] = []
     silent: dict[str, EngineDown] = {}
     for name, engine in context.tools.engines.items():
@@ -62,12 +68,14 @@ def _looks(context: StepContext) -> tuple[tuple[EngineLook, ...], list[str]]:
 
 
 class LookAtImages(Step):
-    """Lists which of our images exist, so that an alert is raised before a run of a schedule without an image fails."""
+    """Lists which of Norn's images exist, so that an alert is raised before a scheduled run fails for lack of its
+    image.
+    """
 
     name = "look-at-images"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the ids of the images that exist."""
+        """Records the ids of the images that exist."""
         engine = context.image_engine.identity()
         return Learned(writes=(ImagesSeen(engine, context.tools.images.ids() | context.tools.registry_images.ids()),))
 
@@ -78,7 +86,7 @@ class LookAtNetwork(Step):
     name = "look-at-network"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the result for each engine that answers."""
+        """Records the result for each engine that answers."""
         seen: list[Write] = []
         for engine in context.tools.engines.values():
             try:
@@ -86,17 +94,19 @@ class LookAtNetwork(Step):
                 found = (reach.address, reach.host, reach.metadata, reach.io_uring, reach.vsock, reach.runc)
                 seen.append(RunsReachSeen(engine.identity(), *found))
             except EngineDown:
-                continue  # LookAtEngines has named it already
+                continue  # LookAtEngines has already mentioned it
         return Learned(writes=tuple(seen))
 
 
 class RemoveOrphans(Step):
-    """Removes containers that have no owner: a killed or a frozen worker left them behind."""
+    """Removes containers that have no owner, because a killed or frozen worker left them behind."""
 
     name = "remove-orphans"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns how many containers it removed. A worker that was frozen removes none, as owners may be back."""
+        """Returns the fact with the number of removed containers. A worker that was frozen removes none, because owners
+        may be back.
+        """
         found = context.job.facts.get(OrphanedContainers)
         if found is None or not found.orphaned:
             return None
@@ -109,7 +119,7 @@ def _removed(context: StepContext, engine: Engine, found: OrphanedContainers) ->
     try:
         identity = engine.identity()
     except EngineDown:
-        return 0  # the next look finds them again
+        return 0  # the next observation finds them again
     here = [container for place, container in found.orphaned if place == identity]
     for container in here:
         context.watch.stop.check()
@@ -118,13 +128,13 @@ def _removed(context: StepContext, engine: Engine, found: OrphanedContainers) ->
 
 
 class RunInReplica(Step):
-    """Runs a program in a live replica for a connected client, and never twice, because its effects are not known."""
+    """Runs a program in a live replica for a connected client; never runs it twice, because its effects are unknown."""
 
     name = "run-in-replica"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `exit_code`; ends when the client has left."""
+        """Returns the fact `exit_code`; ends when the client disconnects."""
         if context.job.claims > 1:
             return Learned(failed=_LOST)
         context.require_hideable()

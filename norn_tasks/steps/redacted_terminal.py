@@ -1,4 +1,4 @@
-"""A terminal in which secrets are hidden: the output of a program in a replica passes through it to the reader."""
+"""A terminal that hides secrets: the output of a program in a replica passes through it on the way to the client."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from norn_tasks.domain.redaction import Redaction
 from norn_tasks.ports import Stop, Terminal, Typed
 
 ECHO_SECONDS = 0.1
-"""Seconds for which text that may begin a secret is held back in a window, where a user waits to see typed letters."""
+"""Seconds for which text that may begin a secret is held back in a terminal window, because a user waits to see typed
+letters.
+"""
 
 
 class RedactedTerminal:
-    """Implements `ports.Terminal` in front of another one; `window`: a user types there, letter by letter."""
+    """Implements `ports.Terminal` in front of another terminal. `window`: a user types there, letter by letter."""
 
     def __init__(self, terminal: Terminal, hidden: Redaction, *, window: bool) -> None:
         self._terminal, self._window = terminal, window
@@ -23,7 +25,7 @@ class RedactedTerminal:
 
     @property
     def stop(self) -> Stop:
-        """The stop that is set when no client reads."""
+        """The stop that is set when the client has disconnected."""
         return self._terminal.stop
 
     def typed(self, seconds: float) -> Typed | None:
@@ -31,7 +33,7 @@ class RedactedTerminal:
         return self._terminal.typed(seconds)
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Passes on the part that cannot be the beginning of a secret."""
+        """Passes on the output, except an end that may be the beginning of a secret."""
         with self._lock:
             self._hand_on(stream, self._redactors[stream].feed(data))
             if self._window:
@@ -67,4 +69,4 @@ class RedactedTerminal:
             try:
                 self._rest()
             except Stopped:
-                return  # no client reads: the program is being ended
+                return  # no client reads, because the program is being ended

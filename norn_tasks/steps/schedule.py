@@ -1,4 +1,4 @@
-"""The schedule of a cron app: registered by forge and by each release, removed by teardown."""
+"""The steps of a cron app's schedule: forge and each release register it, and teardown removes it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from norn_tasks.domain.schedule import policy_of
 from norn_tasks.steps.step import Step, StepContext
 
 ALLOWED_AT_ONCE = 16
-"""How many runs of an app with `concurrency: allow` may run at once; for other apps it is one."""
+"""How many runs of an app with `concurrency: allow` may run at the same time; for other apps it is one."""
 
 
 class RegisterSchedule(Step):
-    """Writes the schedule of the spec; `goes_live` (deploy): runs use this release from now on."""
+    """Registers the schedule in the infraspec. `goes_live` (deploy): runs use this release from now on."""
 
     name = "register-schedule"
 
@@ -20,7 +20,7 @@ class RegisterSchedule(Step):
         self._goes_live = goes_live
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the schedule."""
+        """Records the schedule, and returns a note about it."""
         spec = context.spec
         concurrent = ALLOWED_AT_ONCE if spec.concurrency == "allow" else 1
         registered = ScheduleRegistered(context.job.app, str(spec.schedule), spec.timezone, concurrent, policy_of(spec))
@@ -29,10 +29,10 @@ class RegisterSchedule(Step):
 
 
 class RemoveSchedule(Step):
-    """Forgets the schedule; its history stays."""
+    """Removes the schedule; its history stays."""
 
     name = "remove-schedule"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes that the app no longer has a schedule."""
+        """Records that the app no longer has a schedule."""
         return Learned(writes=(ScheduleRemoved(context.job.app), TornDown()))

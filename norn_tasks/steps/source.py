@@ -1,4 +1,4 @@
-"""The source: fetched into a private directory of this machine, and thrown away at the end."""
+"""The steps of the source: it is fetched into a private directory of this machine, and deleted at the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class CloneSource(Step):
-    """Fetches the exact revision, and learns its spec, which governs the rest of the deploy."""
+    """Fetches the revision and reads its infraspec, which applies to the rest of the deploy."""
 
     name = "clone-source"
     resume = Resume.REDO
@@ -42,7 +42,9 @@ class CloneSource(Step):
 
     @staticmethod
     def _is_needed(context: StepContext) -> bool:
-        """Returns True if the image is not built yet, or if its test stage is not built and the source is not here."""
+        """Returns True if the image is not built yet, or if its test stage is not built and the source is not on this
+        machine.
+        """
         facts, source = context.job.facts, context.workspace / "source"
         if facts.get(BuiltImage) is None:
             return True
@@ -72,14 +74,16 @@ class CloneSource(Step):
 
     @staticmethod
     def _allowed(context: StepContext, spec: Infraspec) -> Infraspec:
-        """Returns the spec; raises Forbidden if it lets anyone call the function and the sender may not allow that."""
+        """Returns the infraspec; raises Forbidden if it lets anyone call the function and the sender may not allow
+        that.
+        """
         if spec.function.auth is Auth.NONE and not context.job.request_as(DeployJobRequest).may_open:
             raise open_to_anyone(spec.app)
         return spec
 
 
 class DiscardSource(Step):
-    """Removes the job's private directory, however the job ended."""
+    """Removes the job's private directory, no matter how the job ended."""
 
     name = "discard-source"
     best_effort = True

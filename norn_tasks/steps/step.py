@@ -1,7 +1,6 @@
-"""The base of every step, and the context that it gets: the job, the tools, and the watch that stops it.
+"""The base class of all steps, and the context that a step gets: the job, the tools, and the watch that stops it.
 
-A step decides what should exist; the ports know how to make it. A step returns only what it learned; the runner records
-that.
+A step decides what should exist; the ports create it. A step returns only what it learned, and the runner records that.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StepContext:
-    """The context of a step; `hidden` holds the app's secrets, which are redacted in captured output."""
+    """The context of a step; `hidden` are the app's secrets, which are hidden in captured output."""
 
     job: Job
     tools: Tools
@@ -39,17 +38,19 @@ class StepContext:
 
     @property
     def spec(self) -> Infraspec:
-        """The spec that governs the job; every job with steps about an app has one."""
+        """The infraspec that applies to the job; every job with steps about an app has one."""
         assert self.job.spec is not None, f"job {self.job.id} carries no spec"
         return self.job.spec
 
     @property
     def purges(self) -> bool:
-        """True for a teardown that keeps nothing; a forced forge, which tears down first, keeps all data."""
+        """True for a teardown that keeps nothing. A forced forge, which begins with a teardown, keeps all data."""
         return isinstance(self.job.request, TeardownJobRequest) and self.job.request.purge
 
     def require_hideable(self) -> None:
-        """Raises SecretsLocked when a secret cannot be opened: its value, which must be hidden, is not known."""
+        """Raises SecretsLocked if a secret cannot be decrypted, because then its value could not be hidden in
+        output.
+        """
         for sealed in self.job.sealed:
             self.tools.vault.open(sealed)
 
@@ -64,18 +65,20 @@ class StepContext:
 
     @property
     def volumes(self) -> Volumes:
-        """The volumes of the app: those of its cluster if the cluster has volumes of its own, else the engine's."""
+        """The app's volumes: those of its cluster if the cluster has its own, otherwise the engine's."""
         own = self.cluster.own_volumes(self.watch) if self.job.cluster is not None else None
         return own if own is not None else self.tools.volumes
 
     @property
     def published(self) -> str | None:
-        """The reference of the release's image in the registry; None when it was never published."""
+        """The reference of the release's image in the registry; None if it was never pushed."""
         learned = self.job.facts.get(PublishedImage)
         return learned.published if learned is not None else self.job.published
 
     def tag_of(self, image: str) -> str:
-        """Returns the engine's tag of an image, for a cluster that does not know the engine's ids; empty for others."""
+        """Returns the engine's tag of an image, for a cluster that does not know the engine's image ids; empty for
+        other clusters.
+        """
         if self.job.cluster is None or self.cluster.engine is not None:
             return ""
         found = self.tools.images.find(image)
@@ -101,25 +104,25 @@ class StepContext:
 
     @property
     def image_engine(self) -> Engine:
-        """The engine that has the images; replicas run there too."""
+        """The engine that has the images, on which replicas run too."""
         return self.tools.engines[self.tools.images.engine]
 
     @property
     def named_secrets(self) -> tuple[Sealed, ...]:
-        """The secrets that the spec names and that are set, and the credentials of its services."""
+        """The secrets that the infraspec names and that are set, and the credentials of its services."""
         return self._named(self.spec)
 
     @property
     def missing_secrets(self) -> tuple[str, ...]:
-        """The names of secrets in the spec that are not set."""
+        """The names of secrets in the infraspec that are not set."""
         known = current(self.job.sealed)
         return tuple(name for name in self.spec.secrets if name not in known)
 
     def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
-        """Opens the secrets that a spec (by default the job's) names, and the credentials of its services.
+        """Decrypts the secrets that an infraspec (by default the job's) names, and the credentials of its services.
 
-        The database is the one that the spec names: a later deploy may have brought another one, and not have gone
-        live. Raises SecretsMissing or SecretsLocked.
+        The credential leads to the database that this infraspec names, because a later deploy may have brought another
+        database without going live. Raises SecretsMissing or SecretsLocked.
         """
         spec = spec or self.spec
         known = current(self.job.sealed)
@@ -141,7 +144,7 @@ class StepContext:
         return opened
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
-        """Returns the secrets that the spec names and the credentials of its services, without any that are not set.
+        """Returns those secrets that the infraspec names, and those credentials of its services, that are set.
 
         An app that went live before Norn had shared services has no credentials until its next forge or deploy.
         """
@@ -156,9 +159,10 @@ class StepContext:
             self.tools.engines[runtime.engine].remove(container.id)
 
     def with_image(self, action: Callable[[], T]) -> T:
-        """Runs an action that needs the release's image; if the engine lacks the image, pulls it and tries again.
+        """Runs an action that needs the release's image. If the engine lacks the image, pulls it and runs the action
+        again.
 
-        Without the image, an action must fail before it creates anything.
+        Without the image, the action must fail before it creates anything.
         """
         try:
             return action()
@@ -168,7 +172,7 @@ class StepContext:
             return action()
 
     def _fetch_image(self) -> bool:
-        """Pulls the release's image, which this engine does not have; False when it was never published."""
+        """Pulls the release's image, which this engine does not have; returns False if it was never pushed."""
         if self.published is None:
             return False
         if self.spec.image is not None:
@@ -179,12 +183,12 @@ class StepContext:
 
 
 class Step(ABC):
-    """A small idempotent piece of a pipeline: running it again when its work is done changes nothing.
+    """A small idempotent part of a pipeline: running it again after its work is done changes nothing.
 
-    `best_effort`: a failure is noted and the job goes on. `stage`: the deployment's state while the step runs.
-    `always`: it runs even after the job has failed. `returns`: its failure requests a return to the live release.
-    `patient`: it waits for an engine, a cluster or a service that is away. `watched`: its output is read while it runs,
-    with stdout and stderr kept apart.
+    `best_effort`: a failure is noted and the job continues. `stage`: the deployment's state while the step runs.
+    `always`: the step runs even after the job has failed. `returns`: if the step fails, Norn returns to the live
+    release. `patient`: it waits for an engine, a cluster or a service that is unreachable. `watched`: clients read its
+    output while it runs, with stdout and stderr separate.
     """
 
     name: ClassVar[str]
@@ -197,11 +201,11 @@ class Step(ABC):
     watched: ClassVar[bool] = False
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns the reason why this app does not need the step; None if it needs the step."""
+        """Returns the reason to skip the step for this app; None if the app needs it."""
         return None
 
     def resumes(self, spec: Infraspec | None) -> Resume:
-        """Returns what a resumed job does with the step; it may depend on the spec."""
+        """Returns how a resumed job treats the step; this may depend on the infraspec."""
         return self.resume
 
     @abstractmethod
@@ -210,7 +214,7 @@ class Step(ABC):
 
 
 class NotThereYet(Step):
-    """A step of a feature that this server does not have: every app skips it, with the reason."""
+    """A step of a feature that this server does not have. It is skipped for every app, with the reason."""
 
     @abstractmethod
     def skip_reason(self, spec: Infraspec) -> str:

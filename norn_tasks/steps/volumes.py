@@ -1,4 +1,6 @@
-"""The app's volumes: made before anything mounts them, kept by a teardown unless it purges."""
+"""The steps of an app's volumes: they are created before anything mounts them, and kept by a teardown unless it
+purges.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +11,16 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class CreateVolumes(Step):
-    """Makes the volumes that the spec names; an existing volume keeps its content."""
+    """Creates the volumes that the infraspec names; an existing volume keeps its content."""
 
     name = "create-volumes"
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app without volumes."""
+        """Returns a reason to skip the step for an app without volumes."""
         return None if spec.volumes else "no volumes"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes and describes the new volumes; volumes that an earlier forge or deploy made are not named again."""
+        """Returns a note that describes new volumes, but not those that an earlier forge or deploy created."""
         app, volumes = context.job.app, context.volumes
         known = volumes.of_app(app)
         volumes.ready(app, context.spec.volumes)
@@ -34,12 +36,12 @@ def _described(volume: Volume, limit: str) -> str:
 
 
 class DeleteVolumes(Step):
-    """Notes which volumes are kept, or with `--purge` removes them."""
+    """Says which volumes are kept or, with `--purge`, removes them."""
 
     name = "delete-volumes"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes which volumes are kept, and which are gone for good."""
+        """Returns a note that says which volumes are kept, or which were permanently removed."""
         app, volumes = context.job.app, context.volumes
         if context.purges:
             gone = volumes.remove(app)

@@ -1,4 +1,4 @@
-"""The workload: the long-running containers of a webserver or worker, and the names under which they are reached."""
+"""The workload: the long-running containers of a webserver or worker, and the names under which clients reach them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from norn_tasks.steps.environment import environment_of
 from norn_tasks.steps.step import Step, StepContext
 
 NO_IMAGE = "norn.invalid/{app}:none"
-"""The image of a workload that was forged and never deployed."""
+"""The image name in the workload of an app that was forged and never deployed."""
 
 
 def replicas_of(job: Job, spec: Infraspec) -> int:
-    """Returns how many replicas the job rolls out."""
+    """Returns the number of replicas that the job rolls out."""
     override = job.request.override if isinstance(job.request, Overridable) else None
     if override is None:
         return wanted_replicas(spec.replicas, None, None)
@@ -31,7 +31,9 @@ def replicas_of(job: Job, spec: Infraspec) -> int:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of an app to run: a release and generation, with its spec, its image and its number of replicas."""
+    """A version of an app to run: a release and a generation, with the infraspec, the image and the number of
+    replicas.
+    """
 
     release: int
     generation: int
@@ -43,7 +45,7 @@ class Version:
 
 
 def workload_of(context: StepContext, version: Version) -> Workload:
-    """Returns the complete workload of a version; every call of a cluster gets its workload from here."""
+    """Returns the complete workload of a version. Every call of a cluster uses this function."""
     job, spec = context.job, version.spec
     port = spec.port if spec.role is Role.WEBSERVER else None
     argv = spec.argv()
@@ -82,13 +84,13 @@ def _stream_grace(context: StepContext, spec: Infraspec) -> int:
 
 
 def generation_of(job: Job) -> int:
-    """Returns the generation that the job rolls out: its own, or the one that it continues, as a scale does."""
+    """Returns the generation that the job rolls out: a new one, or the one that it continues, as a scale does."""
     continued = job.request.generation if isinstance(job.request, ReplicasJobRequest) else None
     return continued or job.id
 
 
 def frozen_image(job: Job) -> str:
-    """Returns the image of the job's release: just built, or frozen into the job when it was accepted."""
+    """Returns the image of the job's release: just built, or stored in the job when it was accepted."""
     built = job.facts.get(BuiltImage)
     if built is not None:
         return built.image_id
@@ -106,7 +108,9 @@ def new_workload(context: StepContext) -> Workload:
 
 
 def _present_workload(context: StepContext) -> Workload:
-    """Returns the workload of the live release, which a forge leaves running; without one, a workload of 0 replicas."""
+    """Returns the workload of the live release, which a forge leaves running; without a live release, a workload of 0
+    replicas.
+    """
     job, live = context.job, context.job.live
     if live is None:
         return workload_of(context, Version(0, job.id, context.spec, NO_IMAGE.format(app=job.app), 0))
@@ -120,7 +124,7 @@ def _mounted(context: StepContext, version: Version) -> Workload:
 
 
 class CreateDeployment(Step):
-    """Makes the objects that the app's replicas will need; before the first deploy nothing runs."""
+    """Creates the objects that the app's replicas will need; before the first deploy nothing runs."""
 
     name = "create-deployment"
 
@@ -131,12 +135,12 @@ class CreateDeployment(Step):
 
 
 class CreateService(Step):
-    """Makes the webserver reachable by its internal name, and by an address that it keeps."""
+    """Makes the webserver reachable by its internal name, and by an address that never changes."""
 
     name = "create-service"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the address that the cluster returns."""
+        """Records the address that the cluster returns."""
         address = context.cluster.expose(_present_workload(context), context.watch)
         exposed = AppExposed(context.job.app, address)
         return Learned(facts=(ServiceAddress(address),), writes=(exposed,), note=address)
@@ -190,7 +194,7 @@ class CompareWorkload(Step):
     name = "compare-workload"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes what differs, field by field; secrets in values are hidden."""
+        """Records what differs, field by field; secrets in values are hidden."""
         hidden = context.hidden.of_text
         found = tuple(
             replace(each, wanted=each.wanted and hidden(each.wanted), found=each.found and hidden(each.found))

@@ -1,1 +1,1 @@
-"""The tables of Norn, every statement on them, and the use of Redis besides wake-ups."""
+"""The tables of Norn, all SQL statements on them, and all uses of Redis except wake-ups."""

@@ -20,7 +20,7 @@ LINES = 15
 
 
 class ProcessStates(Protocol):
-    """The source of the processes' states: the supervisor's control socket."""
+    """Returns the states of processes, such as the supervisor's control socket."""
 
     def processes(self) -> tuple[Process, ...]:
         """Returns all processes."""
@@ -50,7 +50,7 @@ class ProcessWatch:
     def _dying(self, processes: Sequence[Process]) -> str:
         for process in processes:
             if process.name.startswith("services-"):
-                continue  # Norn itself works without the servers of apps; norn doctor reports their trouble
+                continue  # Norn itself works without the servers for apps; norn doctor reports their faults
             if process.began:
                 self._starts[process.name].add(process.began)
             if process.state == "FATAL" or len(self._starts[process.name]) > STARTS:
@@ -65,7 +65,7 @@ class ProcessWatch:
 
 
 def tail(log: Path, lines: int) -> list[str]:
-    """Returns the last lines of a log; none if there is no log."""
+    """Returns the last lines of a log; an empty list if the log does not exist."""
     try:
         with log.open(errors="replace") as file:
             return [line.rstrip("\n") for line in deque(file, maxlen=lines)]

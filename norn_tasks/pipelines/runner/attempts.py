@@ -1,4 +1,4 @@
-"""Runs one step, again and again while the engine, the cluster or a service is away."""
+"""Runs one step, and repeats it while the engine, the cluster or a service is unreachable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ ENGINE_PAUSE = 1.0
 def run_step(
     parts: RunnerParts, job: Job, step: Step, stop: Stop, *, hooks: Hooks, hidden: Redaction
 ) -> Learned | None:
-    """Runs the step; while the engine, the cluster or a service is away, tries again, for at most the patience."""
+    """Runs the step. While the engine, the cluster or a service is unreachable, the step is repeated for a limited
+    time.
+    """
     waited_for = job.execution is not None and job.execution.sync
     patience = parts.tools.limits.engine_patience if step.patient and not waited_for else 0.0
     end = time.monotonic() + patience

@@ -17,7 +17,9 @@ class ContainerHooks:
     def __init__(self, ledger: JobLedger, job: Job, tools: Tools, reach: Callable[[Point], None]) -> None:
         self._ledger, self._job, self._tools, self._reach = ledger, job, tools, reach
         self.has_begun = job.execution is not None and job.execution.adopt
-        """The code has begun: here, or with an earlier owner of the job, whose container may still run."""
+        """True if the code has begun: started by this worker, or by an earlier owner of the job, whose container may
+        still run.
+        """
         self.taken_back: int | None = None
 
     def created(self, container: str) -> None:
@@ -43,7 +45,7 @@ class ContainerHooks:
         self._reach(Point.BEGUN)
 
     def never_begun(self) -> int:
-        """Records that the code did not begin after all; returns the runs of the code that remain counted."""
+        """Records that the code did not begin after all; returns how many starts of the code remain counted."""
         self.has_begun = False
         self.taken_back = self._ledger.take_back_run(self._job.fence)
         return self.taken_back

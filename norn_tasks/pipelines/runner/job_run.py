@@ -28,7 +28,7 @@ from norn_tasks.steps.step import Step
 
 log = structlog.get_logger()
 ONCE_SECONDS = 25.0
-"""Seconds that a draining worker gives to a step which must not be repeated."""
+"""The seconds that a draining worker gives to a step that must not be repeated."""
 
 
 class JobRun:
@@ -47,7 +47,7 @@ class JobRun:
             self._parts.reach(self._current.name, point)
 
     def through(self) -> JobState | None:
-        """Runs all steps; an unforeseen error ends the job too, with a traceback in the log."""
+        """Runs all steps. An unexpected error ends the job too, with a traceback in the log."""
         try:
             if self._job.sealed:
                 self._hidden = known_secrets(self._job, self._parts.tools.vault)
@@ -57,7 +57,7 @@ class JobRun:
         except (LeaseLost, Stopped) as error:
             return self._stopped(error.facts.get("ended"))
         except DatabaseDown:
-            raise  # this does not end the job: the sweeper takes it over
+            raise  # this does not end the job, and the sweeper takes it over
         except NornError as error:
             return self._fail(None, self._problem(error))
         except Exception as error:  # noqa: BLE001 - logged below, with the secrets hidden
@@ -71,7 +71,7 @@ class JobRun:
     def _all_steps(self) -> JobState | None:
         job = self._job
         self._steps = self._parts.pipelines[job.kind](job)
-        # The only step of a job ends together with the job, so it cannot be done yet.
+        # If a job has only one step, the step ends together with the job, so it cannot have ended before.
         done = self._ledger.steps(job.fence) if self._recorded else {}
         if job.deployment is not None and not done:
             self._ledger.plan(job.fence, [step.name for step in self._steps])
@@ -79,7 +79,8 @@ class JobRun:
         for n, step in enumerate(self._steps, 1):
             if self._resumes(step) is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
-            if self._job.container is None:  # else the step itself ends the container that an earlier owner started
+            # otherwise the step itself ends the container that an earlier owner started
+            if self._job.container is None:
                 self._stop.check()
             if self._resumes(step) is Resume.NEVER and done.get(step.name) is StepState.RUNNING:
                 return self._leave_to_a_person()
@@ -98,12 +99,12 @@ class JobRun:
         return len(self._steps) > 1 or any(self._resumes(step) is Resume.NEVER for step in self._steps)
 
     def _leave_to_a_person(self) -> JobState:
-        """Ends a job that an earlier owner left inside a step which must not be repeated; the ledger adds a reason."""
+        """Ends a job that an earlier owner left inside a step that must not be repeated; the ledger adds the reason."""
         self._ledger.finish(self._job.fence, JobState.ERROR)
         return JobState.ERROR
 
     def _one_step(self, place: StepPosition, step: Step, *, last: bool) -> JobState | None:
-        """Runs one step; returns the job's state if the job has ended with this step, else None."""
+        """Runs one step; returns the job's state if the job ended with this step, otherwise None."""
         reason = step.skip_reason(self._job.spec) if self._job.spec is not None else None
         if reason is not None:
             return self._close(place, StepEnd(StepState.SKIPPED, Learned(note=reason)), last)
@@ -146,7 +147,7 @@ class JobRun:
         return end.ends
 
     def _fail(self, at: tuple[StepPosition, Step] | None, problem: Problem) -> JobState:
-        """Ends the job as failed, with the step at which it failed; steps that always run are run first.
+        """Ends the job as failed, with the step at which it failed. Steps that always run are run before that.
 
         If the step must not be repeated, its failure and the end of the job are one transaction. If the worker dies
         before that transaction, the step still counts as begun: the job needs attention, and is not queued again.
@@ -169,7 +170,7 @@ class JobRun:
                 self._ledger.end_step(self._job.fence, StepPosition(n, step.name), self._tidied(step))
 
     def _tidied(self, step: Step) -> StepEnd:
-        """Returns the end of a step that cleans up; its failure is only noted, because the job has ended already."""
+        """Returns the end of a cleanup step. If it failed, that is only noted, because the job has already ended."""
         try:
             self._attempt(step, UncancelledStop(self._stop))
         except (LeaseLost, Stopped, DatabaseDown):
@@ -179,7 +180,7 @@ class JobRun:
         return StepEnd(StepState.SUCCEEDED)
 
     def _postponed(self, error: Postponed) -> JobState | None:
-        """Puts the job back into the queue, unless it was asked to stop in the meantime."""
+        """Puts the job back into the queue, unless it was asked to stop since it began."""
         if self._stop.reason is not None:
             return self._stopped()
         log.info("job postponed", job=self._job.id, why=error.sentence)
@@ -187,7 +188,7 @@ class JobRun:
         return None
 
     def _stopped(self, ended: ContainerExit | None = None) -> JobState | None:
-        """Ends a job that was asked to stop, according to the reason; `ended` is the end of its container, if known."""
+        """Ends a job that was asked to stop, as the reason demands; `ended` is the end of its container, if known."""
         if self._stop.reason == "cancelled":
             if not self._without_container():
                 return None
@@ -201,7 +202,7 @@ class JobRun:
         return None
 
     def _without_container(self) -> bool:
-        """Removes the container of an earlier owner, if there is one; returns False if its engine is away."""
+        """Removes the container of an earlier owner, if there is one; returns False if its engine is unreachable."""
         container = self._job.container
         if container is None or self._hooks.taken_back is not None:
             return True

@@ -1,4 +1,6 @@
-"""The parts of a worker process that a runner needs: the ledger, the stop of a job, the logs of steps, the tools."""
+"""The parts of a worker process that a runner needs: the ledger, the stop of a job, the logs of steps, and the
+tools.
+"""
 
 from __future__ import annotations
 
@@ -47,25 +49,25 @@ class RunnerStop(Stop, Protocol):
     """The stop of a job, which a draining worker sets."""
 
     def spare(self, seconds: float) -> None:
-        """Lets the job go on for these seconds after its worker began to drain, if its class allows fewer."""
+        """Lets the job continue for these seconds after its worker began to drain, if its class would allow fewer."""
 
 
 class StepSink(Protocol):
-    """Takes a step's output: a call takes stdout, `err` takes stderr."""
+    """Receives a step's output: calling it passes stdout, and `err` passes stderr."""
 
     def __call__(self, text: str, /) -> None: ...
     def err(self, text: str) -> None: ...
 
 
 class OpenStepLog(Protocol):
-    """Opens the log of a step; output inside the block is written under the job's token."""
+    """Opens the log of a step. Output inside the block is stored with the job's token."""
 
     def __call__(self, fence: Fence, step: str) -> AbstractContextManager[StepSink]: ...
 
 
 @dataclass(frozen=True)
 class RunnerParts:
-    """The parts of a process that all its jobs share."""
+    """The parts of a worker process that all its jobs share."""
 
     ledger: JobLedger
     tools: Tools

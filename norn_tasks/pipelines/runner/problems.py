@@ -20,7 +20,7 @@ ERROR_CODES = (
     "secrets_locked",
     "service_down",
 )
-"""Problems that are ours and not the app's: the job ends `error`."""
+"""The codes of problems that are Norn's fault and not the app's; the job then ends in the state `error`."""
 
 
 def state_after(problem: Problem) -> JobState:
@@ -29,7 +29,9 @@ def state_after(problem: Problem) -> JobState:
 
 
 def problem_of(job: Job, error: NornError) -> Problem:
-    """Returns the problem with which the job ends; if the error has no hint, the hint names the steps' output."""
+    """Returns the problem with which the job ends. If the error has no hint, the hint says where the output of the
+    steps is.
+    """
     return Problem(error.code, error.sentence, error.hint or f"norn jobs logs {job.id} has the output")
 
 

@@ -17,13 +17,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Runner(RunnerParts):
-    """Runs jobs with the tools of this process."""
+    """Runs jobs with the tools of this worker process."""
 
     def run(self, job: Job, stop: RunnerStop) -> JobState | None:
         """Runs the job to its end and returns its state; None if the job was handed back or lost."""
         try:
             return JobRun(self, job, stop).through()
-        except (LeaseLost, Stopped):  # Stopped: raised by the cleanup after the job's end
+        except (LeaseLost, Stopped):  # Stopped is raised by the cleanup after the job's end
             log.warning("lease lost", job=job.id, token=job.fence.token)
         except DatabaseDown as error:
             log.warning("job left to the sweeper", job=job.id, error=error.sentence)

@@ -1,1 +1,1 @@
-"""Ports that serve several apps; the name in `Host` says which of them is meant."""
+"""Ports that serve several apps. The name in the header `Host` says which app a request is for."""

@@ -1,7 +1,8 @@
-"""The door of public names: one port for all of them, at which the name in `Host` says which app is meant.
+"""The door: one port for all public host names. The name in the header `Host` says which app a request is for.
 
-The edge (Caddy) and the tunnel lead here, so neither is reconfigured when replicas, ports or apps change. The door also
-says whether a name may have a certificate, and returns the sign by which a server recognises its own names.
+The edge (the HTTPS server Caddy) and the tunnel send their requests to this port, so neither must be reconfigured when
+replicas, ports or apps change. The door also says whether a name may have a certificate, and returns the sign, a text
+by which a server recognises its own names.
 """
 
 from __future__ import annotations
@@ -27,17 +28,21 @@ _PORT = re.compile(r":\d+$")
 
 
 class PublicDoor(PortSet[int]):
-    """The door, if the settings give it a port; if it cannot listen, `report` is called with the reason."""
+    """The port for public names, if the settings give it a number. If it cannot listen, `report` is called with the
+    reason.
+    """
 
     def __init__(
         self, host: str, number: int | None, table: Table, report: Report, limits: ClientLimits, *, asked_at: str = ""
     ) -> None:
-        """Makes a door; `asked_at` is the address that the edge uses, which may differ from the listening address."""
+        """Creates the port. `asked_at` is the address that the edge uses, which may differ from the listening
+        address.
+        """
         super().__init__(table, report, limits)
         self._host, self._number, self._asked_at = host, number, asked_at
 
     async def open_for(self, read: Routes) -> None:
-        """Listens, and serves exactly the public names of these routes."""
+        """Opens the port, and serves exactly the public names of these routes."""
         if self._number is None:
             return
         known = self._ports.get(self._number)
@@ -56,7 +61,7 @@ class PublicDoor(PortSet[int]):
 
     @property
     def failing(self) -> bool:
-        """True if the door should be open and is not."""
+        """True if the port should be open and is not."""
         return self._number is not None and not self._ports
 
 
@@ -114,7 +119,7 @@ class DoorConnection(ClientConnection):
 
 
 class _Said(Exchange):
-    """A request that the door itself answers with a sentence."""
+    """A request that the door itself answers, with a sentence."""
 
     def __init__(
         self, client: Requester, request: ClientRequest, table: Table, said: tuple[int, str], *, closing: bool
@@ -128,7 +133,7 @@ class _Said(Exchange):
 
 
 class _Closed(Exchange):
-    """A request to an app in maintenance, which gets its page and reaches no replica."""
+    """A request to an app in maintenance. It is answered with the app's page and reaches no replica."""
 
     def __init__(
         self, client: Requester, request: ClientRequest, app: str, table: Table, page: str, *, closing: bool
@@ -143,5 +148,5 @@ class _Closed(Exchange):
 
 
 def _shown(name: str) -> str:
-    """Returns a name that is safe to show: characters that no host name has are replaced."""
+    """Returns a name that is safe to show: characters that host names cannot have are replaced."""
     return re.sub(r"[^a-z0-9.-]", "?", name)[:253] or "that it was asked for"

@@ -1,7 +1,7 @@
 """The ports for cron runs, calls and other runs, at the address of their network's bridge on this machine.
 
-Runs are on a network on which no container reaches another one, so that they stay isolated from each other. They can
-reach only the machine. The router therefore listens there at the ports of the webservers' containers, and the name in
+Runs are on a network on which containers cannot reach one another, so that they stay isolated. They can reach only the
+machine. So the router listens on the machine's address at the ports of the webservers' containers, and the name in
 `Host` says which app is meant: `http://blog:8080` leads from a cron run to the same program as from another replica.
 """
 
@@ -25,14 +25,16 @@ from norn_tasks.store.replicas.routes import Route
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
 
 DATABASES = frozenset({5432, 6379, 25432, 26379})
-"""The ports of PostgreSQL and Redis, and those of the servers that apps share. They stay free for databases of this
-machine: the router could not lead to a database, because it speaks only HTTP."""
+"""The ports of PostgreSQL and Redis, and those of the servers that apps share. The router leaves them free for
+databases on this machine. It could not forward to a database, because it only speaks HTTP.
+"""
 
 log = structlog.get_logger(__name__)
 
 
 class RunPorts(PortSet[int]):
-    """One listening port for each port number that a webserver's container has; `report` takes an app's state.
+    """One listening port for each port number that a webserver's container has; `report` is called with the state of an
+    app's port.
 
     It never takes a port of `reserved`, or of a database: an app could otherwise keep Norn's own processes, or a
     database, from listening there.
@@ -46,7 +48,7 @@ class RunPorts(PortSet[int]):
         """True while a port could not be opened."""
 
     async def open_for(self, address: str | None, routes: Iterable[Route]) -> None:
-        """Listens for exactly these apps at an address such as 172.20.0.1/16; without one, nowhere."""
+        """Listens for exactly these apps at an address such as 172.20.0.1/16; without an address, listens nowhere."""
         at = IPv4Interface(address) if address else None
         names: dict[int, dict[str, str]] = defaultdict(dict)
         for route in routes:
@@ -84,7 +86,7 @@ class RunPorts(PortSet[int]):
 
 
 class RunPort(AppPort):
-    """A listening port that several apps may share; `apps` has them by internal name."""
+    """A listening port that several apps may share; `apps` maps internal host names to apps."""
 
     def __init__(self, number: int, table: Table, limits: ClientLimits, at: IPv4Interface) -> None:
         super().__init__(f"port {number} of runs", number, table, limits)
@@ -105,7 +107,7 @@ class RunConnection(ClientConnection):
         self._port, self._at = port, at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accepts connections from the runs' network only: a neighbouring machine may know the address too."""
+        """Accepts connections only from the runs' network, because a neighbouring machine may know the address too."""
         peer = transport.get_extra_info("peername")
         if peer is not None and ip_address(peer[0]) in self._at.network:
             self._taken = True
@@ -115,7 +117,7 @@ class RunConnection(ClientConnection):
             transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Ends what was open, on a connection that was taken."""
+        """Closes what was open, if this connection was accepted."""
         if self._taken:
             super().connection_lost(error)
 
@@ -128,7 +130,7 @@ class RunConnection(ClientConnection):
         super()._begin(request)
 
     def _named(self, request: ClientRequest) -> str:
-        """Returns the app that the request names; for a name that no app has here, a text that is no app's name."""
+        """Returns the app that the request names; for an unknown name, a text that no app has as its name."""
         found = _HOST.search(request.head.raw)
         host = found[1].decode("latin-1").strip().rstrip(".").lower() if found else ""
         return self._port.apps.get(host) or f"{host}:{self._port.number}"

@@ -1,4 +1,4 @@
-"""A client of the router: its connection, and the exchange of each request for an answer."""
+"""A client of the router: its connection, and the exchange that answers each of its requests."""
 
 from norn_tasks.router.client.connection import ClientConnection
 from norn_tasks.router.client.exchange import Exchange

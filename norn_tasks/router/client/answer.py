@@ -1,4 +1,6 @@
-"""The answer to a request, as its client gets it: a replica's answer in the client's framing, or one of the router."""
+"""The answer to a request, as its client gets it: a replica's answer in a framing that the client understands, or an
+answer of the router itself.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from norn_tasks.router.protocol.requests import ClientRequest
 
 
 class ClientAnswer:
-    """An answer on its way to a client; `closing` is True when the client's connection ends with it."""
+    """An answer on its way to a client; `closing` is True if the client's connection ends after it."""
 
     _answered = False
     _chunking = False
@@ -24,7 +26,9 @@ class ClientAnswer:
     # A replica's answer
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Passes a 1xx on to a client that understands it; returns False for a 101 that the client did not ask for."""
+        """Passes a 1xx answer on to a client that understands it; returns False for a 101 that the client did not
+        request.
+        """
         request = self.request
         if status == 101 and not (request.head.upgrades and request.whole):
             return False
@@ -46,7 +50,9 @@ class ClientAnswer:
         self._answered = True
 
     def _close_if_unsure(self) -> None:
-        """Ends the connection of a client that waits for `100 Continue`: it may still send its body, or may not."""
+        """Ends the connection of a client that waits for `100 Continue`, because nobody knows whether it will still
+        send its body.
+        """
         if self.request.expects_continue and not self.request.whole:
             self.closing = True
 
@@ -55,7 +61,7 @@ class ClientAnswer:
         self._out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunking else piece)
 
     def flush(self) -> None:
-        """Sends the part of the answer that has arrived."""
+        """Sends what has arrived of the answer."""
         out = self._out
         if out:
             self._client.write(out[0] if len(out) == 1 else b"".join(out))
@@ -69,7 +75,7 @@ class ClientAnswer:
         self._say(answers.plain(status, sentence, method=method, retry=retry, closing=self.closing))
 
     def _say(self, answer: bytes) -> None:
-        """Ends the exchange with a whole answer of the router's own."""
+        """Ends the exchange with a complete answer of the router itself."""
         self._client.write(answer)
         self._answered = True
         self._end()

@@ -1,4 +1,4 @@
-"""A client's connection: request after request, each answered before the next one is begun."""
+"""A client's connection: one request after the other, each answered before the next one begins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ClientConnection(ClientStream):
     head_since = 0.0
     _exchange: Exchange | None = None
     _leftover: ClientRequest | None = None
-    """A request that was answered before its whole body had arrived; the rest of the body is dropped."""
+    """A request that was answered before its complete body had arrived; the rest of the body is discarded."""
     _tunnel: SwitchedStreams | None = None
     _advancing = False
 
@@ -35,7 +35,7 @@ class ClientConnection(ClientStream):
     # Calls of asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Takes the transport, and adds this connection to the clients of its address."""
+        """Stores the transport, and adds this connection to the clients of its address."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._reader = RequestReader(peer[0].encode() if peer else b"", self._address)
@@ -43,7 +43,7 @@ class ClientConnection(ClientStream):
         self._clients.arrived(self)
 
     def data_received(self, data: bytes) -> None:
-        """Reads requests; bytes after the end of the open request wait until that is answered."""
+        """Parses requests. Bytes after the end of the open request wait until that request is answered."""
         exchange = self._exchange
         if self._tunnel is not None:
             self._tunnel.from_client(data)
@@ -60,7 +60,7 @@ class ClientConnection(ClientStream):
                 self._continue(exchange)
 
     def eof_received(self) -> bool:
-        """Notes that the client sends no more; it may still read."""
+        """Records that the client will send no more; the client may still read."""
         self._ended = True
         exchange = self._exchange
         if self._closing:
@@ -74,7 +74,7 @@ class ClientConnection(ClientStream):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Ends what was open."""
+        """Closes what was open."""
         self._closing = True
         self._reader.close()
         self._clients.gone(self)
@@ -85,19 +85,19 @@ class ClientConnection(ClientStream):
             exchange.abandon(clean=error is None and self._ended)
 
     def pause_writing(self) -> None:
-        """Holds the answer back: the client reads slower than we write."""
+        """Stops sending the answer, because the client reads more slowly than the router writes."""
         if self._exchange is not None:
             self._exchange.client_full(True)
 
     def resume_writing(self) -> None:
-        """Continues the answer: there is room again."""
+        """Continues the answer, because there is room in the buffer again."""
         if self._exchange is not None:
             self._exchange.client_full(False)
 
     # From request to request
 
     def _advance(self) -> None:
-        """Continues until it needs bytes from the client or from a replica."""
+        """Continues until more bytes are needed from the client or from a replica."""
         if self._advancing:
             return
         self._advancing = True
@@ -146,7 +146,7 @@ class ClientConnection(ClientStream):
             self._refuse_broken(400, "the request broke off")
 
     def _drop_leftover(self, request: ClientRequest) -> bool:
-        """Returns True once the rest of an answered request is read."""
+        """Returns True when the rest of an answered request has been read."""
         if request.whole:
             self._stop_lingering()
             self._leftover = None
@@ -155,7 +155,7 @@ class ClientConnection(ClientStream):
         return request.whole
 
     def _wait(self) -> None:
-        """Waits for the next request, unless there will be none."""
+        """Waits for the next request, unless the client will send none."""
         if self._reader.refused is not None:
             self._refuse(self._reader.refused.status, self._reader.refused.sentence)
         elif self._ended and self._reader.inside_head:
@@ -170,7 +170,7 @@ class ClientConnection(ClientStream):
     # Calls of the exchange
 
     def answered(self, *, closing: bool) -> None:
-        """Goes on to the next request, or ends the connection."""
+        """Continues with the next request, or ends the connection."""
         exchange, self._exchange = self._exchange, None
         self._held = False
         if exchange is None or self._closing:
@@ -187,7 +187,9 @@ class ClientConnection(ClientStream):
         self._advance()
 
     def switched(self, tunnel: SwitchedStreams) -> bytes:
-        """Makes the connection a tunnel; returns the bytes that the client has already sent into it."""
+        """Makes the connection a tunnel for another protocol; returns the bytes of that protocol that the client has
+        already sent.
+        """
         self._tunnel = tunnel
         early, self._unread = self._unread, b""
         if self._ended:
@@ -198,7 +200,7 @@ class ClientConnection(ClientStream):
     # The end
 
     def _refuse_broken(self, status: int, sentence: str) -> None:
-        """Ends the exchange of a request whose body turns out to be invalid or incomplete."""
+        """Ends the exchange of a request with an invalid or incomplete body."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None and exchange.abandon():
             self.abort()
@@ -221,7 +223,7 @@ class ClientConnection(ClientStream):
         self._refuse(408, "its head took too long")
 
     def turn_away(self, sentence: str) -> None:
-        """Sends a 503 to a client for which there is no room."""
+        """Sends a 503 to a client that exceeds the limit of connections."""
         self.write(answers.plain(503, sentence, retry=True, closing=True))
         self._hang_up()
 

@@ -1,9 +1,12 @@
-"""One request and its answer: the least busy replica gets the request; after a failure, another one if that is safe.
+"""One request and its answer. The least busy replica gets the request; after a failure another replica gets it, if that
+is safe.
 
-That is safe if the client has seen nothing of an answer, the whole body can be sent again, and the replica cannot have
-begun. It cannot have begun if it accepted no connection, or if a connection that had been used before closed without a
-byte of an answer: the server thought that connection idle. If a fresh connection closes without a byte, the replica may
-have acted on the request. Then it is sent again only if its method is idempotent (RFC 9110 9.2.2).
+It is safe if the client has seen nothing of an answer, the complete body can be sent again, and the replica cannot have
+begun to process the request.
+
+The replica cannot have begun if it accepted no connection, or if a connection that had been used before closed without
+an answer, because the server considered it idle. If a new connection closes without an answer, the replica may have
+begun. Then the request is repeated only if its method is idempotent (RFC 9110 9.2.2).
 """
 
 from __future__ import annotations
@@ -21,14 +24,15 @@ from norn_tasks.router.table import Entry, OpenRequest, Table
 from norn_tasks.router.tunnel import SwitchedStreams
 
 HALF_CLOSED_SECONDS = 5.0
-"""Seconds that a replica may be silent after its client has ended its sending side: most such clients are gone, and few
-still read."""
+"""Seconds that a replica may be silent after its client has ended its sending side. Most such clients have
+disconnected; few still read.
+"""
 _REPEATABLE = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 _NONE: frozenset[Backend] = frozenset()
 
 
 class Exchange(ClientAnswer):
-    """A request being answered; `closing` is True when the client's connection ends with it."""
+    """A request that is being answered; `closing` is True if the client's connection ends after it."""
 
     _refused = _NONE
     _shunned: Backend | None = None
@@ -49,7 +53,7 @@ class Exchange(ClientAnswer):
     # Toward the replica
 
     def send(self) -> None:
-        """Sends the request to the replica that is least busy, or answers that there is none."""
+        """Sends the request to the least busy replica, or answers that there is no replica."""
         entry = self._table.entry(self._app)
         backend = entry.choose(self._refused, self._shunned) if entry else None
         if backend is None:
@@ -86,7 +90,9 @@ class Exchange(ClientAnswer):
             self._client.hold(False)
 
     def body_came(self) -> None:
-        """Passes on the part of the body that has arrived; while no replica takes it, a full buffer stops reading."""
+        """Passes on what has arrived of the body. If no replica reads it, no more is read from the client once the
+        buffer is full.
+        """
         if self._replica is not None:
             if data := self.request.unsent():
                 self._replica.write(data)
@@ -104,13 +110,13 @@ class Exchange(ClientAnswer):
     # Calls of the client's connection
 
     def client_full(self, full: bool) -> None:
-        """Holds the answer back while the client has too much unread."""
+        """Stops sending the answer while the client has too much unread data."""
         self._full = full
         if self._replica is not None:
             self._replica.pause(full)
 
     def client_ended(self) -> None:
-        """Watches the replica of a client that sends no more: the exchange ends if the replica stays silent."""
+        """Handles a client that sends no more: the exchange ends if the replica stays silent for a while."""
         if self._tunnel is not None:
             self._tunnel.client_ended()
         elif self._silence is None:
@@ -129,9 +135,9 @@ class Exchange(ClientAnswer):
         self._client.abort()
 
     def abandon(self, *, clean: bool = False) -> bool:
-        """Ends the exchange because of its client; returns True when a part of an answer has been passed on.
+        """Ends the exchange because of the client; returns True if part of an answer was already passed on.
 
-        `clean`: the client has ended a tunnel in good order, so what it sent last still reaches the replica.
+        `clean`: the client has ended a tunnel normally, so the last bytes that it sent still reach the replica.
         """
         self._stop_watching()
         replica = self._let_go()
@@ -149,7 +155,7 @@ class Exchange(ClientAnswer):
     # Calls of the replica's connection
 
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
-        """Sends the rest of the answer and gives the connection back."""
+        """Sends the rest of the answer, and returns the connection to the replica's pool."""
         if self._chunking:
             self._out.append(b"0\r\n%s\r\n" % trailer_lines(trailers))
         self.flush()
@@ -164,7 +170,7 @@ class Exchange(ClientAnswer):
         self._end()
 
     def replica_lost(self) -> None:
-        """Repeats the request where that is safe; else ends the answer visibly, or answers 502."""
+        """Repeats the request if that is safe; otherwise breaks the answer off visibly, or answers 502."""
         replica = self._replica
         backend = self._open.backend if self._open else None
         self._let_go()
@@ -179,7 +185,9 @@ class Exchange(ClientAnswer):
             self._answer(502, f"{self._app}: its replica closed the connection before it had answered")
 
     def _cut_answer(self) -> None:
-        """Ends an incomplete answer: without chunks or a length, only a reset shows a client that a part is missing."""
+        """Ends an incomplete answer. Without chunks or a length, only a reset shows the client that a part is
+        missing.
+        """
         self._stop_watching()
         self.flush()
         if self.request.head.modern:
@@ -199,13 +207,13 @@ class Exchange(ClientAnswer):
             self._answer_without_replica(self._table.entry(self._app))
 
     def replica_full(self, full: bool) -> None:
-        """Holds the body back while the replica has too much unread."""
+        """Stops sending the body while the replica has too much unread data."""
         self._client.hold(full)
 
     # Another protocol
 
     def replica_switched(self, first: bytes) -> None:
-        """Joins the two connections, now that both have agreed on another protocol."""
+        """Joins the two connections, because both sides have agreed on another protocol."""
         self.flush()
         replica = self._replica
         if replica is None:
@@ -219,7 +227,7 @@ class Exchange(ClientAnswer):
             replica.write(early)
 
     def replica_bytes(self, data: bytes) -> None:
-        """Passes bytes of that protocol on."""
+        """Passes bytes of the other protocol on to the client."""
         if self._tunnel is not None:
             self._tunnel.from_replica(data)
 

@@ -1,4 +1,4 @@
-"""The client's connection, as an exchange sees it."""
+"""The client's connection, as its exchange uses it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from norn_tasks.router.tunnel import SwitchedStreams
 
 
 class Requester(Protocol):
-    """The client's connection, as its exchange sees it."""
+    """The client's connection, as its exchange uses it."""
 
     def write(self, data: bytes) -> None:
         """Sends bytes of an answer."""
@@ -20,7 +20,7 @@ class Requester(Protocol):
         """Ends the connection after sending the bytes that are still queued."""
 
     def abort(self) -> None:
-        """Ends the connection at once, so that the client sees an answer that is not whole."""
+        """Ends the connection immediately, so that the client sees that the answer is incomplete."""
 
     def hold(self, held: bool) -> None:
         """Stops reading the body, or continues."""
@@ -29,4 +29,6 @@ class Requester(Protocol):
         """Ends the exchange, because its answer is complete; with `closing`, ends the connection too."""
 
     def switched(self, tunnel: SwitchedStreams) -> bytes:
-        """Makes the connection a tunnel; returns the bytes that the client has already sent into it."""
+        """Makes the connection a tunnel for another protocol; returns the bytes of that protocol that the client has
+        already sent.
+        """

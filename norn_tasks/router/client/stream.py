@@ -1,11 +1,13 @@
-"""The bytes of a client's connection: sending them, holding them back, and ending it without losing the last answer."""
+"""The bytes of a client's connection: sends them, stops reading them, and ends the connection without losing the last
+answer.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
 LINGER_SECONDS = 2.0
-"""How long the rest of an unwanted body is read and dropped, so that the client can read its answer."""
+"""For how long the rest of an unwanted body is read and discarded, so that the client can read its answer."""
 UNREAD_MAX = 64 * 1024
 """The most bytes that are read after the end of the open request; the kernel's buffer holds the rest."""
 
@@ -28,7 +30,7 @@ class ClientStream(asyncio.Protocol):
             self._transport.write(data)
 
     def write_eof(self) -> None:
-        """Ends the sending side, unless the client is gone already."""
+        """Ends the sending side, unless the client has disconnected."""
         if not self._transport.is_closing() and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()
@@ -41,7 +43,7 @@ class ClientStream(asyncio.Protocol):
         self._transport.close()
 
     def abort(self) -> None:
-        """Ends the connection at once."""
+        """Ends the connection immediately."""
         self._closing = True
         self._transport.abort()
 
@@ -63,8 +65,8 @@ class ClientStream(asyncio.Protocol):
     def _hang_up(self) -> None:
         """Ends the connection after its last answer.
 
-        Bytes that the client still sends are read and dropped for a while: closing a connection with unread bytes
-        resets it, which would destroy the answer.
+        For a while, bytes that the client still sends are read and discarded. Closing a connection with unread bytes
+        would reset it, and destroy the answer.
         """
         self._closing = True
         self._stop_lingering()

@@ -1,4 +1,5 @@
-"""HTTP/1.1 as bytes: readers of requests and answers on llhttp, the heads that the router writes, and its own answers.
+"""HTTP/1.1 as bytes: parsers of requests and answers, based on llhttp; the heads that the router writes; and the
+router's own answers.
 
-Nothing here opens, reads or writes a connection.
+No module here opens, reads or writes a connection.
 """

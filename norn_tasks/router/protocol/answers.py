@@ -1,4 +1,6 @@
-"""The router's own answers when no replica can answer: plain text, one sentence, and when to try again."""
+"""The router's own answers when no replica can answer: plain text with one sentence, and a header that says when to try
+again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ MAINTENANCE_RETRY_SECONDS = 60
 
 
 def plain(status: int, sentence: str, *, method: bytes = b"", retry: bool = False, closing: bool = False) -> bytes:
-    """Returns a whole answer to a request of that method; with `closing`, the connection ends after it."""
+    """Returns a complete answer to a request with this method; with `closing`, the connection ends after it."""
     body = f"{sentence}\n".encode()
     lines = [
         f"HTTP/1.1 {status} {_REASONS[status]}",
@@ -41,7 +43,7 @@ def page(html: str, *, method: bytes = b"", closing: bool = False) -> bytes:
 
 
 def not_served(route: Route) -> str:
-    """Returns in one sentence why an app has no live replica."""
+    """Returns a sentence that says why an app has no live replica."""
     if route.forge == ForgeState.TEARING_DOWN:
         return f"{route.app} is being torn down"
     if route.forge in (ForgeState.UNFORGED, ForgeState.FORGE_FAILED):

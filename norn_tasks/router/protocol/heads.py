@@ -1,6 +1,8 @@
-"""The only changes that the router makes in a head: hop-by-hop fields are removed and forwarding fields are added.
+"""The only changes that the router makes in the head of a message: it removes hop-by-hop fields and adds forwarding
+fields.
 
-All other fields pass unchanged: repeated ones, their order, and upper and lower case (RFC 9110 7.6.1, RFC 9112 6.3).
+All other fields pass unchanged, including repeated ones, their order, and upper and lower case (RFC 9110 7.6.1, RFC
+9112 6.3).
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ from typing import NamedTuple
 
 Fields = list[tuple[bytes, bytes]]
 FoundFields = dict[bytes, list[bytes]]
-"""The fields that change what the router does: their values in order, by lower-case name."""
+"""Those fields of a head that change how the router behaves: their values in order, by lower-case name."""
 
 LENGTH_MAX = 2**63 - 1
-"""The largest Content-Length that passes. In a reader that counts with 64 bits a larger one would wrap around."""
+"""The largest Content-Length that passes. A larger one would overflow in a reader that counts with 64 bits."""
 
 _HOP_BY_HOP = frozenset((b"connection", b"upgrade", b"keep-alive", b"te", b"transfer-encoding")) | {
     b"proxy-connection",
@@ -22,9 +24,9 @@ _HOP_BY_HOP = frozenset((b"connection", b"upgrade", b"keep-alive", b"te", b"tran
 }
 _NOT_TO_REPLICA = _HOP_BY_HOP | {b"x-forwarded-for"}
 _NEVER_NAMED = frozenset((b"host", b"content-length"))
-"""Fields that `Connection` cannot remove: they say which server is asked, and where the body ends."""
+"""Fields that `Connection` cannot remove, because they say which server is meant and where the body ends."""
 _NO_NAMES = _NEVER_NAMED | {b"close", b"keep-alive"}
-"""Tokens of `Connection` that need no handling: they name no field, or a field that is always or never removed."""
+"""Tokens of `Connection` that need no action: they name no field, or a field that is always or never removed."""
 _USUAL = {value: frozenset((value.lower(),)) for value in (b"close", b"Close", b"keep-alive", b"Keep-Alive")}
 """The tokens of the usual values of `Connection`."""
 _NOT_IN_TRAILERS = (
@@ -32,7 +34,9 @@ _NOT_IN_TRAILERS = (
     | _NEVER_NAMED
     | {b"trailer", b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"}
 )
-"""Fields for framing or routing. A reader that merges trailers into the head would obey them."""
+"""Fields for framing or routing. They are removed from trailers, because a reader that merges trailers into the head
+would obey them.
+"""
 _ACTED_UPON = _NOT_TO_REPLICA | _NEVER_NAMED | {b"expect", b"x-forwarded-proto", b"x-forwarded-host"}
 _NOTHING: frozenset[bytes] = frozenset()
 
@@ -42,19 +46,19 @@ class RequestHead(NamedTuple):
 
     method: bytes
     raw: bytes
-    """The whole head, with the empty line."""
+    """The complete head, including the empty line."""
     modern: bool
-    """True for a client of HTTP/1.1: it understands chunks, 1xx answers and a connection that is kept open."""
+    """True for a client of HTTP/1.1, which understands chunks, 1xx answers and connections that stay open."""
     length: int | None
-    """The size of the body in bytes; None for a body in chunks, whose size is not known before its end."""
+    """The size of the body in bytes; None for a chunked body, because its size is only known at its end."""
     closes: bool
-    """True when the client ends its connection after this request."""
+    """True if the client ends its connection after this request."""
     expects_continue: bool
     upgrades: bool
 
 
 class RequestRefused(Exception):
-    """A request must not be passed on: two readers could see different requests in it."""
+    """Raised when a request must not be passed on, because two readers could see different requests in it."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -62,12 +66,12 @@ class RequestRefused(Exception):
 
 
 def found_in(fields: Fields) -> FoundFields:
-    """Returns the fields that change what the router does."""
+    """Returns the fields that change how the router behaves."""
     return _sorted(fields, _HOP_BY_HOP)[0]
 
 
 def _sorted(fields: Fields, dropped: frozenset[bytes]) -> tuple[FoundFields, list[bytes]]:
-    """Returns the fields that change what the router does, and the pieces of the lines that pass."""
+    """Returns the fields that change how the router behaves, and the pieces of the lines that are passed on."""
     found: FoundFields = {}
     pieces: list[bytes] = []
     for name, value in fields:
@@ -112,12 +116,12 @@ def _coding_refused(version: str, found: FoundFields) -> tuple[int, str] | None:
 
 
 def length_of(found: FoundFields) -> int | None:
-    """Returns the Content-Length; None when there is none, more than one, or one that is no number up to LENGTH_MAX."""
+    """Returns the Content-Length; None if it is missing, repeated, or not a number up to LENGTH_MAX."""
     values = found.get(b"content-length", ())
     if len(values) != 1:
         return None
     digits = values[0]
-    if len(digits) < 19 and digits.isdigit():  # surely less than the largest
+    if len(digits) < 19 and digits.isdigit():  # certainly less than the largest
         return int(digits)
     digits = digits.strip(b" \t")
     length = int(digits) if digits.isdigit() and len(digits) < 20 else LENGTH_MAX + 1
@@ -131,7 +135,7 @@ def is_chunked(found: FoundFields) -> bool:
 
 
 def named_by_connection(found: FoundFields) -> frozenset[bytes]:
-    """Returns the lower-case tokens of the Connection fields."""
+    """Returns the tokens of the Connection fields in lower case."""
     values = found.get(b"connection")
     if values is None:
         return _NOTHING
@@ -146,7 +150,7 @@ def request_head(
 ) -> RequestHead:
     """Returns the head for the replica; raises RequestRefused.
 
-    `peer` is the client's IP address, `address` the Host of a client that sends none.
+    `peer` is the client's IP address; `address` is used as Host if the client sends none.
     """
     found, pieces = _sorted(fields, _NOT_TO_REPLICA)
     if refused := refusal(method, version, found):
@@ -173,7 +177,7 @@ def request_head(
 
 
 def _forward(pieces: list[bytes], found: FoundFields, named: Set[bytes], peer: bytes, address: bytes) -> None:
-    """Adds the forwarding fields, and a Host if there is none. Fields that a proxy in front set are kept."""
+    """Adds the forwarding fields, and a Host if there is none. Fields that an earlier proxy has set are kept."""
     host = found[b"host"][0] if b"host" in found else address
     if b"host" not in found:
         pieces[:0] = (b"Host: ", host, b"\r\n")
@@ -186,7 +190,9 @@ def _forward(pieces: list[bytes], found: FoundFields, named: Set[bytes], peer: b
 
 
 def answer_fields(fields: Fields) -> tuple[FoundFields, list[bytes]]:
-    """Returns the fields of an answer that change what the router does, and the lines that pass to the client."""
+    """Returns the fields of an answer that change how the router behaves, and the lines that are passed on to the
+    client.
+    """
     found, pieces = _sorted(fields, _HOP_BY_HOP)
     if b"transfer-encoding" in found and b"content-length" in found:
         return found, _sorted(fields, _HOP_BY_HOP | {b"content-length"})[1]
@@ -209,5 +215,7 @@ def early_head(status: int, reason: bytes, fields: Fields) -> bytes:
 
 
 def trailer_lines(fields: Fields) -> bytes:
-    """Returns the lines of the trailers that pass: all but the fields for framing or routing (RFC 9110 6.5.1)."""
+    """Returns the lines of the trailers that are passed on: all except fields for framing or routing (RFC 9110
+    6.5.1).
+    """
     return b"".join([b"%s: %s\r\n" % field for field in fields if field[0].lower() not in _NOT_IN_TRAILERS])

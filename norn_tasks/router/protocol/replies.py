@@ -1,4 +1,6 @@
-"""The reader of answers, on llhttp: passes a replica's bytes, piece by piece, to the exchange that waits for them."""
+"""The parser of answers, based on llhttp: passes a replica's bytes, piece by piece, to the exchange that waits for
+them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import httptools
 from norn_tasks.router.protocol.heads import Fields, FoundFields, answer_fields, is_chunked, length_of
 
 HEAD_MAX = 64 * 1024
-"""The most bytes that may come without the end of a head, of a chunk's size or of trailers; then the reply is refused.
+"""The most bytes that may arrive before the end of a head, of a chunk's size or of trailers; after that the reply is
+refused.
 """
 
 
@@ -19,19 +22,19 @@ class ReplyHead(NamedTuple):
     status: int
     reason: bytes
     pieces: list[bytes]
-    """The pieces of the lines of its fields that pass to the client."""
+    """The pieces of those lines of its fields that are passed on to the client."""
     bodyless: bool
     chunked: bool
-    """True when the replica sends the body in chunks."""
+    """True if the replica sends the body in chunks."""
     sized: bool
-    """True when the head shows where the body ends."""
+    """True if the head says where the body ends."""
 
 
 class Receiver(Protocol):
     """The receiver of an answer; its methods are called in the order in which the parts of the answer arrive."""
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Takes a 1xx answer; returns False when it must not be passed on."""
+        """Receives a 1xx answer; returns False if it must not be passed on."""
 
     def reply_head(self, head: ReplyHead) -> None:
         """Takes the head of the final answer."""
@@ -41,18 +44,18 @@ class Receiver(Protocol):
 
 
 class _Unbelievable(Exception):
-    """An answer that two readers could understand differently."""
+    """Raised for an answer that two readers could understand differently."""
 
 
 class ReplyReader:
-    """Reads one answer after the other from the bytes of one connection to a replica."""
+    """Parses the bytes of one connection to a replica into answers, one after the other."""
 
     begun = False
     """True once a byte of the answer has arrived."""
     done = False
-    """True once the whole answer has arrived."""
+    """True once the complete answer has arrived."""
     broken = False
-    """True when the bytes are not a valid answer, or are more than one."""
+    """True if the bytes are not a valid answer, or contain more than one."""
     switched: bytes | None = None
     """The first bytes of the new protocol, once the replica has switched to it."""
     _parser: httptools.HttpResponseParser | None = None
@@ -68,30 +71,30 @@ class ReplyReader:
 
     def expect(self, receiver: Receiver, method: bytes) -> None:
         """Prepares for the answer to a request of that method."""
-        if self._parser is None or self._bodyless_request:  # after a HEAD the old parser would wait for the body
+        if self._parser is None or self._bodyless_request:  # after a HEAD, the old parser would wait for a body
             self._parser = httptools.HttpResponseParser(self)
-            # A reply with both a length and chunks is read, and passed on, by its chunks alone. Programs behind CGI end
+            # A reply with both a length and chunks is read, and passed on, by its chunks alone. CGI programs may end
             # lines with a bare LF; the router rewrites every line.
             self._parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_optional_cr_before_lf=True)
         self._receiver = receiver
         self._bodyless_request = method == b"HEAD"
         self.begun = self.done = self._head_done = False
-        if self._fields:  # trailers that were not read
+        if self._fields:  # trailers that nobody has read
             self._fields = []
 
     @property
     def reusable(self) -> bool:
-        """True when the connection can carry another request."""
+        """True if the connection can carry another request."""
         return self.done and self._keeps and not self.broken
 
     @property
     def trailers(self) -> Fields:
-        """The fields after the body of a whole answer."""
+        """The fields after the body of a complete answer."""
         trailers, self._fields = self._fields, []
         return trailers
 
     def feed(self, data: bytes) -> None:
-        """Reads bytes, and passes on the parts that are complete with them."""
+        """Parses bytes, and passes on the parts that they complete."""
         self.begun = True
         self._unfinished += len(data)
         parser = self._parser
@@ -106,14 +109,14 @@ class ReplyReader:
             self.broken = True
 
     def end_of_stream(self) -> None:
-        """Ends an answer that lasts until its connection ends."""
+        """Ends an answer whose end is the end of its connection."""
         if self._head_done and self._until_end and not self.broken:
             self.done = True
 
     # Callbacks of llhttp
 
     def on_message_begin(self) -> None:
-        """Notices a second answer after the first."""
+        """Detects a second answer after the first."""
         if self.done:
             self.broken = True
 
@@ -163,14 +166,14 @@ class ReplyReader:
         self._receiver.reply_body(body)
 
     def on_message_complete(self) -> None:
-        """Ends the answer, unless it is a 1xx answer, after which the final one follows."""
+        """Ends the answer, unless it is a 1xx answer: then the final answer follows."""
         self._unfinished = 0
         if self._head_done:
             self.done = True
 
 
 def _believable(found: FoundFields) -> bool:
-    """Returns False for a head from which the end of the answer cannot be known for certain."""
+    """Returns False if it is not certain from the head where the answer ends."""
     if b"transfer-encoding" in found:
         return is_chunked(found)
     return b"content-length" not in found or length_of(found) is not None

@@ -1,4 +1,4 @@
-"""The reader of requests, built on llhttp: turns a client's bytes into heads for the replica and pieces of bodies."""
+"""The parser of requests, based on llhttp: turns a client's bytes into heads for the replica and pieces of bodies."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import httptools
 from norn_tasks.router.protocol.heads import Fields, RequestHead, RequestRefused, request_head, trailer_lines
 
 HEAD_MAX = 64 * 1024
-"""The most bytes that may come without the end of a head, of a chunk's size or of trailers; then the request is
+"""The most bytes that may arrive before the end of a head, of a chunk's size or of trailers; after that the request is
 refused.
 """
 KEPT_MAX = 64 * 1024
-"""The largest body, in bytes, that is kept so that it can be sent a second time."""
+"""The largest body, in bytes, that is kept so that it can be sent again."""
 SLICE_BYTES = 16 * 1024
-"""Bytes that are parsed at a time: this bounds the number of requests that one read can make."""
+"""The bytes that are parsed in one step, which limits the number of requests that one read can create."""
 
 
 class ClientRequest:
@@ -23,7 +23,7 @@ class ClientRequest:
     repeatable = True
     """True while every piece is kept, so that the body can be sent again from its start."""
     discarded = False
-    """True when the request is answered: the rest of its body is dropped."""
+    """True if the request has been answered, so that the rest of its body is discarded."""
     expects_continue = False
     """True while the client waits for `100 Continue` before it sends its body."""
     _sent = 0
@@ -54,12 +54,12 @@ class ClientRequest:
         self.whole = True
 
     def from_start(self) -> bytes:
-        """Returns the head and the part of the body that has arrived; both count as sent from now on."""
+        """Returns the head and what has arrived of the body; both count as sent from now on."""
         self._sent = 0
         return self.head.raw + self.unsent() if self._pieces else self.head.raw
 
     def unsent(self) -> bytes:
-        """Returns the part of the body that was not sent yet; it counts as sent from now on."""
+        """Returns what has arrived of the body and was not sent yet; it counts as sent from now on."""
         if self._sent == len(self._pieces):
             return b""
         data = b"".join(self._pieces[self._sent :])
@@ -71,7 +71,7 @@ class ClientRequest:
 
 
 class RequestReader:
-    """Turns the bytes of one client's connection into requests, or into the reason why they are not valid.
+    """Parses the bytes of one client's connection into requests, or into the reason why they are invalid.
 
     `arrived` holds the requests that were not taken yet, oldest first; `refused` says why no more will come.
     """
@@ -90,16 +90,20 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
 
     def close(self) -> None:
-        """Drops the parser, which refers to this reader: otherwise both would wait for the garbage collector."""
+        """Deletes the parser. The parser and this object refer to each other, and would otherwise stay until garbage
+        collection.
+        """
         del self._parser
 
     @property
     def inside_head(self) -> bool:
-        """True when a part of the next request's head has arrived."""
+        """True if part of the next request's head has arrived."""
         return self._reading is None and self._unfinished > 0
 
     def feed(self, data: bytes) -> bytes:
-        """Reads bytes up to about the end of the first whole request; returns the rest, to be read after its answer."""
+        """Parses bytes up to about the end of the first complete request; returns the rest, which is parsed after the
+        request was answered.
+        """
         if len(data) <= SLICE_BYTES:
             return self._feed(data)
         for start in range(0, len(data), SLICE_BYTES):
@@ -123,12 +127,14 @@ class RequestReader:
         return b""
 
     def _after_upgrade(self, rest: bytes) -> bytes:
-        """Continues after a head that proposes another protocol; if no body follows, the rest waits for the answer."""
+        """Continues after a head that proposes another protocol. If the request has no body, the rest waits for the
+        answer.
+        """
         self._parser = httptools.HttpRequestParser(self)
         if self._reading is None:
             return rest
-        # llhttp skips the body of such a request: a second parser reads the body, after a head that describes it in the
-        # same way.
+        # llhttp skips the body of such a request. So a second parser parses the body, after a made-up head that
+        # describes the same body.
         length = self._reading.head.length
         framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
         self._head_is_repeated = True
@@ -146,7 +152,7 @@ class RequestReader:
         self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Makes a request of the head; raises RequestRefused."""
+        """Creates a request from the head; raises RequestRefused."""
         fields, self._fields = self._fields, []
         target, self._target = self._target, b""
         self._unfinished = 0
@@ -168,7 +174,7 @@ class RequestReader:
             self._reading.add(body)
 
     def on_message_complete(self) -> None:
-        """Ends the request, unless its body is still to be read."""
+        """Ends the request, unless its body must still be parsed."""
         self._unfinished = 0
         if self._body_was_skipped:
             self._body_was_skipped = False

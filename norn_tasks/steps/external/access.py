@@ -9,12 +9,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class FetchAccessKeys(Step):
-    """Fetches the keys of the team into a row. The API reads that row, and does not use keys older than a day."""
+    """Stores the keys of the team in a row. The API reads this row, and does not use keys that are older than a day."""
 
     name = "fetch-access-keys"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the keys. If they could not be fetched, writes the reason, and the earlier keys stay."""
+        """Stores the keys. If they could not be fetched, stores the reason and keeps the earlier keys."""
         keys = context.tools.team_keys
         if keys is None:
             return Learned(skipped=True, note="no team is configured")

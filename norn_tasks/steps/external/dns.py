@@ -10,7 +10,7 @@ NO_RECORD = "no record to make"
 
 
 class CreateDnsRoute(Step):
-    """Makes the DNS record of the app's public name; removes the record of a name that the app no longer has."""
+    """Creates the DNS record of the app's public name, and removes the record of a name that the app no longer has."""
 
     name = "create-dns-route"
 

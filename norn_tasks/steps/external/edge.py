@@ -1,4 +1,6 @@
-"""The edge: serves the public name of a webserver, with a certificate that exists before the first visitor."""
+"""The edge (the HTTPS server): serves the public name of a webserver, with a certificate that exists before the first
+visitor.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ NO_EDGE = "no edge (NORN_EDGE)"
 
 
 class RouteEdge(Step):
-    """Makes the edge serve the app at its public name, and gets the certificate of the name.
+    """Makes the edge serve the app under its public name, and gets a certificate for the name.
 
     The forge does not fail if the name leads elsewhere or gets no certificate: the app serves at its own address, and
     `norn status` says what is missing.
@@ -21,7 +23,7 @@ class RouteEdge(Step):
     name = "route-edge"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Admits the name, and writes whether it leads here and until when its certificate is valid."""
+        """Admits the name; records whether it leads to this server, and until when its certificate is valid."""
         job, host = context.job, context.spec.hosts.external
         if host is None:
             return Learned(skipped=True, note="no hosts.external")
@@ -34,12 +36,16 @@ class RouteEdge(Step):
 
 
 class LookAtEdge(Step):
-    """Looks at the names that the edge serves: whether they lead here, and until when their certificates are valid."""
+    """Observes the names that the edge serves: whether they lead to this server, and until when their certificates are
+    valid.
+    """
 
     name = "look-at-edge"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the state of each name that is due. A name is rarely due, because a look may request a certificate."""
+        """Records the state of each name that is due. A name is rarely due, because an observation may request a
+        certificate.
+        """
         edge, stop = context.tools.edge, context.watch.stop
         seen: list[SeenRoute] = []
         for known in context.tools.hosts.due_at_edge():

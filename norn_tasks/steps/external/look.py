@@ -1,4 +1,4 @@
-"""Looking at the tunnel and its DNS: whether public names still lead to their apps."""
+"""Observes the tunnel and its DNS records: whether public names still lead to their apps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtTunnel(Step):
-    """Compares the tunnel's rules and the DNS records with what Norn made; status and doctor read the rows."""
+    """Compares the tunnel's rules and the DNS records with those that Norn created, and stores the result for `status`
+    and `doctor`.
+    """
 
     name = "look-at-tunnel"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the state of each name. A look that got no answer changes no state."""
+        """Records the state of each name. An observation without an answer changes no state."""
         tools, stop = context.tools, context.watch.stop
         rules, records = tools.tunnel.look(stop), tools.dns.look(stop)
         if rules is None or records is None:

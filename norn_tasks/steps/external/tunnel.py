@@ -1,4 +1,4 @@
-"""The tunnel: the rule by which clients on the internet reach a webserver under `hosts.external`."""
+"""The tunnel's rule through which clients on the internet reach a webserver under `hosts.external`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ NO_HOST = "no hosts.external"
 
 
 class RouteTunnel(Step):
-    """Makes the tunnel's rule for the app's public name; removes the rule for a name that the app no longer has."""
+    """Creates the tunnel's rule for the app's public name, and removes the rule for a name that the app no
+    longer has.
+    """
 
     name = "route-tunnel"
 
@@ -21,14 +23,14 @@ class RouteTunnel(Step):
         if host is None:
             return _learned(tunnel.unroute(app, context.watch))
         exposed = context.job.facts.get(ServiceAddress)
-        if exposed is None:  # an older version of Norn made the service, and this job went on after the upgrade
+        if exposed is None:  # an older version of Norn created the service, and this job continued after the upgrade
             return Learned(skipped=True, note=f"norn forge {app} routes {host}")
         door = context.tools.limits.door if through_router(context) else None
         return _learned(tunnel.route(app, host, door or exposed.address, context.watch))
 
 
 def through_router(context: StepContext) -> bool:
-    """Returns true if the router serves the app: an app on Docker, or one that has moved from there."""
+    """Returns True if the router serves the app: an app on Docker, or one that has moved away from Docker."""
     if context.job.cluster is None:
         return False
     exposed, door = context.job.facts.get(ServiceAddress), context.tools.limits.door
@@ -43,7 +45,7 @@ class UnrouteTunnel(Step):
     name = "unroute-tunnel"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Leaves the tunnel without a rule that leads to the app."""
+        """Removes every rule of the tunnel that leads to the app."""
         return _learned(context.tools.tunnel.unroute(context.job.app, context.watch))
 
 

@@ -1,1 +1,1 @@
-"""Steps that decide what follows from a push."""
+"""Steps that decide what to do after a push."""

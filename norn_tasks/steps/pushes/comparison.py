@@ -1,4 +1,6 @@
-"""A push: its commit is deployed if it is the newest one of the branch, and a file that matters to the app differs."""
+"""The decision about a push: its commit is deployed if it is the newest of the branch, and if a file that matters to
+the app differs.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from norn_tasks.domain.pushes.touched import first_touched
 from norn_tasks.steps.step import Step, StepContext
 
 _ASKS, _PAUSE = 11, 2.0
-"""How often git is asked while the host does not show the push yet, and the seconds between two requests."""
+"""How often git is asked while the host does not show the push yet, and the seconds between two tries."""
 
 
 class ComparePush(Step):
@@ -21,7 +23,9 @@ class ComparePush(Step):
     name = "compare-push"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the decision; if the request for a deploy is refused, the job fails with the refusal's sentence."""
+        """Records the decision. If the request for a deploy is refused, the job fails with the sentence of the
+        refusal.
+        """
         push = context.job.request_as(PushJobRequest)
         skipped = self._skipped(context, push)
         if skipped:
@@ -35,7 +39,7 @@ class ComparePush(Step):
         return Learned(writes=(PushDecided(outcome),), note=outcome)
 
     def _skipped(self, context: StepContext, push: PushJobRequest) -> str:
-        """Returns the reason not to deploy; empty if there is none."""
+        """Returns the reason not to deploy; empty if the commit should be deployed."""
         newest = self._newest(context, push)
         if newest != push.after:
             now = f"is at {newest[:12]}" if newest is not None else "is gone"
@@ -47,10 +51,10 @@ class ComparePush(Step):
 
     @staticmethod
     def _newest(context: StepContext, push: PushJobRequest) -> str | None:
-        """Returns the commit that the branch names.
+        """Returns the commit that the branch points to.
 
-        A host with replicas may report a push before all of them have it. While the branch names the commit from before
-        the push, git is asked again, because no later push would deploy this commit.
+        A git host with replicas may report a push before all of them have it. While the branch still points to the
+        commit before the push, git is asked again, because no later push would deploy this commit.
         """
         for _ in range(_ASKS - 1):
             newest = context.tools.git.newest(push.url, push.branch, context.watch)
@@ -62,9 +66,9 @@ class ComparePush(Step):
         return context.tools.git.newest(push.url, push.branch, context.watch)
 
     def _untouched(self, context: StepContext, push: PushJobRequest) -> str:
-        """Returns the reason not to deploy if no file that matters differs, else an empty text.
+        """Returns the reason not to deploy if no file that matters differs; otherwise an empty text.
 
-        Commits that cannot be compared are deployed.
+        If the commits cannot be compared, the new one is deployed.
         """
         live = context.job.live
         if live is None:

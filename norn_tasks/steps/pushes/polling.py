@@ -10,12 +10,12 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class AskRepositories(Step):
-    """Asks git for the newest commit of each branch, without fetching it; the status of apps shows the answer."""
+    """Asks git for the newest commit of each branch, without fetching it; the status of apps shows the result."""
 
     name = "ask-repositories"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes the answers. If a repository cannot be read, the others are still asked."""
+        """Records the results. If one repository cannot be read, the others are still asked."""
         asked = context.job.request_as(PollJobRequest).branches
         seen = tuple(self._seen(context, branch) for branch in asked)
         silent = sum(1 for each in seen if each.error)

@@ -1,1 +1,1 @@
-"""Steps that take images from the registries of apps."""
+"""Steps that get images from the registries of apps."""

@@ -1,4 +1,6 @@
-"""The image of an app whose infraspec says `image:`: its tag resolved once, the image fetched by its digest."""
+"""The image of an app whose infraspec has `image:`. Its tag is resolved to a digest once, and the image is pulled by
+this digest.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,13 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ResolveImage(Step):
-    """Asks the registry which image a tag names now; if the tag moves later, this release does not change."""
+    """Asks the registry which image a tag points to now. If the tag is moved later, this release does not change."""
 
     name = "resolve-image"
     stage = DeploymentState.BUILDING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `revision` and `published`, the image's reference by digest."""
+        """Returns the facts `revision` and `published`, which is the image's reference by digest."""
         wanted = image_reference.parse(context.job.request_as(DeployJobRequest).source.ref or "")
         digest = wanted.digest or context.tools.registry_images.resolve(str(wanted), context.watch)
         revision = image_reference.revision_of(digest)
@@ -35,13 +37,13 @@ class ResolveImage(Step):
 
 
 class PullImage(Step):
-    """Fetches the image onto the engine, where its test and its replicas use it."""
+    """Pulls the image onto the engine, where its test and its replicas use it."""
 
     name = "pull-image"
     stage = DeploymentState.BUILDING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Learns `image_id`; every engine may pull the image by its digest."""
+        """Returns the fact `image_id`; every engine may pull the image by its digest."""
         reference = context.job.facts.require(PublishedImage).published
         image = context.tools.registry_images.pull(reference, context.job.app, context.watch)
         key = hashlib.sha256(json.dumps([context.job.app, reference]).encode()).hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""Encrypted files of secrets in the format of sops; only workers have the key that decrypts them."""
+"""The steps for encrypted files of secrets in the format of sops. Only workers have the key that decrypts them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ class ImportSecrets(Step):
     name = "import-secrets"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes which secrets have changed; raises SecretsFileRefused, or InvalidRequest for a bad name or value."""
+        """Returns a note that says which secrets have changed; raises SecretsFileRefused, or InvalidRequest for a bad
+        name or value.
+        """
         files, job = context.tools.secret_files, context.job
         text = files.find(job.id)
         if text is None:
@@ -31,12 +33,14 @@ class ImportSecrets(Step):
 
 
 class ExportSecrets(Step):
-    """Writes the app's secrets, except the credentials that Norn sets, into a file encrypted to the requested keys."""
+    """Writes the app's secrets, except the credentials that Norn sets, into a file that is encrypted for the requested
+    keys.
+    """
 
     name = "export-secrets"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many secrets the file has; raises Conflict if there is none, or SecretsLocked."""
+        """Returns a note with the number of secrets in the file; raises Conflict if there is none, or SecretsLocked."""
         job, left_out = context.job, context.spec.services.credentials()
         values = {name: value for name, value in sorted(_known(context).items()) if name not in left_out}
         if not values:

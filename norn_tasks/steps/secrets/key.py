@@ -1,4 +1,4 @@
-"""A new key for the server: it is made first, and then everything that is sealed is sealed to it."""
+"""The steps that rotate the server's key: they create a new key, and then encrypt every secret again with that key."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class MakeKey(Step):
-    """Puts a new key first in the key file; a worker that takes the job over uses the new key that is already there."""
+    """Adds a new key at the beginning of the key file. A worker that takes the job over uses the new key that is
+    already there.
+    """
 
     name = "make-key"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the public key; raises Conflict if workers cannot change the key."""
+        """Returns the public key as a fact; raises Conflict if workers cannot change the key file."""
         in_use = context.tools.sealed_rows.in_use()
         public = context.tools.keyring.add_key(in_use)
         return Learned(facts=(NewServerKey(public),), note=public)
 
 
 class ResealSecrets(Step):
-    """Seals to the new key everything that is sealed to another key."""
+    """Encrypts everything again, for the new key."""
 
     name = "reseal-secrets"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many texts were sealed again; raises SecretsLocked for one that no key opens."""
+        """Returns a note with the number of texts; raises SecretsLocked if no key decrypts one of them."""
         public = context.job.facts.require(NewServerKey).public
         rows, keyring, watch = context.tools.sealed_rows, context.tools.keyring, context.watch
         rows.use(public, watch.fence)

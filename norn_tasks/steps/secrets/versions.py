@@ -1,4 +1,6 @@
-"""The secrets of a release: all secrets that its spec names must be set before anything is changed."""
+"""The step that checks a release's secrets: all secrets that its infraspec names must be set before anything is
+changed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class SyncSecrets(Step):
-    """Notes which versions of the app's secrets go live; `strict` False (forge): only notes which are not set yet."""
+    """Records which versions of the app's secrets go live. With `strict` False (forge), it only notes which are not set
+    yet.
+    """
 
     name = "sync-secrets"
 
@@ -17,11 +21,11 @@ class SyncSecrets(Step):
         self._strict = strict
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app that names no secrets."""
+        """Returns a reason to skip the step for an app that names no secrets."""
         return None if spec.secrets else "no secrets named"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes names and versions; raises SecretsMissing, or SecretsLocked for one that cannot be opened."""
+        """Returns names and versions as a fact; raises SecretsMissing, or SecretsLocked if one cannot be decrypted."""
         missing = context.missing_secrets
         if missing and not self._strict:
             return Learned(note=f"not set yet: {', '.join(missing)}")

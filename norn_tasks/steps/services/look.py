@@ -1,4 +1,4 @@
-"""The look at the databases of apps: their sizes and connections."""
+"""The observation of apps' databases: their sizes and connections."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class LookAtDatabases(Step):
-    """Reads size and connections of every database that apps were given."""
+    """Reads the size and the number of connections of every database that apps have."""
 
     name = "look-at-databases"
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Writes what it read; a database that is not on the server keeps its last figures."""
+        """Records the figures. A database that is not on the server keeps its last figures."""
         names = context.tools.records.databases()
         if not names:
             return Learned(skipped=True, note="no app has a database")

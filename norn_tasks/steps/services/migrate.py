@@ -1,4 +1,4 @@
-"""The migration of an app's database: a command in a container of the new image, before that image takes traffic."""
+"""The migration of an app's database: a command in a container of the new image, before the image gets requests."""
 
 from __future__ import annotations
 
@@ -19,28 +19,30 @@ NAME = "norn-x-m"
 
 
 class MigrationFailed(StepFailed):
-    """`migrations.command` ended badly; the earlier release still serves."""
+    """`migrations.command` failed; the earlier release still serves."""
 
     code = "migration_failed"
 
 
 class MigrateDatabase(Step):
-    """Runs `migrations.command`; a migration that began is not repeated automatically, unless the spec allows that."""
+    """Runs `migrations.command`. A migration that was begun is not repeated automatically, unless the infraspec allows
+    that.
+    """
 
     name = MIGRATE_DATABASE
     stage = DeploymentState.MIGRATING
     patient = False
 
     def resumes(self, spec: Infraspec | None) -> Resume:
-        """Returns NEVER for a migration that the spec does not call idempotent."""
+        """Returns NEVER for a migration that the infraspec does not call idempotent."""
         return Resume.KEEP if spec is not None and spec.migrations.idempotent else Resume.NEVER
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app that does not migrate."""
+        """Returns a reason to skip the step for an app without a migration."""
         return None if spec.migrations.command is not None else "no migrations"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Raises MigrationFailed when the command ends with anything but 0, TimedOut when it took too long."""
+        """Raises MigrationFailed if the command's exit code is not 0, TimedOut if it took too long."""
         self._end_earlier(context)
         run = self._run(context)
         ended = context.with_image(lambda: context.runtime.run(run, context.hooks, context.watch))
@@ -50,7 +52,9 @@ class MigrateDatabase(Step):
         return Learned(writes=(DatabaseMigrated(),))
 
     def _end_earlier(self, context: StepContext) -> None:
-        """Removes a container that an earlier worker or deploy of the app left: migrations run one at a time."""
+        """Removes a container that an earlier worker or deploy of the app left, because migrations run one at a
+        time.
+        """
         context.remove_recorded()
         engine = context.tools.engines[context.runtime.engine]
         for seen in engine.containers():

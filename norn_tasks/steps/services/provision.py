@@ -1,4 +1,6 @@
-"""Shared services of an app: reserved, made, and given to it as secrets; a teardown keeps them unless it purges."""
+"""Shared services of an app: parts of servers are reserved, created, and given to the app as secrets. A teardown keeps
+them, unless it purges.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,13 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ProvisionServices(Step):
-    """Makes the parts of shared services that the spec names; `fresh`: with new passwords.
+    """Creates the parts of shared services that the infraspec names. `fresh`: with new passwords.
 
-    Each part is reserved before it exists, and its credential is kept before a server knows it. So a worker that
-    dies in between leaves no part without a row, and the next worker goes on with the same password. Before a
-    credential is kept, its server is checked; if the server then refuses it, the earlier credential is kept again.
-    An object store chooses the secret itself: there, a key that was not kept is removed when the next one is made.
+    Each part is reserved before it exists, and its credential is stored before it is set on a server. So a worker that
+    dies in between leaves no part without a row, and the next worker continues with the same password. Before a
+    credential is stored, its server is checked; if the server then refuses the credential, the earlier one is stored
+    again. An object store chooses the secret itself; there, a key that was not stored is removed when the next one is
+    created.
 
     The live release uses these credentials too, and may have an older spec. So they keep the rights on all parts that
     the app has.
@@ -31,16 +34,16 @@ class ProvisionServices(Step):
     def __init__(self, *, fresh: bool = False) -> None:
         self._fresh = fresh
         self._given: dict[str, Secret] = {}
-        """The credentials of this job's previous try, which the next try uses again."""
+        """The credentials that an earlier try of this job created, which the next try uses again."""
         self._made: set[str] = set()
-        """The names of the credentials that a server knows."""
+        """The names of the credentials that are already set on a server."""
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app that asks for no services."""
+        """Returns a reason to skip the step for an app that asks for no services."""
         return None if spec.services.grants() else "no services asked for"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what the app has, and returns all of its secrets if a credential is new."""
+        """Returns a note about what the app has, and all of its secrets if a credential is new."""
         grants, app = context.spec.services.grants(), context.job.app
         records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
         before = self._known(context, current(context.job.sealed))
@@ -56,7 +59,9 @@ class ProvisionServices(Step):
         return Learned(sealed=sealed, note=described(grants))
 
     def _make(self, context: StepContext, urls: dict[str, Secret], before: dict[str, Secret]) -> None:
-        """Makes the parts; when a server refuses, the credentials `before` that it still has are kept again."""
+        """Creates the parts. If a server refuses, those credentials in `before` that the server still has are stored
+        again.
+        """
         app, records, fence = context.job.app, context.tools.records, context.watch.fence
         for grant in context.spec.services.grants():
             name, rights = grant.kind.variable, _widened(records, app, grant)
@@ -64,7 +69,7 @@ class ProvisionServices(Step):
                 context.tools.services.make(app, rights, urls[name], context.watch.stop)
             except NornError as error:
                 if isinstance(error, Stopped):
-                    self._made.add(name)  # the server finishes the change that was begun there
+                    self._made.add(name)  # the server will finish the change that was begun there
                 unknown = {each: url for each, url in before.items() if each not in self._made}
                 if unknown:
                     records.keep(app, unknown, fence)
@@ -89,7 +94,9 @@ class ProvisionServices(Step):
 
 
 def _widened(records: ServiceRecords, app: str, grant: Grant) -> Grant:
-    """Returns a grant with all parts of its kind that the app has; a database's name is in the credential itself."""
+    """Returns the grant extended to all parts of its kind that the app has; the name of a database is in the credential
+    itself.
+    """
     if grant.kind is ServiceKind.POSTGRES:
         return grant
     return next(each for each in _grants(records.of_app(app)) if each.kind is grant.kind)
@@ -100,14 +107,14 @@ def _same(url: Secret, known: Secret | None) -> bool:
 
 
 class DeleteServices(Step):
-    """Notes which shared services are kept, or with `--purge` removes them with their data."""
+    """Says which shared services are kept or, with `--purge`, removes them with their data."""
 
     name = "delete-services"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what is kept, or what is gone for good; a topic that another app has is kept.
+        """Returns a note about what is kept or permanently removed; a topic that another app uses is kept.
 
-        It also names the snapshots whose files are on other machines, because afterwards no row names them.
+        The note also names snapshots with files on other machines, because afterwards no row names these files.
         """
         app, records = context.job.app, context.tools.records
         grants, snapshots = tuple(_grants(records.of_app(app))), records.snapshots_of(app)

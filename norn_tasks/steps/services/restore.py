@@ -1,4 +1,6 @@
-"""The restore of an app's database from a snapshot, and the drill, which tests a restore of the newest backup."""
+"""The steps of a restore of an app's database from a snapshot, and of a drill, which restores the newest backup as a
+test.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ class SaveDatabase(Step):
     name = "save-database"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the number of the snapshot with which the restore can be undone."""
+        """Returns a note with the number of the snapshot that can undo the restore."""
         return taken(context, _wanted(context).database, SnapshotReason.RESTORE)
 
 
@@ -28,7 +30,9 @@ class RestoreDatabase(Step):
     name = "restore-database"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes what was restored. If an earlier worker has replaced the database already, it is not replaced again."""
+        """Returns a note about what was restored. If an earlier worker has already replaced the database, it is not
+        replaced again.
+        """
         wanted, fence = _wanted(context), context.watch.fence
         records, services = context.tools.records, context.tools.services
         services.restore(wanted, _credential(context), lambda: records.check(fence), context.watch)
@@ -36,7 +40,7 @@ class RestoreDatabase(Step):
 
 
 class DiscardReplaced(Step):
-    """Removes the database that was replaced, or the copy that an unfinished restore has left.
+    """Removes the database that was replaced, or the copy that an interrupted restore has left.
 
     If this step fails, the restore has still succeeded; the next restore, drill or purge removes the database.
     """
@@ -46,7 +50,7 @@ class DiscardReplaced(Step):
     always = True
 
     def run(self, context: StepContext) -> Learned | None:
-        """Removes these databases; there may be none."""
+        """Removes these databases, if they exist."""
         context.tools.services.tidy(context.job.app, context.watch.stop)
         return None
 
@@ -57,11 +61,13 @@ class DrillBackup(Step):
     name = "drill-backup"
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app whose database is not one of Norn's."""
+        """Returns a reason to skip the step for an app without a database of Norn's."""
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes which backup can be restored; fails with the reason if the newest one cannot be restored."""
+        """Returns a note that says which backup can be restored; fails with the reason if the newest one cannot be
+        restored.
+        """
         records = context.tools.records
         newest = records.newest_backup(context.job.app)
         if newest is None:
@@ -76,7 +82,9 @@ def _wanted(context: StepContext) -> Snapshot:
 
 
 def _credential(context: StepContext) -> Secret:
-    """Returns the app's credential: a restore may run SQL functions of the app, so it has only the app's rights."""
+    """Returns the app's credential. A restore may run SQL functions of the app, so it must have no more rights than the
+    app.
+    """
     sealed = current(context.job.sealed).get(ServiceKind.POSTGRES.variable)
     if sealed is None:
         raise NoService(f"{context.job.app} has no database of Norn's", hint=f"norn forge {context.job.app}")

@@ -1,4 +1,4 @@
-"""Snapshots of an app's database: recorded, taken, checked, and pruned separately for each reason."""
+"""Snapshots of an app's database: recorded, taken, checked, and deleted separately for each reason."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from norn_tasks.steps.step import Step, StepContext
 class TakeSnapshot(Step):
     """Takes a snapshot of the app's database, for the given reason.
 
-    Its row, which names the file, is written first. If the worker dies before the file is complete, the row has no
-    size, and the next worker writes the file again.
+    The row of the snapshot, which names the file, is written first. If the worker dies before the file is complete, the
+    row has no size, and the next worker writes the file again.
     """
 
     name = "take-snapshot"
@@ -24,11 +24,11 @@ class TakeSnapshot(Step):
         self._reason = reason
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app whose database is not one of Norn's."""
+        """Returns a reason to skip the step for an app without a database of Norn's."""
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes the number, the size and the rows of the snapshot."""
+        """Returns a note with the number, the size and the rows of the snapshot."""
         assert context.spec.services.postgres is not None
         return taken(context, context.spec.services.postgres.database, self._reason)
 
@@ -43,7 +43,7 @@ class SnapshotDatabase(TakeSnapshot):
         super().__init__(SnapshotReason.DEPLOY)
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app that does not migrate, or whose database is not one of Norn's."""
+        """Returns a reason to skip the step for an app that has no migration, or no database of Norn's."""
         return "no migrations" if spec.migrations.command is None else super().skip_reason(spec)
 
 
@@ -58,10 +58,10 @@ def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learne
 
 
 class PruneSnapshots(Step):
-    """Removes the snapshots that were taken for one reason, except the newest ones.
+    """Deletes the snapshots that were taken for one reason, except the newest ones.
 
-    `services.postgres.backup.keep` backups are kept, and `artifacts.retain` snapshots for each other reason. If a file
-    is on the machine of another worker, its row stays until that worker removes both.
+    The newest `services.postgres.backup.keep` backups are kept, and the newest `artifacts.retain` snapshots for each
+    other reason. If a file is on the machine of another worker, the row stays until that worker deletes both.
     """
 
     name = "prune-snapshots"
@@ -75,7 +75,7 @@ class PruneSnapshots(Step):
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many it removed, and the files that are not on this machine."""
+        """Returns a note with the number of deleted snapshots, and the files that are not on this machine."""
         spent = context.tools.records.spent_snapshots(context.job.app, self._reason, self._kept(context.spec))
         away = drop(context, spent)
         removed = f"{len(spent) - len(away)} removed" if len(spent) > len(away) else ""
@@ -89,9 +89,9 @@ class PruneSnapshots(Step):
 
 
 def drop(context: StepContext, snapshots: Iterable[Snapshot], *, for_good: bool = False) -> tuple[str, ...]:
-    """Removes the files and rows of snapshots; returns the files that this machine does not have.
+    """Deletes the files and rows of snapshots; returns the files that this machine does not have.
 
-    The rows of such files are removed only with `for_good`. A snapshot that was never completed has no file.
+    The rows of such files are deleted only with `for_good`. A snapshot that was never completed has no file.
     """
     away = []
     for snapshot in snapshots:

@@ -1,4 +1,4 @@
-"""The specs in a fetched source: finds the file of the app, and the names of all apps in the source.
+"""The infraspecs in a fetched source: finds the file of the app, and the names of all apps in the source.
 
 Mistakes in the files of other apps are ignored here; they are reported when those apps are deployed.
 """
@@ -14,7 +14,7 @@ from norn_tasks.domain.infraspec import FILE_NAME, MAX_BYTES, Infraspec, app_nam
 
 @dataclass(frozen=True)
 class _Found:
-    """A file with a spec, and the app that it names."""
+    """A file with an infraspec, and the app that it names."""
 
     name: str
     content: bytes
@@ -25,10 +25,11 @@ class _Found:
 
 
 def spec_in(source: Path, registered: Infraspec) -> Infraspec:
-    """Returns the app's spec in the revision: from the file that names the app, or else from infraspec.yaml.
+    """Returns the app's infraspec in this revision: from the file that names the app or, if none does, from
+    infraspec.yaml.
 
-    Returns the registered spec if there is neither. Raises SpecInvalid, and InvalidRequest if two files name the app,
-    or if the name of the app or its role has changed.
+    Returns the registered infraspec if there is neither. Raises SpecInvalid. Raises InvalidRequest if two files name
+    the app, or if the app's name or role has changed.
     """
     files = _files(source)
     mine = [file for file in files if file.app == registered.app] or [file for file in files if file.name == FILE_NAME]
@@ -48,7 +49,7 @@ def spec_in(source: Path, registered: Infraspec) -> Infraspec:
 
 
 def apps_in(source: Path) -> tuple[str, ...]:
-    """Returns the apps that the specs in a source name, in alphabetical order."""
+    """Returns the apps that infraspecs in the source name, in alphabetical order."""
     return tuple(sorted({file.app for file in _files(source)} - {""}))
 
 

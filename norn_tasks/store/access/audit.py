@@ -1,4 +1,4 @@
-"""The audit: one row for each requested mutation, accepted or refused."""
+"""The audit: one row for each request that changes something, accepted or refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Idempotency keys: the same key and body give the same job and answer for a day; another body is refused."""
+"""Idempotency keys: for a day, the same key with the same body returns the same job; with another body it is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from norn_tasks.store.tables import IdempotencyRow
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """The user, address and text of a key, and the SHA-256 of the request body."""
+    """The key's user, address and text, and the SHA-256 of the request body."""
 
     actor: str
     method: str
@@ -31,7 +33,7 @@ class Remembered:
 
 
 def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
-    """Returns the first use of this key; None if there was none. A second use waits here until the first commits.
+    """Returns the first use of this key; None if there was none. A second use waits until the first has committed.
 
     Raises KeyReused if the key was used with another body.
     """

@@ -1,7 +1,7 @@
 """Sign-in sessions of browsers, and the one-time codes with which `norn ui` signs a browser in.
 
-A session has two secrets, of which only hashes are kept: the browser sends one of them as a cookie, and Norn's own
-pages send the other as a header. A session acts as its token and ends with it.
+A session has two secrets, of which only hashes are stored: the browser sends one of them as a cookie, and Norn's own
+pages send the other as a header. A session has the rights of its token, and ends when the token is revoked.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Browser:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A session that is valid now: its actor, and the hash of its second secret."""
+    """A valid session: its actor, and the hash of its second secret."""
 
     id: int
     actor: Actor

@@ -1,4 +1,4 @@
-"""The keys of Cloudflare Access as rows: the newest ones of each team, with their age."""
+"""The keys of Cloudflare Access as rows: the newest keys of each team, with their age."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from norn_tasks.domain.tunnel.team_keys import TeamKey
 from norn_tasks.store.database.session import Row, Tx
 
 OLDEST = 86_400
-"""The age in seconds at which keys are no longer used, because Cloudflare may have withdrawn them since."""
+"""The age in seconds after which keys are no longer used, because Cloudflare may have withdrawn them since."""
 
 
 def seen(tx: Tx, write: TeamKeysSeen) -> None:
-    """Replaces the keys of a team; if they could not be fetched, keeps the earlier ones and the error."""
+    """Replaces the keys of a team. If they could not be fetched, keeps the earlier ones and stores the error."""
     values = {"issuer": write.issuer, "keys": json.dumps([asdict(key) for key in write.keys]), "error": write.error}
     tx.execute(_FAILED if write.error else _SEEN, values)
 
@@ -31,7 +31,7 @@ ON CONFLICT (issuer) DO UPDATE SET error = excluded.error, asked_at = clock_time
 
 
 def usable(tx: Tx, issuer: str) -> dict[str, TeamKey]:
-    """Returns the keys of a team by their ids; none if they were last fetched more than a day ago."""
+    """Returns the keys of a team by their ids; empty if they were last fetched more than a day ago."""
     found = tx.scalar(_USABLE, {"issuer": issuer, "oldest": OLDEST}) or []
     return {each["kid"]: TeamKey(**each) for each in found}
 

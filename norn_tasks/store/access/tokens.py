@@ -1,4 +1,5 @@
-"""API tokens, which are shown once when they are made and kept as hashes, and the bootstrap token for the first user.
+"""API tokens, which are shown once when they are created and stored as hashes, and the bootstrap token for the first
+user.
 
 A token is 256 random bits, so one SHA-256 is enough: a slow hash protects only secrets that can be guessed.
 """
@@ -46,7 +47,7 @@ def fresh() -> str:
 
 
 def digest(token: str) -> str:
-    """Returns the hash of a token that the table keeps."""
+    """Returns the hash that the table stores for a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -72,14 +73,16 @@ def named(tx: Tx, name: str) -> Token | None:
 
 
 def _used(tx: Tx, name: str) -> bool:
-    """Returns True for a name that a token has or had: jobs, calls and keys of a token are found by its name."""
+    """Returns True if a token has or had this name, because the jobs, calls and keys of a token are found by
+    its name.
+    """
     return tx.scalar(select(t.TokenRow.id).where(t.TokenRow.name == name).limit(1)) is not None
 
 
 def create(
     tx: Tx, secret: str, *, name: str, scopes: tuple[Scope, ...], apps: tuple[str, ...] | None, actor: str
 ) -> Token:
-    """Keeps a new token. Raises Conflict if a token has or had this name, or if the name is reserved.
+    """Stores a new token. Raises Conflict if a token has or had this name, or if the name is reserved.
 
     Raises InvalidRequest for a token without scopes, and for an admin token that is limited to apps.
     """
@@ -129,7 +132,9 @@ def revoke(tx: Tx, token: int, *, actor: str) -> None:
 
 
 def lookup(tx: Tx, hashed: str) -> Actor | None:
-    """Returns the actor of a token's hash; None if it is unknown or revoked. Records each minute that it is used."""
+    """Returns the actor of a token's hash; None if the token is unknown or revoked. Records at most once a minute that
+    the token was used.
+    """
     k = t.TokenRow
     row = tx.execute(select(k.id, k.name, k.scopes, k.apps).where(k.hash == hashed, k.revoked_at.is_(None))).first()
     if row is None:
@@ -170,7 +175,7 @@ def _read_or_write(path: Path) -> str:
 
 
 def _write(path: Path, secret: str) -> None:
-    """Writes the file as a whole, by a rename; does nothing if another process has written the file by then."""
+    """Writes the file atomically, by a rename; does nothing if another process has written the file in the meantime."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".token-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

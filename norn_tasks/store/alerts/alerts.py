@@ -1,4 +1,6 @@
-"""Alerts as rows: each is raised once and resolved once; the same statement writes the event and the deliveries."""
+"""Alerts as rows. Each alert is raised once and resolved once; the same statement writes the event and the
+deliveries.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-# The event and the deliveries of each changed alert: `report` describes the alert, `event` and `at` the change.
+# This writes the event and the deliveries of each changed alert: `report` describes the alert, `event` and `at` the
+# change.
 _REPORT = """,
 stamped AS (SELECT a.*, CAST(:event AS text) AS event, jsonb_build_object(
     'alert', a.id, 'kind', a.kind, 'sentence', a.sentence, 'hint', a.hint, 'resolution', a.resolution, 'severity',
@@ -81,9 +84,9 @@ changed AS (
 
 
 def raise_alerts(tx: Tx, rule: AlertRule, new: Sequence[NewAlert]) -> None:
-    """Opens alerts of a rule, each with its event and deliveries; an alert that is open already is only updated.
+    """Raises alerts of a rule, each with its event and deliveries; an alert that is already open is only updated.
 
-    No two alerts of `new` have the same key.
+    No two alerts in `new` may have the same key.
     """
     if not new:
         return
@@ -96,7 +99,7 @@ def raise_alerts(tx: Tx, rule: AlertRule, new: Sequence[NewAlert]) -> None:
 
 
 def resolve(tx: Tx, rule: AlertRule, ended: Mapping[str, str]) -> None:
-    """Resolves the rule's open alerts with these keys, each with its resolution, its event and its deliveries."""
+    """Resolves the rule's open alerts with these keys, each with its resolution, an event and deliveries."""
     if ended:
         given = {"rule": str(rule), "keys": list(ended), "resolutions": list(ended.values())}
         _report(tx, _RESOLVE, given, EventKind.ALERT_RESOLVED)

@@ -1,7 +1,8 @@
-"""The rules of webservers and workers: alerts about troubles of an app after it went live, and about failed deploys.
+"""The alert rules for webservers and workers: alerts about problems of an app after it went live, and about failed
+deploys.
 
 Observations of the cluster write their findings into rows (`store.replicas.health`). Every few seconds these rules read
-the rows of all apps at once; only one beat at a time does so. They resolve alerts before they raise new ones.
+the rows of all apps at once; only one scheduler at a time does so. They resolve alerts before they raise new ones.
 """
 
 from __future__ import annotations
@@ -16,20 +17,19 @@ from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database, Tx
 
 BATCH = 500
-"""The most alerts that each statement of a look changes; the next look continues."""
+"""The most alerts that one statement changes; the next call of `look` continues."""
 DOWN_FOR = 45
 """An alert is raised when no replica has served for this number of seconds: a restart takes less."""
 WINDOW, ENDS, KILLS = 300, 3, 1
-"""The defaults for a spec without `alerts`: an alert is raised after ENDS ends, or KILLS kills for lack of memory,
-within WINDOW seconds.
+"""Defaults for an infraspec without `alerts`: an alert is raised if, within WINDOW seconds, a program ended ENDS times
+or was killed KILLS times for lack of memory.
 
-A program may end by chance now and then; a program that was killed because it has too little memory will be killed
-again.
+A program may end by chance now and then, but a program that was killed for lack of memory will be killed again.
 """
 
 
 def look(database: Database) -> None:
-    """Raises and resolves the alerts of all apps; does nothing while another beat looks."""
+    """Raises and resolves the alerts of all apps; does nothing if another scheduler is doing so."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-app-alerts'))")):
             return
@@ -44,8 +44,8 @@ def look(database: Database) -> None:
 def raise_unhealthy(tx: Tx) -> None:
     """Raises the alerts of replicas that fail their checks.
 
-    An observation calls this in its own transaction: the repair that it requests could remove such a replica before
-    beat sees the row.
+    An observation calls this in its own transaction, because the repair that it requests could remove such a replica
+    before the scheduler reads the row.
     """
     raise_alerts(tx, AlertRule.APP, [_unhealthy(row) for row in tx.execute(_UNHEALTHY)])
     raise_alerts(tx, AlertRule.APP, [_not_ready(row) for row in tx.execute(_UNHEALTHY_WITHOUT_ROWS)])
@@ -87,7 +87,7 @@ def _killed(row: AnyRow) -> NewAlert:
     return NewAlert(AlertKind.OUT_OF_MEMORY, row.app, sentence, hint)
 
 
-# Replicas that fail their checks, and apps of which no replica serves
+# Replicas that fail their checks, and apps without a serving replica
 
 
 _UNHEALTHY = text(f"""

@@ -1,6 +1,7 @@
-"""The rules of backups: an alert while the last backup or the last drill of an app's database has failed.
+"""The alert rules for backups: an alert is open while the last backup or the last drill (test restore) of an app's
+database has failed.
 
-`store.upkeep.backup_plans` records these jobs. A job that was cancelled neither raises nor resolves an alert.
+`store.upkeep.backup_plans` records these jobs. A cancelled job neither raises nor resolves an alert.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database
 
 BATCH = 500
-"""The most alerts that one look changes; the next look continues."""
+"""The most alerts that one call of `look` changes; the next call continues."""
 _BAD = "j.state IN ('failed', 'error', 'dead', 'expired')"
 _LAST = f"""(
   SELECT app, backup_job AS job, '{AlertKind.BACKUP_FAILED}' AS kind FROM backup_plans
@@ -32,7 +33,7 @@ SELECT a.key, CASE WHEN p.app IS NULL THEN 'its database is not backed up' ELSE 
 
 
 def look(database: Database) -> None:
-    """Raises and resolves the alerts of all apps; does nothing while another beat looks."""
+    """Raises and resolves the alerts of all apps; does nothing if another scheduler is doing so."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-backup-alerts'))")):
             return

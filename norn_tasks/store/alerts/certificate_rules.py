@@ -1,7 +1,8 @@
-"""The rule for certificates at the edge: an alert, before a certificate expires, if it was not renewed in time.
+"""The alert rule for certificates at the edge: an alert is raised before a certificate expires, if it was not renewed
+in time.
 
-Caddy renews a certificate when a third of its lifetime is left. The alert is raised when a fifth is left, 18 days
-before the end for a lifetime of 90 days.
+Caddy renews a certificate when a third of its lifetime is left. The alert is raised when a fifth is left; for a
+lifetime of 90 days, that is 18 days before the end.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SELECT a.key, coalesce('it is valid until ' || to_char((SELECT max(h.valid_until
 
 
 def look(database: Database) -> None:
-    """Raises and resolves the alerts of certificates; does nothing while another beat looks."""
+    """Raises and resolves the alerts of certificates; does nothing if another scheduler is doing so."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-certificate-alerts'))")):
             return

@@ -1,8 +1,9 @@
-"""The rule of cron apps: raises and resolves their alerts at the end of a run, and by regular looks at the ledger.
+"""The alert rule for cron apps: raises and resolves their alerts at the end of a run, and by reading the ledger
+regularly.
 
-A run that failed raises its alert in the transaction that ends it; the end of a successful run changes no alert. A look
-at all apps every few seconds finds recoveries, and troubles that no single fact shows (occurrences that no worker
-began, a pause that lasts); only one beat at a time looks. Alerts of other rules are never changed.
+A run that failed raises its alert in the transaction that ends it; the end of a successful run changes no alert. Every
+few seconds, one scheduler reads the rows of all apps. It finds recoveries, and problems that no single event shows
+(occurrences that no worker began, or a pause that lasts too long). Alerts of other rules are never changed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from norn_tasks.store.database.session import Database, Row, Tx
 from norn_tasks.store.rules.lists import OPEN_RUN_STATES
 
 BATCH = 500
-"""The most alerts that each statement of a look changes; the next look continues."""
+"""The most alerts that one statement changes; the next call of `look` continues."""
 _DID_NOT_FAIL = (JobState.SUCCEEDED, JobState.CANCELLED, JobState.SUPERSEDED)
 _IMAGE_GONE = "release_gone"
 
@@ -35,7 +36,7 @@ _IMAGE_GONE = "release_gone"
 def run_ended(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
     """Raises an alert if the cron run of the job of `row` failed.
 
-    A manual run raises none: its caller sees the failure. A cancelled run did not fail.
+    A manual run raises no alert, because its caller sees the failure. A cancelled run has not failed.
     """
     if state not in _DID_NOT_FAIL and CronRunJobRequest.from_json(row["args"]).trigger is not RunTrigger.MANUAL:
         cause = problem or Problem(str(state), f"its job ended {state}")
@@ -50,7 +51,9 @@ _TICK = """SELECT k.id, k.scheduled_for FROM cron_executions x
 
 
 def _too_late(tx: Tx, row: Row, problem: Problem) -> None:
-    """Raises the alert about an occurrence whose run no worker began in time; the occurrence may be a day old."""
+    """Raises the alert about an occurrence whose run no worker began in time; this may be up to a day after the
+    occurrence.
+    """
     tick = tx.execute(text(_TICK), {"execution": row["execution"]}).one_or_none()
     if tick is not None:
         sentence = f"{_missed(row['app'], 1, tick.scheduled_for, tick.scheduled_for)}: {problem.sentence}"
@@ -88,7 +91,7 @@ def _failures(tx: Tx, app: str, rule: FailureRule) -> int:
     return int(tx.scalar(text(_FAILURES), bound) or 0)
 
 
-# A schedule that beat cannot read
+# Schedules that the scheduler cannot read
 
 
 def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
@@ -100,14 +103,15 @@ def unreadable(tx: Tx, found: Mapping[str, NornError]) -> None:
     ])  # fmt: skip
 
 
-# Troubles that no single fact shows
+# Problems that no single event shows
 
 
 def look(database: Database, paused_days: float) -> None:
-    """Raises and resolves the alerts that only a look at the ledger finds; does nothing while another beat looks.
+    """Raises and resolves the alerts that only a reading of the ledger finds; does nothing if another scheduler is
+    doing so.
 
-    Old alerts are resolved before new ones are raised, so a new alert stays open until the next look, and readers see
-    it.
+    Old alerts are resolved before new ones are raised, so that a new alert stays open until the next call, and readers
+    can see it.
     """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
@@ -161,7 +165,9 @@ SELECT k.app, sum(k.how_many)::bigint AS how_many, min(k.scheduled_for) AS first
 
 
 def _missing(row: AnyRow) -> NewAlert:
-    """Returns the alert of an app's missed occurrences; a gap that is still being counted waits for a later look."""
+    """Returns the alert about an app's missed occurrences. A gap that is still being counted is left to a later
+    call.
+    """
     hint = f"norn cron history {row.app} --verdict missed"
     sentence = _missed(row.app, row.how_many, row.first, row.last)
     return NewAlert(AlertKind.RUNS_MISSED, row.app, sentence, hint, tick=row.tick)
@@ -203,7 +209,7 @@ SELECT a.key FROM alerts a JOIN cron_states s ON s.app = a.app {_LIVE_IMAGE}
 def images_seen(tx: Tx, write: ImagesSeen) -> None:
     """Raises an alert for each schedule whose image is no longer on its engine; resolves it when the image is back.
 
-    A release that has just gone live may be newer than the list of images, and is left to the next look.
+    A release that has just gone live may be newer than the list of images, and is left to the next observation.
     """
     bound = {"engine": write.engine, "ids": sorted(write.image_ids)}
     back = tx.execute(text(_BACK), bound).all()

@@ -1,4 +1,6 @@
-"""The dead man's switch as a row: when its address was last called, and how that call went."""
+"""The dead man's switch (a service that raises an alarm when Norn's calls stop) as a row: when its address was last
+called, and the result.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _LAST = """SELECT error, extract(epoch FROM clock_timestamp() - asked_at)::float
 
 @dataclass(frozen=True)
 class LastCall:
-    """Seconds since the last call was requested and since one was last answered (None: never), and the last error."""
+    """Seconds since the last call was requested and since a call was last answered (None: never), and the last
+    error.
+    """
 
     asked: float
     answered: float | None
@@ -26,7 +30,7 @@ class LastCall:
 
 
 def turn(tx: Tx, period: float) -> bool:
-    """Returns true to one beat in each period; that beat then requests a call of the address."""
+    """Returns True to one scheduler in each period, which then requests a call of the address."""
     return tx.execute(text(_ASK), {"period": period}).one_or_none() is not None
 
 
@@ -37,6 +41,6 @@ def called(tx: Tx, write: DeadManCalled) -> None:
 
 
 def last(tx: Tx) -> LastCall | None:
-    """Returns how the last call went; None if no call was ever requested."""
+    """Returns the result of the last call; None if no call was ever requested."""
     row = tx.execute(text(_LAST)).first()
     return None if row is None else LastCall(row.asked, row.answered, row.error)

@@ -1,15 +1,16 @@
 """Deliveries as rows: one per destination and report, tried with growing pauses until it is accepted or given up.
 
-A row is written in the transaction of the change that it reports (`store.alerts`). Beat makes a job for each delivery
-that is due and counts the try at that moment, so that the next try is certain even if the job's worker dies.
+A row is written in the transaction of the change that it reports (`store.alerts`). The scheduler creates a job for each
+delivery that is due, and counts the try in the same transaction. So the next try will happen even if the job's worker
+dies.
 
-People get one message for a burst. If several rows are due at the same time for a destination that people read, the
-first becomes the message, and the others become parts of it, which share its tries and its end. After a message, such a
-destination gets nothing for some seconds, so that later reports of the burst are in one message too. A receiver that
-asks for a pause gets nothing until the pause ends.
+People get one message for several reports that come together. If several rows are due at the same time for a
+destination that people read, the first becomes the message, and the others become parts of it, which share its tries
+and its end. After a message, such a destination gets nothing for some seconds, so that later reports are combined too.
+A receiver that asks for a pause gets nothing until the pause ends.
 
-There may be very many reports of calls, and their receiver may hang. So alerts go first, and only a few reports of
-calls are sent at the same time, because the workers that send them also observe the engines.
+There may be very many reports about calls, and their receiver may hang. So alerts are sent first, and only a few
+reports of calls are sent at the same time, because the workers that send them also observe the engines.
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 CALLS_AT_ONCE = 16
-"""The most reports of calls that are being sent at the same time."""
+"""The most reports about calls that are being sent at the same time."""
 REST = 10
-"""Seconds after a message in which a destination that people read gets no other: new reports are gathered."""
+"""Seconds after a message in which a destination that people read gets no other message, so that new reports are
+combined.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Delivery:
 
 
 def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:
-    """Writes a delivery that only tests whether a destination can be reached; returns its id. Raises NotFound."""
+    """Creates a delivery that only tests whether a destination can be reached; returns its id. Raises NotFound."""
     destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
     if destination is None:
         raise NotFound(f"there is no destination {name}", hint="norn notify list")
@@ -87,9 +90,9 @@ SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
 
 
 def due(tx: Tx, limit: int) -> list[Row]:
-    """Locks and returns deliveries whose next try is due, oldest first; skips rows that another beat has locked.
+    """Locks and returns deliveries whose next try is due, oldest first; skips rows that another scheduler has locked.
 
-    Reports of calls come after reports of alerts, and only as many as may be sent at the same time.
+    Reports about calls come after reports about alerts, and only as many as may be sent at the same time.
     """
     alerts = list(tx.execute(text(_DUE), {"limit": limit, "calls": False}).mappings())
     room = min(limit - len(alerts), CALLS_AT_ONCE - int(tx.scalar(_ON_THEIR_WAY) or 0))
@@ -98,7 +101,7 @@ def due(tx: Tx, limit: int) -> list[Row]:
 
 
 def gather(tx: Tx, rows: Sequence[Row]) -> list[Row]:
-    """Puts the new reports of each destination that people read into one message; returns the rows to send."""
+    """Combines the new reports for each destination that people read into one message; returns the rows to send."""
     leaders: dict[str, Row] = {}
     sent = [row for row in rows if not row["gathered"] or leaders.setdefault(row["destination"], row) is row]
     k, d = t.DeliveryRow, t.DestinationRow
@@ -110,7 +113,7 @@ def gather(tx: Tx, rows: Sequence[Row]) -> list[Row]:
 
 
 def trying(tx: Tx, delivery: int, job: int, pause: float) -> None:
-    """Counts a try that a job makes; the next try comes `pause` seconds later."""
+    """Counts a try, which a job will make; the next try is `pause` seconds later."""
     later = text("clock_timestamp() + make_interval(secs => :pause)").bindparams(pause=pause)
     k = t.DeliveryRow
     tx.execute(update(k).where(_together(delivery)).values(attempts=k.attempts + 1, job_id=job, next_at=later))
@@ -141,7 +144,7 @@ def tried(tx: Tx, write: DeliveryTried) -> None:
 
 
 def _leave_alone(tx: Tx, delivery: int, until: TextClause) -> None:
-    """Makes the destination of a delivery rest: none of its deliveries is due before `until`."""
+    """Makes the destination of a delivery wait: none of its deliveries is due before `until`."""
     k, d = t.DeliveryRow, t.DestinationRow
     where = select(k.destination).where(k.id == delivery).scalar_subquery()
     tx.execute(update(d).where(d.id == where).values(sent_at=func.greatest(d.sent_at, until)))
@@ -154,7 +157,7 @@ def _together(delivery: int) -> ColumnElement[bool]:
 
 
 def parcel(tx: Tx, delivery: int, instance: str) -> Parcel | None:
-    """Returns a waiting delivery with its parts and its sealed secret; None when nothing is left to send."""
+    """Returns a waiting delivery with its parts and its encrypted secret; None if nothing is left to send."""
     k, d = t.DeliveryRow, t.DestinationRow
     now = func.floor(func.extract("epoch", func.clock_timestamp())).label("now")
     query = select(k.event, k.body, k.left_to, d.url, d.name, d.sealed, d.format, now).join(d, d.id == k.destination)

@@ -1,7 +1,7 @@
 """The destinations of notifications: their addresses and formats, and the alerts that each gets.
 
-A destination of signed webhooks has a secret, which is shown once, when it is made, and sealed so that only workers can
-read it.
+A destination for signed webhooks has a secret. It is shown once, when it is created, and is encrypted so that only
+workers can read it.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class Destination:
 
 @dataclass(frozen=True)
 class NewDestination:
-    """A destination to keep."""
+    """A destination to store."""
 
     name: str
     """Its name."""
     url: str
     """Its address."""
     sealed: bytes | None
-    """The sealed secret that signs; None in every format but `json`."""
+    """The encrypted secret for signatures; None for every format except `json`."""
     apps: tuple[str, ...] | None
     """The apps whose alerts it gets; None for all."""
     kinds: tuple[str, ...] | None
@@ -72,7 +72,7 @@ def named(tx: Tx, name: str) -> Destination | None:
 
 
 def create(tx: Tx, new: NewDestination, actor: str) -> None:
-    """Keeps a new destination; raises Conflict when another one has this name."""
+    """Stores a new destination; raises Conflict if another one has this name."""
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-destinations'))"))
     if named(tx, new.name) is not None:
         raise Conflict(f"there is a destination named {new.name}", hint=f"norn notify remove {new.name}")

@@ -1,4 +1,4 @@
-"""The rule about writable layers: an alert about an app that writes much outside of its volumes.
+"""The alert rule for writable layers: an alert about an app that writes much outside of its volumes.
 
 No engine limits how much a replica writes into its own container, so one app could fill the disk that all apps share.
 """
@@ -14,7 +14,7 @@ from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database
 
 BATCH = 500
-"""The most alerts that each statement of a look changes; the next look continues."""
+"""The most alerts that one statement changes; the next call of `look` continues."""
 
 _LARGE = """
 SELECT w.app, max(CAST(r.usage ->> 'written' AS bigint)) AS written
@@ -28,7 +28,7 @@ SELECT a.key FROM alerts a
 
 
 def look(database: Database, most: int) -> None:
-    """Raises an alert for each app with a replica that has written more than `most` bytes; resolves all others."""
+    """Raises an alert for each app that has a replica with more than `most` written bytes; resolves all others."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-layer-alerts'))")):
             return

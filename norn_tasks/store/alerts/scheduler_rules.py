@@ -1,4 +1,4 @@
-"""The alert about an absence of the scheduler: one for the server, however many apps missed occurrences in it.
+"""The alert about a time without a scheduler: one alert for the server, no matter how many apps missed occurrences.
 
 An app gets an alert of its own only for occurrences that were decided more than a minute late (`cron_rules`).
 """
@@ -16,7 +16,7 @@ from norn_tasks.store.database.session import Database
 
 _KEY = key(AlertKind.SCHEDULER_AWAY, "")
 QUIET = 60
-"""Seconds without a missed occurrence after which the absence is over."""
+"""After this many seconds without a missed occurrence, a scheduler is running again."""
 _AWAY = text(f"""
 WITH known AS (
   SELECT max(tick) FILTER (WHERE resolved_at IS NULL) AS open,
@@ -32,7 +32,7 @@ SELECT known.open, k.*, k.decided < clock_timestamp() - make_interval(secs => {Q
 
 
 def look(database: Database) -> None:
-    """Raises the alert after an absence, and resolves it when nothing has been missed for a minute."""
+    """Raises the alert if no scheduler was running, and resolves it when nothing was missed for a minute."""
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-scheduler-alerts'))")):
             return

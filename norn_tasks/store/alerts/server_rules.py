@@ -1,4 +1,4 @@
-"""The rules of the server itself: an alert about a disk that has too little room for work."""
+"""The alert rules for the server itself: an alert about a disk that is nearly full."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _SPACES = text("SELECT spaces FROM workers WHERE seen_at > clock_timestamp() - i
 
 
 def look(database: Database, least: Least) -> None:
-    """Raises an alert while a disk that a worker reports has less room than a build needs; otherwise resolves it."""
+    """Raises an alert while a disk that a worker reports has less free space than a build needs; otherwise
+    resolves it.
+    """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-server-alerts'))")):
             return

@@ -1,1 +1,1 @@
-"""Apps: rows and directories, uploaded sources, internal names, scale overrides, secrets."""
+"""Apps: rows and directories, uploaded sources, internal names, scale overrides, and secrets."""

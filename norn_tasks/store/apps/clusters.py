@@ -12,7 +12,8 @@ from norn_tasks.store.tables import AddressRow, AppRow, JobRow
 
 
 def settle(tx: Tx, app: Row, role: Role, chosen: str) -> str | None:
-    """Returns the cluster of an app that is to be forged: `chosen` if nothing of the app exists anywhere yet.
+    """Returns the cluster of an app that will be forged: `chosen` if nothing of the app exists yet, otherwise its
+    present cluster.
 
     Returns None for a cron job or a function, because its containers run on engines and not in a cluster. The caller
     has locked the app's row.
@@ -31,7 +32,9 @@ def _has_nothing(tx: Tx, app: Row) -> bool:
 
 
 def moved(tx: Tx, row: Row, write: AppMoved) -> None:
-    """Records that the app has moved; the changes of it that wait, except the move itself, are for its new cluster."""
+    """Records that the app has moved. Waiting changes of the app, except the move itself, then apply to its new
+    cluster.
+    """
     app = row["app"]
     before = of(tx, app)
     tx.execute(update(AppRow).where(AppRow.name == app).values(cluster=write.cluster))
@@ -47,7 +50,7 @@ def of(tx: Tx, app: str) -> str | None:
 
 
 def inhabited(tx: Tx) -> list[str]:
-    """Returns the clusters that are the cluster of at least one app, by name."""
+    """Returns the clusters that have at least one app, by name."""
     return list(
         tx.scalars(select(AppRow.cluster).where(AppRow.cluster.is_not(None)).distinct().order_by(AppRow.cluster))
     )

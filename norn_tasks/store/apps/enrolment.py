@@ -1,4 +1,4 @@
-"""Writes the row of an app when a request names the app, and checks that the app is forged."""
+"""Creates the row of an app when a request names the app, and checks that the app is forged."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from norn_tasks.store.tables import AppRow, JobRow
 
 
 def registered(spec: Infraspec) -> dict[str, Any]:
-    """Returns the columns of an app's row that its registered spec fills."""
+    """Returns those columns of an app's row that are filled from its registered infraspec."""
     return {"role": str(spec.role), "spec": spec.frozen(), "written": spec.to_json()}
 
 
 def enrol(tx: Tx, spec: Infraspec, origin: str | None) -> Row:
-    """Returns the app's row, locked until the transaction ends; with `origin` (its directory), first writes the row."""
+    """Returns the app's row, locked until the transaction ends. With `origin` (the app's directory), creates or updates
+    the row first.
+    """
     if origin is not None:
         values = {**registered(spec), "source": "directory", "origin": origin}
         tx.execute(

@@ -1,6 +1,7 @@
 """Public host names as rows: each belongs to one app only, and its row records the rule and the DNS record made for it.
 
-A row is written before the tunnel or the DNS is changed, so that a worker which takes over knows what may be there.
+A row is written before the tunnel or the DNS is changed, so that a worker that takes over knows which rules and records
+may exist.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _FIELDS = "host, app, service, ruled, record, recorded, leaving"
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Ensures that until this transaction ends, no other app has or takes the spec's public name.
+    """Makes sure that no other app has the infraspec's public name, or takes it before this transaction ends.
 
     An app has the names in its applied spec, in the spec of its directory (in `files`), and in its rows. Raises
     HostTaken. Callers lock rows before this lock, never after it.
@@ -61,7 +62,7 @@ def take_turn(tx: Tx) -> bool:
 
 
 def require_held(tx: Tx, fence: Fence) -> None:
-    """Raises LeaseLost if the job's token is no longer valid. Leaves the job's row unlocked, so that its lease can be
+    """Raises LeaseLost if the job's token is no longer valid. The job's row is not locked, so that its lease can be
     renewed.
     """
     if tx.scalar(_HELD, {"job": fence.job, "token": fence.token}) is None:
@@ -72,7 +73,7 @@ _HELD = text(f"SELECT 1 FROM jobs WHERE {held()}")  # noqa: S608 - built from a 
 
 
 def claim(tx: Tx, app: str, host: str) -> None:
-    """Gives the name to the app, and marks its other names as leaving; raises HostTaken."""
+    """Gives the name to the app, and marks the app's other names for removal; raises HostTaken."""
     tx.execute(_LOCK)
     owner = tx.scalar(text("SELECT app FROM external_hosts WHERE host = :host AND app <> :app"), _named(app, host))
     if owner is not None:
@@ -93,7 +94,7 @@ def _named(app: str, host: str) -> dict[str, str]:
 
 
 def release(tx: Tx, app: str) -> None:
-    """Marks all names of the app as leaving, and deletes the names for which neither a rule nor a record was made."""
+    """Marks all names of the app for removal, and deletes those for which neither a rule nor a record was made."""
     tx.execute(text("UPDATE external_hosts SET leaving = true WHERE app = :app"), {"app": app})
     tx.execute(_TIDY, {"app": app})
     note(tx, ROUTES, app)
@@ -121,7 +122,9 @@ def _host(row: Row) -> ExternalHost:
 
 
 def save(tx: Tx, host: ExternalHost) -> None:
-    """Writes the rule and the record that exist for a name or will be made; deletes a leaving name that has neither."""
+    """Writes the rule and the record that exist for a name or will be made; deletes a name that is marked for removal
+    and has neither.
+    """
     tx.execute(_SAVE, asdict(host))
     tx.execute(_TIDY, {"app": host.app})
 
@@ -134,7 +137,9 @@ UPDATE external_hosts SET service = :service, ruled = :ruled, record = :record, 
 
 
 def routes_of(tx: Tx, apps: Sequence[str]) -> dict[str, SeenRoute]:
-    """Returns, by app, how its name is routed; for an app with several names, the name that is not leaving."""
+    """Returns, by app, how its public name is routed; names that are marked for removal are used only if there is no
+    other.
+    """
     rows = tx.execute(_ROUTES, {"apps": list(apps)})
     return {row.app: SeenRoute(row.host, RouteState(row.state), row.reason, _certificate(row)) for row in rows}
 
@@ -151,7 +156,7 @@ SELECT app, host, state, reason, issuer, valid_from, valid_until
 
 
 def checks(tx: Tx) -> tuple[tuple[TunnelCheck, float], ...]:
-    """Returns the findings of the last look at the tunnel, each with its age in seconds."""
+    """Returns the findings of the last observation of the tunnel, each with its age in seconds."""
     rows = tx.execute(_CHECKS)
     return tuple((TunnelCheck(row.name, row.good, row.sentence, row.hint), row.age) for row in rows)
 
@@ -172,7 +177,7 @@ SELECT app, host, state, reason FROM external_hosts WHERE state <> 'routed' AND 
 
 
 def seen(tx: Tx, look: TunnelSeen) -> None:
-    """Writes the findings of a look and the state of each name; a name without a new state keeps its old one.
+    """Writes the findings of an observation and the state of each name; a name without a new state keeps its old one.
 
     A name that moved from the edge to a tunnel loses its certificate here, because the edge no longer renews it.
     """
@@ -190,7 +195,7 @@ UPDATE external_hosts SET state = :state, reason = :reason, seen_at = clock_time
 
 
 def edge_seen(tx: Tx, look: EdgeSeen) -> None:
-    """Writes the findings of a look at the edge for each name; ignores a name that no longer has a row."""
+    """Writes the result of an observation of the edge for each name; ignores a name that no longer has a row."""
     for route in look.routes:
         found = route.certificate
         values = {"issuer": found.issuer, "since": found.since, "until": found.until} if found else _NO_CERTIFICATE
@@ -198,7 +203,9 @@ def edge_seen(tx: Tx, look: EdgeSeen) -> None:
 
 
 def due_at_edge(tx: Tx, seconds: float) -> tuple[ExternalHost, ...]:
-    """Lists at most 20 names that were not checked in the last `seconds`; the names checked longest ago come first."""
+    """Returns at most 20 names that were not checked in the last `seconds`; those that were checked longest ago come
+    first.
+    """
     return tuple(_host(row) for row in tx.execute(_DUE, {"seconds": seconds}).mappings())
 
 

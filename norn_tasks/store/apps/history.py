@@ -24,7 +24,7 @@ class AppliedSpec:
 
 
 def applied(tx: Tx, app: str, cut: Cut) -> Page[AppliedSpec]:
-    """Lists the versions of an app's infraspec, newest first; none for an app of a directory."""
+    """Returns the versions of an app's infraspec, newest first; none if the app comes from a directory."""
     s = t.AppSpecRow
     query = select(s.version, s.written.label("spec"), s.actor, s.at).where(s.app == app)
     return newest_first(tx, query, s.version, AppliedSpec, cut)

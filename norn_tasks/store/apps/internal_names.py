@@ -1,7 +1,7 @@
-"""Internal names, under which webservers find each other on their network. Each belongs to one app only.
+"""Internal names, under which webservers find each other on their network. Each name belongs to one app only.
 
-The network's DNS returns every container that has a name: a second app with the same name would receive, and could
-read, a share of the requests to the first app.
+The network's DNS returns all containers with a name. So a second app with the same name would receive some of the
+requests to the first app, and could read them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from norn_tasks.store.rules.lists import OPEN_STATES
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Ensures that until this transaction ends, no other app has or takes the spec's internal name.
+    """Makes sure that no other app has the infraspec's internal name, or takes it before this transaction ends.
 
     An app has the names in the specs of its last `apply`, its live release, its deploys and rollbacks that have not
     ended, and its directory (in `files`). Raises HostTaken. Callers lock rows before this lock, never after it.
@@ -30,7 +30,7 @@ def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
 
 
 def taken(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> HostTaken | None:
-    """Returns the refusal of a webserver whose internal name another app has; None if the name is free."""
+    """Returns the refusal if the webserver's internal name belongs to another app; None if the name is free."""
     if spec.role is not Role.WEBSERVER:
         return None
     owner = tx.scalar(_OWNER, {"app": spec.app, "wanted": spec.internal_host}) or _in_directories(spec, files)

@@ -1,4 +1,4 @@
-"""Logins of private repositories: a user name, and a token that is sealed so that only workers can read it."""
+"""Logins for private repositories: a user name, and a token that is encrypted so that only workers can read it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RepositoryLogin:
 
 @dataclass(frozen=True)
 class SealedLogin:
-    """A login with its sealed token, as a worker gets it."""
+    """A login with its encrypted token, as a worker gets it."""
 
     username: str
     sealed: bytes

@@ -1,4 +1,6 @@
-"""Deliveries of webhooks, one row each even if repeated, and their results; the newest commits of apps and branches."""
+"""Deliveries of webhooks (one row each, even if repeated) and their results; also the newest commits of apps and
+branches.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from norn_tasks.store.tables import JobRow, PushDeliveryRow, PushedRow, PushJobR
 
 @dataclass(frozen=True)
 class PushDelivery:
-    """A signed request of a webhook."""
+    """A signed request to a webhook."""
 
     id: int
     webhook: int
@@ -35,7 +37,7 @@ class PushDelivery:
 
 @dataclass(frozen=True)
 class PushResult:
-    """The consequence of a delivery for one app."""
+    """The result of a delivery for one app."""
 
     delivery: int
     app: str
@@ -44,7 +46,9 @@ class PushResult:
 
 
 def record(tx: Tx, webhook: int, digest: str, delivery: str, event: ReportedEvent) -> int | None:
-    """Writes a delivery and returns its id. If it was received before, counts it in its row and returns None."""
+    """Writes a delivery and returns its id. If it was received before, counts the repetition in its row and returns
+    None.
+    """
     d = PushDeliveryRow
     made = insert(d).values(
         webhook=webhook, digest=digest, delivery=delivery, event=event.name, ref=event.ref,
@@ -70,12 +74,14 @@ RETURNING app""")
 
 
 def is_news(tx: Tx, app: str, revision: str, delivery: int) -> bool:
-    """Records `revision` as the newest commit of an app; returns False if it already was. Concurrent calls wait."""
+    """Records `revision` as the newest commit of an app; returns False if it already was the newest. Concurrent calls
+    wait for each other.
+    """
     return tx.execute(_NEWEST, {"app": app, "revision": revision, "delivery": delivery}).first() is not None
 
 
 def add_job(tx: Tx, delivery: int, app: str, job: int) -> None:
-    """Records the job that decides what a delivery means for an app."""
+    """Records the job that decides about a delivery for an app."""
     tx.execute(insert(PushJobRow).values(delivery=delivery, app=app, job=job))
     tx.execute(update(PushedRow).where(PushedRow.app == app).values(job=job))
 
@@ -130,7 +136,9 @@ class NewestCommit:
 
 
 def branch_seen(tx: Tx, write: BranchSeen) -> None:
-    """Keeps the commit that a push or a poll has shown; after a failed poll, keeps the earlier commit and the error."""
+    """Stores the commit that a push or a poll has shown; after a failed poll, keeps the earlier commit and stores the
+    error.
+    """
     values = {"repository": write.repository, "branch": write.branch, "revision": write.revision, "error": write.error}
     tx.execute(_POLL_FAILED if write.error else _BRANCH_SEEN, values)
 

@@ -1,7 +1,7 @@
-"""Apps as rows and as directories: finding one, applying a spec, removing the row.
+"""Apps as rows and as directories: finds an app, applies an infraspec, removes a row.
 
-An app comes from `norn apply` or from a directory of NORN_APPS_DIR, never from both; its source says from where a
-deploy takes the code.
+An app comes from `norn apply` or from a directory of NORN_APPS_DIR, never from both; its source says where a deploy
+gets the code.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Source = Literal["image", "git", "upload", "directory", "none"]
 
 @dataclass(frozen=True)
 class FoundApp:
-    """An app by its name. `origin` is its directory if it comes from one, else the address of its repository; `upload`
-    is its newest uploaded source.
+    """An app, found by its name. `origin` is its directory if it comes from one, otherwise the address of its
+    repository; `upload` is its newest uploaded source.
     """
 
     name: str
@@ -50,7 +50,7 @@ class FoundApp:
 
 
 def spec_of(frozen: Mapping[str, Any]) -> Infraspec:
-    """Returns the spec that a row keeps, as it was written or frozen."""
+    """Returns the infraspec that a row stores."""
     return _parsed(json.dumps(frozen, sort_keys=True))
 
 
@@ -70,7 +70,7 @@ def no_such_app(name: str) -> AppNotFound:
 def find(tx: Tx, apps_dir: Path | None, name: str, *, registered_only: bool = False) -> FoundApp:
     """Finds an app. Raises AppNotFound; SpecInvalid for a broken spec; Conflict if its directory contradicts its row.
 
-    `registered_only`: for an app with a row, a directory that cannot be deployed is ignored.
+    `registered_only`: if the app has a row, problems of its directory are ignored.
     """
     try:
         app_name(name)
@@ -101,7 +101,7 @@ def combine(name: str, row: Row | None, file: SpecFile | None, upload: Upload | 
 
 
 def _unusable(row: Row | None, file: SpecFile) -> NornError | None:
-    """Returns why the directory cannot be deployed; None if it can."""
+    """Returns why the directory cannot be deployed; None if it can be."""
     if row is not None and row["source"] == "applied":
         return Conflict(
             f"{file.name} was applied, and is also in {file.directory}",
@@ -123,7 +123,9 @@ def _source(spec: Infraspec, upload: Upload | None, *, has_directory: bool) -> S
 
 
 def new_role(row: Row | None, spec: Infraspec, again: str) -> Conflict | None:
-    """Returns the refusal of a spec with another role than the app was forged with; None if the spec is allowed."""
+    """Returns the refusal of an infraspec that would change the role of a forged app; None if the infraspec is
+    allowed.
+    """
     if row is None or row["role"] == spec.role or row["forge_state"] == "unforged":
         return None
     return Conflict(
@@ -224,9 +226,9 @@ def _write_version(tx: Tx, spec: Infraspec, version: int, actor: str) -> None:
 
 
 def remove(tx: Tx, apps_dir: Path | None, name: str, *, actor: str) -> None:
-    """Removes an app that has no infrastructure; its jobs and runs stay listed. Raises AppNotFound or Conflict.
+    """Removes an app that has no infrastructure; its jobs and runs stay in lists. Raises AppNotFound or Conflict.
 
-    Norn does not remove a directory: the app of a directory stays listed, like an app that was never forged.
+    Norn does not remove a directory, so the app of a directory stays in lists like an app that was never forged.
     """
     row = tx.execute(select(t.AppRow).where(t.AppRow.name == name).with_for_update()).mappings().one_or_none()
     if row is not None:

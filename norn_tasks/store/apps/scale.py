@@ -1,4 +1,4 @@
-"""The scale override: the number of replicas that replaces the number in the spec, as rows and jobs keep it."""
+"""The scale override: a number of replicas that replaces the number in the infraspec, as rows and jobs store it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,30 @@ SELECT a.name, {wanted.BY_APP} AS wanted FROM apps a LEFT JOIN live_releases l O
 
 
 def wanted_by(tx: Tx, apps: Sequence[str]) -> dict[str, int]:
-    """Returns how many replicas each of these apps wants, whatever its role; an app without a row is left out."""
+    """Returns how many replicas each of these apps should have, no matter what its role is; an app without a row is
+    left out.
+    """
     return {row.name: row.wanted for row in tx.execute(_WANTED, {"apps": list(apps)})}
 
 
 def wanted_of(app: Row, in_spec: int) -> int:
-    """Returns how many replicas the app of this row will want when a release is live whose spec says `in_spec`."""
+    """Returns how many replicas the app of this row should have when a release is live whose infraspec says
+    `in_spec`.
+    """
     return wanted_replicas(in_spec, app["replicas_override"], app["override_spec"])
 
 
 def override_of(app: Row) -> Override | None:
-    """Returns the app's scale override in the form that a job keeps; None when the app has none."""
+    """Returns the app's scale override in the form that a job stores; None if the app has none."""
     if app["replicas_override"] is None:
         return None
     return Override(app["replicas_override"], app["override_spec"])
 
 
 def set_override(tx: Tx, app: str, replicas: int | None, spec_replicas: int, actor: str) -> Override | None:
-    """Stores the app's scale override, or clears it if `replicas` is None; returns it in the form that a job keeps."""
+    """Stores the app's scale override, or deletes it if `replicas` is None; returns it in the form that a job
+    stores.
+    """
     values: dict[str, Any] = dict.fromkeys(("replicas_override", "override_spec", "override_by", "override_at"))
     if replicas is not None:
         values = {

@@ -1,6 +1,6 @@
-"""Secrets as rows: sealed values go in, and only workers that claim a job of the app get them.
+"""Secrets as rows. The values are encrypted, and only workers that claim a job of the app get them.
 
-A replaced or unset value is kept (sealed) as long as a container may still hold it, so that it stays redacted in logs.
+A replaced or unset value is kept, encrypted, as long as a container may still have it, so that it stays hidden in logs.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ NEW_START = "its next start writes it: norn down, then norn up; or docker-compos
 
 
 def recipient(tx: Tx) -> str:
-    """Returns the public key to which secrets are sealed; raises Conflict if the server has none yet.
+    """Returns the public key for which secrets are encrypted; raises Conflict if the server has none yet.
 
-    The key stays the same until the transaction ends. A rotation of the key waits until that end, and so finds every
-    value that was sealed to the old key.
+    The key stays the same until the transaction ends. A rotation of the key waits until then, and so finds every value
+    that was encrypted for the old key.
     """
     found = tx.scalar(select(InstanceRow.age_recipient).with_for_update(read=True))
     if found is None:
@@ -54,12 +54,14 @@ def known_recipient(tx: Tx) -> str | None:
 
 
 def remember_recipient(tx: Tx, public: str) -> None:
-    """Stores the public key to which secrets are sealed from now on."""
+    """Stores the public key for which secrets are encrypted from now on."""
     tx.execute(update(InstanceRow).values(age_recipient=public))
 
 
 def any_sealed(tx: Tx) -> int:
-    """Counts the secrets that are set: those of all apps, those that sign notifications, and tokens of repositories."""
+    """Counts the secrets that are set: those of all apps, those that sign notifications, and tokens for
+    repositories.
+    """
     of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
     signing = tx.scalar(select(func.count()).where(DestinationRow.sealed.is_not(None)))
     tokens = tx.scalar(select(func.count()).select_from(LoginRow))
@@ -76,7 +78,7 @@ def listed(tx: Tx, app: str) -> tuple[SecretView, ...]:
 
 
 def sealed_of(tx: Tx, app: str) -> tuple[Sealed, ...]:
-    """Returns all sealed values of the app, including retired ones that a container may still hold."""
+    """Returns all encrypted values of the app, including replaced ones that a container may still have."""
     rows = run(tx, _SEALED, {"app": app})
     return tuple(Sealed(row.name, row.version, bytes(row.sealed), row.retired_at is None) for row in rows)
 
@@ -85,7 +87,9 @@ _SEALED = Prepared("SELECT name, version, sealed, retired_at FROM secrets WHERE 
 
 
 def put(tx: Tx, app: str, values: Mapping[str, bytes], *, actor: str) -> dict[str, int]:
-    """Sets secrets, each as its next version, and returns the versions; raises InvalidRequest over the app's limits."""
+    """Sets secrets, each as its next version, and returns the versions; raises InvalidRequest if the app would exceed
+    its limits.
+    """
     _alone(tx, app)
     _forget_unused(tx, app)
     versions = {}
@@ -115,10 +119,10 @@ def forget(tx: Tx, app: str) -> None:
 
 
 def forget_retired(tx: Tx, app: str) -> None:
-    """Deletes, at the end of a rollout, the values that were retired before the first claim of every open job.
+    """Deletes, at the end of a rollout, values that were replaced or unset before the first claim of every open job.
 
     All replicas then belong to that rollout, and each container of a run or a call belongs to one of these jobs, so no
-    container can still hold such a value.
+    container can still have such a value.
     """
     begun = select(func.min(JobRow.first_claimed_at)).where(JobRow.app == app, JobRow.state.in_(OPEN))
     tx.execute(delete(SecretRow).where(SecretRow.app == app, SecretRow.retired_at < begun.scalar_subquery()))
@@ -131,7 +135,8 @@ DELETE FROM secrets WHERE app = :app AND retired_at < coalesce(
 
 
 def _forget_unused(tx: Tx, app: str) -> None:
-    """Deletes the values that were retired before the first claim of every open job, if the app's role has no replicas.
+    """Deletes values that were replaced or unset before the first claim of every open job, if the app's role has no
+    replicas.
 
     Such an app may never have a rollout, and each of its containers belongs to one of these jobs.
     """

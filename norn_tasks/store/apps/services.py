@@ -1,4 +1,4 @@
-"""The parts of shared services that apps were given: reserved before they are made, and kept until a purge."""
+"""The parts of shared services that apps have: reserved before they are created, and kept until a purge."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ SELECT name FROM service_parts p WHERE app = :app AND kind = :kind AND NOT EXIST
 _LEAVING = text("""
 SELECT min(app) FROM service_parts WHERE kind = :kind AND name = :name AND app <> :app
 HAVING bool_and(leaving_at IS NOT NULL)""")
-"""The name of an app that is leaving a part, if every other app that has the part is leaving it."""
+"""The name of an app that is giving up a part, if every other app that has the part is giving it up too."""
 
 
 def leave(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
-    """Marks the app's parts of this kind as leaving, and returns those that no other app keeps.
+    """Marks the app's parts of this kind as given up, and returns those that no other app uses.
 
     No app can reserve the returned parts before their rows are deleted.
     """

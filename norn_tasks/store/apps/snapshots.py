@@ -15,7 +15,7 @@ from norn_tasks.store.tables import SnapshotRow as Row
 
 
 def reserve(tx: Tx, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
-    """Returns the snapshot that a job takes for this reason; a later worker of the job gets the same snapshot."""
+    """Returns the snapshot that a job takes for this reason; a later worker of the same job gets the same snapshot."""
     same = (Row.job_id == fence.job, Row.reason == str(reason))
     found = tx.scalar(select(Row.id).where(*same))
     if found is None:
@@ -36,7 +36,7 @@ def drilled(tx: Tx, snapshot: int) -> None:
 
 
 def forget(tx: Tx, snapshot: int) -> None:
-    """Removes the row of a snapshot whose file is gone."""
+    """Deletes the row of a snapshot that no longer has a file."""
     tx.execute(delete(Row).where(Row.id == snapshot))
 
 
@@ -44,7 +44,7 @@ _COLUMNS = (Row.id, Row.app, Row.database, Row.reason, Row.release, Row.at, Row.
 
 
 def one(tx: Tx, snapshot: int) -> Snapshot:
-    """Returns a snapshot that exists."""
+    """Returns a snapshot, which must exist."""
     return _value(tx.execute(select(*_COLUMNS).where(Row.id == snapshot)).one())
 
 
@@ -74,7 +74,7 @@ def newest_backup(tx: Tx, app: str) -> Snapshot | None:
 
 
 def spent(tx: Tx, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
-    """Returns the snapshots taken for this reason that are older than the newest `retain` complete ones.
+    """Returns the snapshots that were taken for this reason and are older than the newest `retain` complete ones.
 
     A snapshot that was never completed is returned too, as soon as a later one is complete.
     """

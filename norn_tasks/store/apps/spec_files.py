@@ -1,7 +1,7 @@
-"""Apps in NORN_APPS_DIR: reads each infraspec.yaml and infraspec.<name>.yaml in the subdirectories of that directory.
+"""Apps in NORN_APPS_DIR: reads each infraspec.yaml and infraspec.<name>.yaml in the directories there.
 
-A file is read again only if its size or its times changed. A broken spec is listed with its mistakes, under the app
-name that the file contains; if that cannot be read, under the name of the directory.
+A file is read again only if its size or its times changed. A broken infraspec is listed with its mistakes, under the
+app name in the file or, if that cannot be read, under the name of the directory.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ def _read(stamp: _Stamp) -> SpecFile:
 
 
 def _name(content: bytes, fallback: str) -> str:
-    """Returns the app name in a broken spec, or a name made from its directory's, or `broken` if neither is valid."""
+    """Returns the app name in a broken infraspec; otherwise a name made from that of its directory; `broken` if neither
+    is valid.
+    """
     for name in (app_named(content), re.sub(r"[^a-z0-9]+", "-", fallback.lower()).strip("-")[:40]):
         try:
             return app_name(name)

@@ -1,4 +1,6 @@
-"""Uploaded sources: each source tree of an app is kept once, in pieces, as long as a release or a job may need it."""
+"""Uploaded sources: each source tree of an app is stored once, in pieces, for as long as a release or a job may need
+it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ _IDLE = text(f"SELECT count(*) FROM sources s WHERE s.app = :app AND NOT ({_NEED
 
 
 def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> bool:
-    """Keeps an archive; returns False when its tree is kept already. The caller has locked the app's row.
+    """Stores an archive; returns False if its tree is already stored. The caller has locked the app's row.
 
     Raises Conflict if another tree has the same revision, which is very unlikely; TooManyRequests if the app already
     has IDLE_MAX sources that nothing needs.
@@ -67,7 +69,7 @@ def keep(tx: Tx, app: str, tree: Tree, pieces: Iterable[bytes], actor: str) -> b
 
 
 def touch(tx: Tx, app: str, revision: str) -> None:
-    """Records that a source is used now; raises NotFound when the source is not kept."""
+    """Records that a source is being used; raises NotFound if the source is not stored."""
     used = update(SourceRow).where(SourceRow.app == app, SourceRow.revision == revision).values(used_at=NOW)
     if not tx.execute(used).rowcount:
         raise NotFound(f"{app} has no uploaded source {revision}", hint=AGAIN)
@@ -97,7 +99,7 @@ DELETE FROM sources WHERE (app, revision) IN (
 
 
 def forget_unneeded(tx: Tx, *, most: int = 1000) -> int:
-    """Deletes sources that no kept release or waiting job needs, a day after their last use; returns the number."""
+    """Deletes sources that no stored release or waiting job needs, a day after their last use; returns the number."""
     return tx.execute(_UNNEEDED, {"most": most}).rowcount
 
 

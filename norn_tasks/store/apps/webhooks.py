@@ -1,4 +1,4 @@
-"""Webhooks as rows: one for each repository, with its sealed secret."""
+"""Webhooks as rows: one for each repository, with its encrypted secret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def repositories(tx: Tx) -> frozenset[str]:
 
 
 def sealed_of(tx: Tx, webhook: int) -> bytes | None:
-    """Returns the sealed secret of a webhook; None if there is no such webhook."""
+    """Returns the encrypted secret of a webhook; None if the webhook does not exist."""
     return tx.scalar(select(WebhookRow.sealed).where(WebhookRow.id == webhook))
 
 
@@ -73,7 +73,7 @@ def create(tx: Tx, url: str, sealed: bytes, *, actor: str) -> int:
 
 
 def rotate(tx: Tx, webhook: int, sealed: bytes) -> None:
-    """Replaces the secret: signatures made with the earlier one are refused from then on. Raises NotFound."""
+    """Replaces the secret; signatures with the earlier secret are refused from then on. Raises NotFound."""
     changed = update(WebhookRow).where(WebhookRow.id == webhook).values(sealed=sealed, rotated_at=NOW)
     if tx.scalar(changed.returning(WebhookRow.id)) is None:
         raise _missing(webhook)

@@ -1,1 +1,1 @@
-"""Messages through Redis besides wake-ups; losing any of them is harmless."""
+"""Messages through Redis, apart from wake-ups; the loss of any message is harmless."""

@@ -1,7 +1,8 @@
-"""Messages through Redis besides wake-ups: "execution 42 has ended", and live log lines. Losing any is harmless.
+"""Messages through Redis, apart from wake-ups: "execution 42 has ended", and live log lines. The loss of any message is
+harmless.
 
-Every client has its timeouts set. While the broker is away, methods return `False` or nothing, and never raise, because
-rows back up everything that is sent here.
+Every client has timeouts. While the broker is unreachable, methods return `False` or nothing and never raise, because
+everything that is sent here is also in rows.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ import redis
 _ENDED = "norn:ended"
 _LATELY_SECONDS = 1.0
 _RETURN_SECONDS = 6.0
-"""Seconds within which a reader announces itself again after the broker lost its data; readers do so every 4 s."""
+"""After the broker has lost its data, readers announce themselves again within this many seconds; they do so
+every 4 s.
+"""
 _READ = 100
 """The most entries of one read."""
 _STREAM_LENGTH = 5000
 """The most entries of a stream of log lines."""
 _WATCH_SECONDS = 15
 _STREAM_SECONDS = 60
-"""Seconds that a stream is kept after its last line was sent, and after its reader was last there."""
+"""Seconds for which a stream is kept after its last line was sent, and after its reader last announced itself."""
 _PIPE_SECONDS = 60
 _SAY_AGAIN = 60.0
-"""Seconds after which a broker that is still away is logged again."""
+"""Seconds after which it is logged again that the broker is still unreachable."""
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +85,7 @@ class Live:
         self._away = float("-inf")
 
     def answers(self) -> bool:
-        """Returns True if the broker responds within 300 ms, or has responded to a ping within the last second."""
+        """Returns True if the broker answers within 300 ms, or has answered a ping within the last second."""
         if not self._responded_lately():
             try:
                 self._redis.ping()
@@ -102,7 +105,7 @@ class Live:
             return
 
     def watch(self, job: int) -> None:
-        """Announces for the next 15 s that the job's stream has a reader, and keeps the lines of the stream."""
+        """Announces for the next 15 s that the job's stream has a reader, and extends the life of the stream."""
         try:
             pipe = self._redis.pipeline(transaction=False)
             pipe.set(f"norn:watch:{job}", "1", ex=_WATCH_SECONDS)
@@ -112,9 +115,10 @@ class Live:
             return
 
     def emit(self, job: int, lines: Sequence[SentLine], *, first: int = 1, last: bool = False) -> bool:
-        """Adds lines to the job's stream as one entry; returns False if there is no reader, or the broker is away.
+        """Adds lines to the job's stream as one entry; returns False if there is no reader, or if the broker is
+        unreachable.
 
-        `first` is the number of the first of these lines; a reader sees from the numbers which lines it has missed.
+        `first` is the number of the first of these lines; from the numbers, a reader sees which lines it has missed.
         """
         stream = f"norn:live:{job}"
         entry: dict[Any, Any] = {"lines": json.dumps(lines), "first": first, "last": "1" if last else ""}
@@ -130,8 +134,8 @@ class Live:
     def watched(self, job: int) -> bool:
         """Returns True while the job's stream has a reader.
 
-        Also returns True while the broker is away and for some seconds afterwards, in which a reader announces itself
-        again.
+        Also returns True while the broker is unreachable, and for some seconds afterwards, until readers have announced
+        themselves again.
         """
         try:
             there = bool(self._redis.exists(f"norn:watch:{job}"))
@@ -140,7 +144,9 @@ class Live:
         return there or time.monotonic() - self._away < _RETURN_SECONDS
 
     def read(self, job: int, after: str, seconds: float) -> list[LiveLine]:
-        """Returns the lines after a cursor (`0` is the beginning) after waiting at most `seconds` (up to 4)."""
+        """Returns the lines after a cursor (`0` is the beginning); waits at most `seconds` (up to 4) if there are none
+        yet.
+        """
         self.watch(job)
         try:
             block = max(1, int(min(seconds, 4) * 1000))
@@ -169,7 +175,7 @@ class Live:
             return
 
     def offer(self, pipe: str, item: str, *, most: int) -> bool:
-        """Puts an item into a pipe that has one writer; returns False if the pipe is full or the broker is away.
+        """Puts an item into a pipe that has one writer; returns False if the pipe is full or the broker is unreachable.
 
         A pipe is full when it holds `most` items.
         """
@@ -186,7 +192,7 @@ class Live:
         return True
 
     def take(self, pipe: str, seconds: float) -> str | None:
-        """Takes the next item out of a pipe after waiting at most `seconds` (up to 4)."""
+        """Takes the next item out of a pipe; waits at most `seconds` (up to 4) for it to arrive."""
         try:
             found: Any = self._reader.blpop([f"norn:pipe:{pipe}"], timeout=min(seconds, 4))
         except redis.RedisError:
@@ -200,10 +206,10 @@ REMEMBERED = 4096
 
 
 class Ends:
-    """One subscriber thread of a process, which wakes requests that wait for executions to end.
+    """One thread of a process that subscribes to announcements, and wakes requests that wait for executions to end.
 
-    The latest ends are remembered, because a quick execution may end before the request that accepted it has registered
-    as a waiter. After a gap in the subscription every waiter is woken, because ends may have been missed.
+    The latest ends are remembered, because a quick execution may end before its request has registered as a waiter.
+    After a gap in the subscription every waiter is woken, because announcements may have been missed.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -216,7 +222,9 @@ class Ends:
         threading.Thread(target=self._listen, name="norn-ends", daemon=True).start()
 
     def expect(self, execution: int) -> threading.Event:
-        """Registers a waiter; the event is set when the end of the execution is announced, or now if it already was."""
+        """Registers a waiter; the returned event is set when the end of the execution is announced, or immediately if
+        it already was.
+        """
         with self._lock:
             event = self._waiting.setdefault(execution, threading.Event())
             if execution in self._ended:
@@ -248,7 +256,7 @@ class Ends:
             try:
                 self._hear()
             except Exception as error:
-                # Without this thread calls are answered up to a second late; the next connection may succeed.
+                # Without this thread, calls are answered up to a second late; the next connection may succeed.
                 if time.monotonic() - said >= _SAY_AGAIN and not self._closed.is_set():
                     said = time.monotonic()
                     expected = isinstance(error, redis.RedisError)

@@ -1,1 +1,1 @@
-"""Schedules: their due occurrences, the verdict of each, and the gaps that outages leave."""
+"""Schedules: their due occurrences, the verdict of each occurrence, and the gaps that outages leave."""

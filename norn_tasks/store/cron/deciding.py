@@ -1,9 +1,9 @@
-"""Decides occurrences: each gets one row with one verdict, and in the same transaction a job if it runs.
+"""Decides occurrences: each gets one row with one verdict and, if it runs, a job in the same transaction.
 
-`decide()` takes a batch of schedules that the caller has locked: beat locks the due schedules, and a change of a
-schedule locks that schedule. For each schedule it decides the newest occurrence, which may be due this very second.
-Earlier occurrences that nobody decided in an outage become a gap (`store.cron.gaps`), which is counted when nothing is
-due.
+`decide()` takes a batch of schedules that the caller has locked: the scheduler locks the due schedules, and a change of
+a schedule locks that schedule. For each schedule it decides the newest occurrence, which may be due this very second.
+Earlier occurrences, which were not decided because of an outage, become a gap (`store.cron.gaps`). Gaps are counted
+when nothing is due.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ NOBODY_BEGAN = "no worker was free to begin it before the next was due"
 
 @dataclass(frozen=True)
 class Decided:
-    """The result of a round: schedules checked, runs accepted, and the lateness of the latest decision (seconds)."""
+    """The result of a round: how many schedules were checked and runs accepted, and how late the latest decision was,
+    in seconds.
+    """
 
     looked: int = 0
     started: int = 0
@@ -63,7 +65,7 @@ class _DecisionBatch:
 
 
 def due_rows(tx: Tx, limit: int) -> list[Row]:
-    """Locks and returns schedules that are due, oldest first; skips schedules that another beat has locked."""
+    """Locks and returns schedules that are due, oldest first; skips schedules that another scheduler has locked."""
     rows = tx.execute(
         select(CronStateRow)
         .where(CronStateRow.next_due <= text("clock_timestamp()"))
@@ -79,12 +81,14 @@ SELECT EXISTS (SELECT FROM cron_states WHERE next_due <= clock_timestamp()) OR E
 
 
 def anything_open(tx: Tx) -> bool:
-    """Returns True if a schedule is due, or if the occurrences of a gap are not all counted yet."""
+    """Returns True if a schedule is due, or if a gap is not completely counted yet."""
     return bool(tx.scalar(_OPEN))
 
 
 def limit_idle_transaction(tx: Tx) -> None:
-    """Aborts this transaction if it sits idle for 5 s, so that a frozen beat releases its rows to the others."""
+    """Makes PostgreSQL abort this transaction if it is idle for 5 s, so that a frozen scheduler releases its locked
+    rows.
+    """
     tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = '5s'"))
 
 
@@ -110,7 +114,7 @@ def decide(tx: Tx, rows: Sequence[Row], now: datetime, decider: str) -> Decided:
 
 
 def _due(rows: Sequence[Row], now: datetime) -> tuple[dict[str, Due | None], dict[str, InvalidRequest]]:
-    """Returns by app the due occurrences, and the errors of schedules that can no longer be read."""
+    """Returns, by app, the due occurrences, and the errors of schedules that can no longer be read."""
     found: dict[str, Due | None] = {}
     unreadable: dict[str, InvalidRequest] = {}
     for row in rows:
@@ -125,16 +129,16 @@ _PUT_OFF = text("UPDATE cron_states SET next_due = clock_timestamp() + interval 
 
 
 def _put_off(tx: Tx, unreadable: Mapping[str, InvalidRequest]) -> None:
-    """Keeps an unreadable schedule from stopping others: it is retried every minute, and an alert reports it."""
+    """Keeps an unreadable schedule from delaying others: it is retried every minute, and an alert reports it."""
     if unreadable:
         tx.execute(_PUT_OFF, {"apps": list(unreadable)})
         cron_rules.unreadable(tx, unreadable)
 
 
 def _judge(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy, now: datetime) -> None:
-    """Decides a schedule's newest due occurrence, and leaves the earlier ones to a gap.
+    """Decides a schedule's newest due occurrence, and makes the earlier ones part of a gap.
 
-    A newest occurrence that is too late to run becomes part of the gap too.
+    If the newest occurrence is too late to run, it becomes part of the gap too.
     """
     policy = effective.policy_of(row)
     on_time = now - have.newest <= policy.window
@@ -168,9 +172,9 @@ def _run_or_skip(tx: Tx, batch: _DecisionBatch, row: Row, have: Due, busy: Busy,
 
 
 def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
-    """Returns () if the occurrence gets a new run, (job,) if a waiting run moves on to it, None if it does not run.
+    """Returns () if the occurrence gets a new run, (job,) if a waiting run is used, None if it does not run.
 
-    A run that had not begun when the next occurrence was due moves on to that occurrence. With a `startDeadline` or
+    A run that had not begun when the next occurrence became due is used for that occurrence. With a `startDeadline` or
     `catchup: all`, the run keeps its own occurrence.
     """
     alone = policy.concurrency in (Concurrency.FORBID, Concurrency.QUEUE)
@@ -223,7 +227,9 @@ SELECT extract(epoch FROM min(next_due) - clock_timestamp())::float8 AS due,
 
 
 def seconds_to_next(tx: Tx) -> float | None:
-    """Returns the seconds until a schedule is due (negative: late) or delayed work may begin; None for neither."""
+    """Returns the seconds until a schedule is due (negative: late) or delayed work may begin; None if there is
+    neither.
+    """
     row = tx.execute(_AHEAD).one()
     return min((float(away) for away in (row.due, row.later) if away is not None), default=None)
 
@@ -235,5 +241,7 @@ SELECT class, count(*) AS ripe FROM jobs
 
 
 def runnable(tx: Tx, after: datetime, until: datetime) -> dict[JobClass, int]:
-    """Counts, by class, the jobs whose delay (jitter, or the pause before a retry) ended from `after` to `until`."""
+    """Counts, by class, the jobs whose delay (jitter, or the pause before a retry) ended between `after` and
+    `until`.
+    """
     return {JobClass(row[0]): row.ripe for row in tx.execute(_RIPE, {"after": after, "until": until})}

@@ -1,8 +1,9 @@
-"""Gaps: occurrences that were not decided in an outage, or that a pause skips; they are counted when nothing is due.
+"""Gaps: occurrences that were not decided because of an outage, or that a pause skips. They are counted when nothing is
+due.
 
-A gap keeps a copy of the schedule, so that a change of the schedule need not wait for the counting. Each turn counts a
-limited number of gaps and occurrences: the row of the range grows turn by turn, and no occurrence that is due now has
-to wait.
+A gap contains a copy of the schedule, so that a change of the schedule need not wait for the counting. Each turn counts
+a limited number of gaps and occurrences, and adds them to the tick of the range. So occurrences that are due now never
+have to wait for the counting.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ AT_ONCE = 250
 MOST = 2000
 """The most occurrences of one gap that one transaction counts."""
 PACE = 0.2
-"""Seconds of counting after which the rest is left to the next transaction."""
+"""Seconds of counting after which the rest is left for the next transaction."""
 _TICK = timedelta(microseconds=1)
 
 Gap = dict[str, Any]
@@ -39,7 +40,7 @@ Gap = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stretch:
-    """Successive occurrences: the first, the last, how many, and whether the gap has no others (`complete`)."""
+    """Successive occurrences: the first, the last, and how many; `complete` is True if the gap has no others."""
 
     first: datetime
     last: datetime
@@ -54,7 +55,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class GapProgress:
-    """The result of a turn: gaps processed, and runs accepted."""
+    """The result of a turn: how many gaps were processed and runs accepted."""
 
     looked: int
     started: int
@@ -77,7 +78,7 @@ class _Widened:
 
 
 def of(row: Row, schedule: Schedule, before: datetime, verdict: Verdict, reason: str, **more: Any) -> Gap:
-    """Returns the gap of a schedule (`row`) that begins after its last decided occurrence and ends before `before`."""
+    """Returns the gap of a schedule (`row`) from after its last decided occurrence to before `before`."""
     return {
         "app": row["app"], "schedule": schedule.text, "timezone": schedule.timezone, "anchor": row["anchor"],
         "after": row["decided_until"], "before": before, "verdict": str(verdict), "reason": reason,
@@ -120,7 +121,7 @@ class _Skipped:
 def skip(tx: Tx, paused: Sequence[tuple[Row, Due]], decider: str) -> list[Gap]:
     """Adds the oldest due occurrence of each paused schedule to the open range of its pause, or opens a range with it.
 
-    Returns gaps for the further due occurrences, which will be counted into the same range.
+    Returns gaps for the other due occurrences, which will be counted into the same range.
     """
     if not paused:
         return []
@@ -137,7 +138,7 @@ def _pause(row: Row) -> str:
     return f"paused by {row['paused_by']}" + (f": {row['paused_reason']}" if row["paused_reason"] else "")
 
 
-# Settling
+# Counting gaps
 
 _OPEN = text(f"""
 SELECT g.*, s.next_due IS NOT NULL AND s.paused_at IS NULL AS runs, s.catchup, s.concurrency, s.start_deadline, s.jitter
@@ -146,7 +147,9 @@ SELECT g.*, s.next_due IS NOT NULL AND s.paused_at IS NULL AS runs, s.catchup, s
 
 
 def settle(tx: Tx, decider: str) -> GapProgress:
-    """Processes the oldest gaps for one turn: starts the runs that the catch-up policy allows, and counts the rest."""
+    """Processes the oldest gaps for one turn: starts the runs that the catch-up policy allows, and counts the
+    others.
+    """
     began, now, turn = time.monotonic(), effective.clock(tx), _Turn()
     rows = list(tx.execute(_OPEN).mappings())
     for row in rows:
@@ -170,8 +173,8 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    # A schedule of five fields needs no anchor; it gets the gap's beginning instead, so that equal gaps are counted
-    # only once.
+    # A schedule of five fields needs no time to count from. It gets the gap's beginning instead, so that equal gaps are
+    # counted only once.
     anchor = row["after"] if schedule.period is None else row["anchor"]
     stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:
@@ -181,7 +184,7 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
 
 
 def _give_up(turn: _Turn, row: Row, error: InvalidRequest) -> None:
-    """Records a gap whose schedule can no longer be read: it becomes one row, which names the error."""
+    """Records a gap with a schedule that can no longer be read: it becomes one row, which contains the error."""
     at = row["before"] - _TICK
     uncounted = dict(row) | {"reason": f"{row['reason']}; how often it was due is not known: {error.sentence}"}
     turn.done.append(row["id"])
@@ -189,7 +192,7 @@ def _give_up(turn: _Turn, row: Row, error: InvalidRequest) -> None:
 
 
 def _caught_up(row: Row, schedule: Schedule, now: datetime) -> Iterator[Started]:
-    """Yields the newest occurrences of a gap that may still run, oldest first."""
+    """Yields those newest occurrences of a gap that may still run, oldest first."""
     policy = effective.policy_of(row)
     for moment in newest_of(schedule, row["after"], row["before"] - _TICK, row["anchor"], CATCH_UP_MOST):
         if policy.may_still_run(moment, now):
@@ -199,7 +202,7 @@ def _caught_up(row: Row, schedule: Schedule, now: datetime) -> Iterator[Started]
 
 @lru_cache(maxsize=4096)
 def _stretch(schedule: Schedule, anchor: datetime, after: datetime, before: datetime, most: int) -> Stretch | None:
-    """Counts at most `most` occurrences between two moments; equal schedules with equal gaps are counted only once."""
+    """Counts at most `most` occurrences between two times; for equal schedules with equal gaps, it counts only once."""
     found = list(islice(schedule.between(after, before - _TICK, anchor), most + 1))
     if not found:
         return None

@@ -1,7 +1,7 @@
-"""Writes decided occurrences in batches: the rows of ticks, their jobs and executions, and their events.
+"""Writes decided occurrences in batches: their ticks, jobs, executions and events.
 
-Each function is one statement for the whole batch. The unique `(app, scheduled_for)` is only a safety net: an
-occurrence that already has its row gets no second row, and no second run.
+Each function is one statement for the complete batch. The unique key `(app, scheduled_for)` is only a safety net: it
+prevents a second row, and so a second run, of the same occurrence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from norn_tasks.store.queue.jobs import accepted
 
 @dataclass(frozen=True)
 class SkippedOccurrence:
-    """An occurrence that does not run; with `until`, a range of occurrences that begins with it and may grow."""
+    """An occurrence that does not run; with `until`, a range of occurrences that begins with this one and may grow."""
 
     app: str
     scheduled_for: datetime
@@ -37,8 +37,8 @@ class SkippedOccurrence:
 class Started:
     """An occurrence that gets a run: the run begins no earlier than `planned_at`, and no later than `deadline`.
 
-    `job` is None for a new run; otherwise it is the job of a waiting run that moves on to this occurrence. The
-    occurrence that the waiting run had before gets the verdict `left` with the reason `left_reason`.
+    `job` is None for a new run; otherwise it is the job of a waiting run that is used for this occurrence. Then the
+    earlier occurrence of that run gets the verdict `left` with the reason `left_reason`.
     """
 
     app: str

@@ -1,8 +1,8 @@
 """The running and waiting cron runs of a batch of apps.
 
-A run is under way while its lease is fresh, while its container may exist, or between two tries. A dead worker cannot
-leave these facts behind for ever, whereas a flag that it left behind would forbid every later run. A run that did not
-begin by its deadline blocks no other run: the sweeper ends it.
+A run counts as running while its lease is valid, while its container may exist, or between two tries. A dead worker
+cannot leave these facts behind forever; a flag that it left behind would forbid every later run. A run that did not
+begin by its deadline blocks no other run, because the sweeper ends it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from norn_tasks.store.database.session import Row, Tx
 
 @dataclass
 class Busy:
-    """An app's runs: `active` ones are under way; `waiting` (scheduled, with locked rows) and `manual` ones have not
+    """An app's runs: `active` ones are running; `waiting` (scheduled, with locked rows) and `manual` ones have not
     begun.
     """
 
@@ -54,7 +54,7 @@ _LOCK = text("SELECT id FROM jobs WHERE id = ANY(:jobs) AND state = 'queued' FOR
 
 
 def of(tx: Tx, apps: Iterable[str]) -> dict[str, Busy]:
-    """Returns the runs of each of these apps; a run that a worker is claiming right now counts as under way."""
+    """Returns the runs of each of these apps; a run that a worker is just claiming counts as running."""
     found: dict[str, Busy] = defaultdict(Busy)
     rows = list(tx.execute(_OPEN, {"apps": list(apps)}).mappings())
     waiting = [row["id"] for row in rows if not row["active"] and row["state"] == "queued"]

@@ -1,7 +1,8 @@
-"""Schedules: the schedule in the spec, its override, pause and resume, and the moment when an app is due next.
+"""Changes schedules: the schedule in the infraspec, its override, pause and resume, and when an app is due next.
 
 Every change first decides the occurrences that were already due under the old schedule (`deciding.decide`); then it
-computes the next due moment, both in one transaction. Its NOTIFY makes every beat read the schedules again.
+computes when the next occurrence is due. Both happen in one transaction. A NOTIFY makes every scheduler read the
+schedules again.
 """
 
 from __future__ import annotations
@@ -39,14 +40,16 @@ def get(tx: Tx, app: str) -> Row:
 
 
 def hold(tx: Tx, app: str) -> None:
-    """Keeps beat from deciding any occurrence of the app until the transaction ends; the app may have no schedule."""
+    """Keeps schedulers from deciding occurrences of the app until the transaction ends; the app may have no
+    schedule.
+    """
     tx.execute(select(CronStateRow.app).where(CronStateRow.app == app).with_for_update())
 
 
 def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
-    """Decides what is due under the old schedule, closes a pause's open range, and returns the moment of the change.
+    """Decides what is due under the old schedule, closes a pause's open range, and returns the time of the change.
 
-    The old schedule counts up to this moment, and the new one after it: no occurrence is lost or decided twice.
+    The old schedule counts up to this time and the new one after it, so no occurrence is lost or decided twice.
     """
     now = effective.clock(tx)
     deciding.decide(tx, [row], now, actor)
@@ -62,7 +65,7 @@ def _counts(tx: Tx, app: str) -> bool:
 
 
 def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> None:
-    """Applies a change and computes the next due moment after it; a schedule that is off has none."""
+    """Applies a change, and computes the next due time; a schedule that is off has none."""
     tx.execute(update(CronStateRow).where(CronStateRow.app == app).values(decided_until=now, **changes))
     row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
     due = effective.effective(row).next_after(now, row["anchor"]) if _counts(tx, app) else None
@@ -73,7 +76,7 @@ def _restart(tx: Tx, app: str, now: datetime, changes: Mapping[str, Any]) -> Non
 def register(
     tx: Tx, app: str, schedule: str, timezone: str, concurrent: int, policy: Policy = DEFAULT, *, actor: str = "norn"
 ) -> None:
-    """Sets the schedule and the policy of the spec; an unchanged schedule keeps its anchor and its next due moment."""
+    """Sets the schedule and the policy from the infraspec; an unchanged schedule keeps its next due time."""
     says = {
         "concurrent": concurrent, "catchup": str(policy.catchup), "concurrency": str(policy.concurrency),
         "start_deadline": policy.start_deadline, "jitter": policy.jitter,
@@ -109,7 +112,7 @@ def _turn(tx: Tx, row: Row, actor: str) -> None:
 
 
 def remove(tx: Tx, app: str, *, actor: str = "norn") -> None:
-    """Deletes the schedule and ends its runs that wait to begin; its history stays."""
+    """Deletes the schedule, and ends its runs that have not begun; its history stays."""
     row = tx.execute(select(CronStateRow).where(CronStateRow.app == app).with_for_update()).mappings().one_or_none()
     if row is None:
         return
@@ -131,7 +134,7 @@ def override(tx: Tx, app: str, schedule: str, timezone: str | None, actor: str) 
 
 
 def clear_override(tx: Tx, app: str, actor: str) -> None:
-    """Goes back to the schedule in the spec; does nothing when there is no override."""
+    """Returns to the schedule in the infraspec; does nothing if there is no override."""
     row = get(tx, app)
     if row["override_schedule"] is None:
         return
@@ -158,7 +161,7 @@ def pause(tx: Tx, app: str, actor: str, reason: str) -> None:
 
 
 def resume(tx: Tx, app: str, actor: str) -> None:
-    """Resumes the schedule from now on; occurrences of the pause do not run. Does nothing when it is not paused."""
+    """Resumes the schedule from now on; occurrences during the pause do not run. Does nothing if it is not paused."""
     row = get(tx, app)
     if row["paused_at"] is None:
         return

@@ -1,4 +1,4 @@
-"""Schedules and their ticks as readers see them; `store.cron.schedules` changes them."""
+"""Reads schedules and their ticks for people; `store.cron.schedules` changes schedules."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class CronSchedule:
 class TickView:
     """An occurrence (with `until`: a range of `how_many`), its verdict, and the state of its run.
 
-    A history also has manual runs: they are no occurrences, and have neither `id` nor `verdict`. `trigger` says what
-    started the run; None if nothing ran.
+    A history also contains manual runs. They are not occurrences, and have neither `id` nor `verdict`. `trigger` says
+    what started the run; None if nothing ran.
     """
 
     id: int | None
@@ -131,7 +131,7 @@ def _manual() -> AnySelect:
 def history(tx: Tx, app: str, *, verdict: str | None = None, cut: Cut) -> Page[TickView]:
     """Lists an app's occurrences and its manual runs, latest first; with a verdict, only occurrences that have it.
 
-    The next page begins with the first item that is at least a microsecond earlier than the last item of this page.
+    The next page begins with the first item that is earlier than the last item of this page.
     """
     k, x = t.CronTickRow, t.CronExecutionRow
     parts = [_ticks().where(k.app == app, *equal(verdict=(k.verdict, verdict)))]

@@ -1,1 +1,1 @@
-"""The connection to PostgreSQL: transactions, column types, pages of lists, migrating."""
+"""The connection to PostgreSQL: transactions, column types, pages of lists, and migrations."""

@@ -1,4 +1,4 @@
-"""Shared parts of all columns: the PostgreSQL type of each Python type, and the clock."""
+"""Shared by all columns: the PostgreSQL type of each Python type, and the clock."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _TYPES = {
 
 
 class Base(DeclarativeBase):
-    """The base of all tables: the SQL type of each Python type."""
+    """The base class of all tables: the SQL type of each Python type."""
 
     type_annotation_map = _TYPES
 
 
 class ViewBase(DeclarativeBase):
-    """The base of all views. Views have a registry of their own, because a migration creates them."""
+    """The base class of all views. Views have a registry of their own, because a migration creates them."""
 
     type_annotation_map = _TYPES

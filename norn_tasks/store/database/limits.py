@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Engine, event
 IDLE_SECONDS = 10
 """Seconds after which the server ends a session that does nothing inside a transaction.
 
-It is less than NORN_SELF_STOP_SECONDS. While a frozen process has locked the row of a job, the job's lease cannot be
-renewed; so the process must lose the lock before the job stops itself.
+This is less than NORN_SELF_STOP_SECONDS. If a frozen process has locked the row of a job, the job's lease cannot be
+renewed. So the process must lose the lock before the job stops itself.
 """
 
 UNUSED_SECONDS = 120
-"""Seconds after which the server ends a session that nobody uses: a burst of work leaves no idle processes behind."""
+"""Seconds after which the server ends a session that nobody uses, so that a burst of work leaves no idle sessions
+behind.
+"""
 
 _LIMITS = {
     "statement_timeout": "20000",
@@ -27,12 +29,16 @@ _LIMITS = {
     "timezone": "UTC",
     "jit": "off",
 }
-"""JIT is off, because PostgreSQL starts it by estimated cost alone: it compiled for 2 s before a claim of 2 ms."""
+"""JIT is off, because PostgreSQL starts it by estimated cost alone. It once compiled for 2 s before a claim that took 2
+ms.
+"""
 _SET = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS.items())
 
 
 def options() -> dict[str, str]:
-    """Returns the arguments of a direct connection that has the limits, and plans a prepared statement only once."""
+    """Returns the arguments of a direct connection. They set the limits, and make the server plan a prepared statement
+    only once.
+    """
     unused = str(UNUSED_SECONDS * 1000)
     given = {**_LIMITS, "idle_session_timeout": unused, "plan_cache_mode": "force_generic_plan"}
     return {"options": " ".join(f"-c {name}={value}" for name, value in given.items())}

@@ -25,8 +25,8 @@ class Listener:
             raise database_down(error) from error
 
     def wait(self, seconds: float, *also: int) -> list[str]:
-        """Returns the payloads that arrive within `seconds`, at once if there are some; `also`: more descriptors whose
-        readiness ends the wait. Raises DatabaseDown if the connection is lost.
+        """Returns the payloads that arrive within `seconds`, immediately if there are some. `also` are further file
+        descriptors that end the wait when they become readable. Raises DatabaseDown if the connection is lost.
         """
         try:
             watched: list[Any] = [self._connection, *also]

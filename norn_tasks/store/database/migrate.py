@@ -1,6 +1,7 @@
 """Brings a database to the newest schema: `upgrade()`, or `python -m norn_tasks.store.database.migrate`.
 
-An advisory lock lets any number of processes call it at once: one migrates, the others wait and find it done.
+Any number of processes may call this at the same time. An advisory lock makes one of them migrate; the others wait, and
+find that nothing is left to do.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _LOCK = 0x6E6F726E
 
 
 def configuration(url: str) -> Config:
-    """Returns alembic's configuration for our migrations against the database at `url`."""
+    """Returns alembic's configuration for Norn's migrations of the database at `url`."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     config.attributes["url"] = full_url(url)
@@ -46,7 +47,9 @@ def revision_of(tx: Tx) -> str:
 
 
 def unknown_revision(tx: Tx) -> str | None:
-    """Returns the revision of a database that a newer version migrated; None for one that this version can migrate."""
+    """Returns the revision of a database if a newer version of Norn has migrated it; None if this version can migrate
+    it.
+    """
     if tx.scalar(text("SELECT to_regclass('alembic_version')")) is None:
         return None
     revision = revision_of(tx)

@@ -1,4 +1,4 @@
-"""Shared parts of all readers: values from rows, and pages of lists, newest first."""
+"""Shared by all readers: values from rows, and pages of lists, newest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = "list_key"
 
 @dataclass(frozen=True)
 class Cut:
-    """The part of a list that is wanted: at most `limit` items, beginning after the item with the key `after`."""
+    """The part of a list to return: at most `limit` items, beginning after the item with the key `after`."""
 
     limit: int = 50
     after: int | None = None
@@ -40,7 +40,7 @@ Reach = Collection[str] | None
 
 
 def value(kind: type[T], row: AnyRow) -> T:
-    """Makes a dataclass from a row whose columns have the names of its fields; arrays become tuples."""
+    """Creates a dataclass from a row whose columns have the names of its fields; arrays become tuples."""
     given = {name: thing for name, thing in row._mapping.items() if name != _KEY}
     return kind(**{name: tuple(thing) if isinstance(thing, list) else thing for name, thing in given.items()})
 

@@ -1,7 +1,7 @@
-"""Statements that a connection prepares: PostgreSQL parses and plans them when they are prepared, not at each use.
+"""Prepared statements: PostgreSQL parses and plans them once per connection, not at each use.
 
-Planning was two thirds of what a claim cost PostgreSQL. Through a pooler in transaction mode each transaction may get
-another session, which does not know the statements of earlier sessions: there, statements are sent as text.
+Planning was two thirds of what a claim cost PostgreSQL. Through a pooler in transaction mode, each transaction may get
+another session, which does not know the statements of earlier sessions. There, statements are sent as text.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from sqlalchemy.exc import DBAPIError
 from norn_tasks.domain.errors import DatabaseDown
 
 REPLANNED_SECONDS = 10.0
-"""Seconds after which a connection plans a statement again: tables that were small when it was planned have grown."""
+"""Seconds after which a connection plans a statement again, because tables may have grown since it was planned."""
 MOST = 200
-"""The most statements that a connection keeps; when it needs another, it first forgets all of them."""
+"""The most statements that a connection keeps; when it needs another one, it first drops all of them."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _CHANGES = re.compile(r"\b(INSERT|DELETE|(?<!FOR )UPDATE|EXECUTE norn_w_\w+)\b", re.IGNORECASE)
 _KNOWN = "norn_prepared"
 _OUT_OF_DATE = ("0A000", "26000", "42P05")
-"""The server's error codes for a prepared statement: changed columns, no such statement, or one with that name exists.
+"""The server's error codes for a prepared statement: its columns have changed; it does not exist; one with its name
+already exists.
 """
 
 
@@ -38,10 +39,10 @@ def changes(statement: str) -> bool:
 
 
 class Prepared:
-    """A statement with parameters such as `:job`, whose types PostgreSQL infers from it.
+    """A statement with parameters such as `:job`; PostgreSQL infers their types.
 
-    `fixed`: parameters whose values decide the plan. Each combination of these values is a prepared statement of its
-    own, with the values in its text, so there should be few combinations.
+    `fixed`: parameters whose values decide the plan. Each combination of these values is a separate prepared statement
+    with the values in its text, so there should be few combinations.
     """
 
     def __init__(self, statement: str, *, fixed: tuple[str, ...] = ()) -> None:
@@ -50,7 +51,7 @@ class Prepared:
 
     @cached_property
     def clause(self) -> TextClause:
-        """The statement as it is sent where nothing is prepared."""
+        """The statement in the form that is sent to connections that do not prepare statements."""
         return text(self.text)
 
     @cached_property
@@ -80,7 +81,7 @@ def _hashed(words: str) -> str:
 
 
 def prepare_on(engine: Engine) -> None:
-    """Lets the connections of this engine prepare statements; a new connection has prepared none yet."""
+    """Makes the connections of this engine prepare statements; a new connection has prepared none yet."""
 
     def connected(_driver: object, record: Any) -> None:
         record.info[_KNOWN] = {}

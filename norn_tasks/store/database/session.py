@@ -1,4 +1,4 @@
-"""Access to PostgreSQL: one engine per process, and transactions that report clearly when the database is away.
+"""Access to PostgreSQL: one engine per process, and transactions that report clearly if the database is unreachable.
 
 Every function of the store takes a `Tx` of `Database.transaction()`; code outside the store does not use SQLAlchemy.
 """
@@ -37,14 +37,16 @@ Note = tuple[str, str]
 """A NOTIFY to be sent: channel and payload."""
 
 EVENTS, ROUTES, SCHEDULES, CANCELS = "norn_events", "norn_routes", "norn_schedules", "norn_cancels"
-"""The channels of NOTIFY: any event; replicas or addresses changed; a schedule changed; a running job is cancelled."""
+"""The channels of NOTIFY: any event; a change of replicas or addresses; a change of a schedule; the cancellation of a
+running job.
+"""
 
 _CHANGED, _NOTES = "norn_changed", "norn_notes"
 _of_thread = threading.local()
 
 
 def changes_of_thread() -> int:
-    """Returns how many transactions that change rows this thread has committed, in whatever database."""
+    """Returns how many transactions that change rows this thread has committed, in any database."""
     return getattr(_of_thread, "changes", 0)
 
 
@@ -94,11 +96,12 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Gives a transaction that commits at the end of the block, and rolls back when the block raises.
+        """Yields a transaction that commits at the end of the block, and rolls back when the block raises.
 
-        Raises DatabaseDown when PostgreSQL cannot be reached or went away, and nothing was committed; Unconfirmed when
-        it went away during the commit of a change, which it may have carried out. Raises DeadlockVictim when this
-        transaction and another one waited for each other, so that PostgreSQL rolled this one back.
+        Raises DatabaseDown if PostgreSQL cannot be reached or the connection was lost, and nothing was committed.
+        Raises Unconfirmed if the connection was lost during the commit of a change, which PostgreSQL may have carried
+        out. Raises DeadlockVictim if this transaction and another one waited for each other, and PostgreSQL rolled this
+        one back.
         """
         with _translated(), self._engine.connect() as connection:
             notes: dict[Note, None] = {}
@@ -111,7 +114,7 @@ class Database:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Lets the transactions of this thread take `seconds`; only a BriefDatabase limits them at all."""
+        """Lets the transactions of this thread take `seconds`. Only a BriefDatabase limits them."""
         yield
 
     def execute_autocommit(
@@ -159,7 +162,7 @@ class Database:
             return rows
 
     def listen(self, *channels: str, url: str = "") -> Listener:
-        """Opens a connection that hears NOTIFY on the channels; raises DatabaseDown."""
+        """Opens a connection that receives NOTIFY on the channels; raises DatabaseDown."""
         return Listener(url or self.url, channels)
 
     def dispose(self, *, close: bool = True) -> None:
@@ -172,7 +175,7 @@ AGAIN = 0.5
 
 
 def retry_while_down(write: Callable[[], T], seconds: float, further: Callable[[], bool] = lambda: False) -> T:
-    """Retries a transaction for `seconds` while PostgreSQL is away or chooses it as a deadlock victim.
+    """Retries a transaction for `seconds` while PostgreSQL is unreachable or chooses it as a deadlock victim.
 
     After that it retries while `further` returns True, and then raises DatabaseDown. A transaction whose response was
     lost may have committed, so it must be idempotent.
@@ -194,7 +197,7 @@ def server_version(database: Database) -> int:
 
 
 def note(tx: Tx, channel: str, payload: str) -> None:
-    """Remembers a NOTIFY, to be sent when this transaction has committed."""
+    """Stores a NOTIFY, to be sent when this transaction has committed."""
     tx.info[_NOTES][(channel, payload)] = None
 
 
@@ -208,8 +211,8 @@ def _announce(connection: Connection, notes: Sequence[Note]) -> None:
 def _autocommitting(connection: Connection) -> Iterator[Any]:
     """Sets a connection that is in no transaction to autocommit, and yields the driver's connection.
 
-    It sets the attribute of the driver's connection: SQLAlchemy would make further round trips, whose failure would
-    hide that the commit before them succeeded.
+    It sets the attribute of the driver's own connection. SQLAlchemy would make further round trips, and if they failed,
+    they would hide that the commit before them succeeded.
     """
     driver: Any = connection.connection.dbapi_connection
     driver.autocommit = True

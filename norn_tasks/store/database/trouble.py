@@ -1,7 +1,7 @@
 """Turns failures of PostgreSQL into the errors that Norn reports.
 
-The text of a driver or a library never reaches a client: it names hosts and users, and it changes between versions.
-Norn's error keeps the original error as its cause.
+The text of a driver or a library never reaches a client, because it contains host and user names, and changes between
+versions. Norn's error has the original error as its cause.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ ALIVE: dict[str, Any] = {
     "connect_timeout": 2, "keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }  # fmt: skip
-"""Options with which a connection notices within about ten seconds, not minutes, that its server was cut off."""
+"""Options with which a connection notices within about ten seconds, not minutes, that its server is unreachable."""
 
 
 def full_url(url: str) -> str:

@@ -1,1 +1,1 @@
-"""Events: publishing an event in the transaction of its fact, and reading all events in one order."""
+"""Events: publishes an event in the same transaction as its fact, and reads all events in one order."""

@@ -1,4 +1,4 @@
-"""Publishes events: a row in the transaction of its fact, and a NOTIFY that reaches readers after the commit."""
+"""Publishes events: a row in the same transaction as its fact, and a NOTIFY that reaches readers after the commit."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def publish(tx: Tx, kind: EventKind, /, *, app: str | None = None, job: int | No
 
 
 def notify(tx: Tx, channel: str, payload: str = "") -> None:
-    """Remembers a NOTIFY, to be sent when this transaction has committed."""
+    """Stores a NOTIFY, to be sent when this transaction has committed."""
     note(tx, channel, payload)

@@ -1,6 +1,6 @@
-"""Reads the events in one order, (transaction, id), up to the oldest transaction that may still write some.
+"""Reads the events in one order, (transaction, id), up to the oldest transaction that may still write events.
 
-If readers remembered only an id, they would miss rows: a transaction that took a lower id may commit later. All
+If readers remembered only an id, they would miss rows, because a transaction with a lower id may commit later. All
 transactions below `pg_snapshot_xmin` have ended, so the events up to there are complete, and the cursor of a reader is
 the last pair that it read.
 """
@@ -33,7 +33,7 @@ class Cursor:
 
     @staticmethod
     def parse(written: str) -> Cursor:
-        """Reads `<xact>-<id>`; raises InvalidRequest."""
+        """Parses `<xact>-<id>`; raises InvalidRequest."""
         xact, dash, number = written.partition("-")
         if not (dash and xact.isascii() and xact.isdecimal() and number.isascii() and number.isdecimal()):
             raise InvalidRequest(f"after: {written[:40]!r} is not the id of an event", hint="an id looks like 812-4711")

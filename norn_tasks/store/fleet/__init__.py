@@ -1,1 +1,1 @@
-"""Workers, beats and engines, and the memory and disk space that they report."""
+"""Workers, schedulers and engines, and the memory and disk space that they report."""

@@ -1,4 +1,4 @@
-"""The beats as readers see them: whether one is alive, and how late it decides."""
+"""The state of the schedulers (Celery's beat), for people: whether one is alive, and how late it decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _OVERDUE = """SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_du
 
 @dataclass(frozen=True)
 class Pulse:
-    """The state of beat: seconds since the last report of any beat (None: there is none), and how late it was or is."""
+    """The state of the schedulers: seconds since the last report of any of them (None: there is none), and how late
+    decisions are.
+    """
 
     silent: float | None
     lag: float
@@ -28,6 +30,6 @@ def overdue(tx: Tx) -> float:
 
 
 def pulse(tx: Tx) -> Pulse:
-    """Returns the state of beat; `lag` is the metric `beat_lag_seconds`."""
+    """Returns the state of the schedulers; `lag` is the metric `beat_lag_seconds`."""
     row = tx.execute(text(_SEEN)).first()
     return Pulse(None if row is None else row.silent, max(overdue(tx), 0.0 if row is None else row.lag_seconds))

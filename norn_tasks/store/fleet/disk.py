@@ -24,7 +24,7 @@ def here(data_dir: Path) -> Space:
 
 
 def require_room(data_dir: Path, least: int) -> None:
-    """Raises DiskFull when so little is free that nothing new is to be accepted."""
+    """Raises DiskFull if so little space is free that no new work may be accepted."""
     space = here(data_dir)
     if space.free < least:
         sentence = f"the disk is full: {space.describe()}; nothing new is accepted below {amount(least)}"
@@ -32,7 +32,9 @@ def require_room(data_dir: Path, least: int) -> None:
 
 
 def require_room_to_build(tx: Tx, least: Least) -> None:
-    """Raises DiskFull when no deploy worker has the room; without any worker, only the job itself can check."""
+    """Raises DiskFull if no deploy worker has enough space. If there is no worker, this cannot be checked, and the job
+    itself checks later.
+    """
     found = [_spaces(row.spaces) for row in tx.execute(_BUILDERS)]
     if found and not any(all(not least.lacks(space) for space in spaces) for spaces in found):
         least.require(found[0])

@@ -1,8 +1,8 @@
-"""The engines: the home engine, which holds replicas and volumes, and further engines, which need a registry.
+"""The engines: the home engine, which has the replicas and volumes, and further engines, which need a registry.
 
-Home is the engine of the first worker that ever reported. Another engine becomes home when no worker has reported the
-old one for two minutes, if it is on the same machine, or if no registry is set. With a registry, an engine on another
-machine may be just a second engine while home is away.
+The home engine is the engine of the first worker that ever reported. Another engine becomes the home engine if no
+worker has reported the old one for two minutes, and if it is on the same machine or no registry is set. With a
+registry, an engine on another machine may just be a second engine while the home engine is unreachable.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sqlalchemy import text
 from norn_tasks.store.database.session import Tx
 
 SILENCE = 120.0
-"""The seconds without a report after which another engine may become home."""
+"""The seconds without a report after which another engine may become the home engine."""
 
 
 @dataclass(frozen=True)
 class EngineMembership:
-    """The relation of a worker's engine to this control plane; `refused`: the reason why its worker takes no work."""
+    """How a worker's engine belongs to this control plane; `refused` is the reason why its worker may take no work."""
 
     home: bool
     refused: str | None = None
@@ -35,7 +35,7 @@ _HOME = text("SELECT engine, engine_host FROM instance")
 
 
 def speak(tx: Tx, engine: str, host: str, *, registry: bool) -> EngineMembership:
-    """Records that a worker on `host` reports an engine, and returns the engine's relation to home."""
+    """Records that a worker on `host` reports an engine, and returns how the engine belongs to this control plane."""
     if tx.scalar(_SPEAK, {"engine": engine, "host": host, "registry": registry}) is not None:
         return EngineMembership(home=True)
     home = tx.execute(_HOME).one()
@@ -55,5 +55,5 @@ SELECT DISTINCT w.engine FROM workers w, instance i
 
 
 def others(tx: Tx) -> list[str]:
-    """Returns the engines, other than the home engine, that respond to an observe worker."""
+    """Returns the engines that answer to an observe worker, except the home engine."""
     return list(tx.scalars(_OTHERS))

@@ -1,7 +1,7 @@
 """Memory admission: a job reserves its container's memory on an engine from its claim until the container is gone.
 
-Workers report how much memory their engine offers to apps; free memory is that, minus the reservations of jobs and of
-replicas. A job that does not fit waits without blocking smaller ones.
+Workers report how much memory their engine offers to apps; free memory is that amount minus what jobs and replicas have
+reserved. A job that does not fit waits without blocking smaller ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from norn_tasks.store.rules import wanted
 from norn_tasks.store.rules.lists import CODE_CLASSES
 
 UNBOUNDED = 2**62
-"""The memory that an engine is assumed to have while no worker has reported it."""
+"""The memory that an engine is assumed to have until a worker reports it."""
 
 _ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app AND r.state <> 'draining'),
   CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
@@ -28,7 +28,7 @@ _ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r
 
 Draining replicas do not count: they are not replaced, and end by themselves."""
 _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
-"""True for a job in a cluster whose replicas use no memory of an engine."""
+"""True for a job in a cluster with replicas that use no memory of an engine (Kubernetes)."""
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
 
 
@@ -54,19 +54,19 @@ ROOM = """LEFT JOIN engine_room room
 _NEED = f"coalesce({need('room.building')}, 0)"
 FITS = f"""(room.free IS NULL OR {_NEED} <= greatest(room.free, 0)
   OR EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = c.id))"""  # noqa: S608 - built from constants
-"""The condition of a queued job `c`, joined with ROOM: it fits into its engine, or holds its memory already."""
+"""The condition that a queued job `c`, joined with ROOM, fits into its engine or has already reserved its memory."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """The free memory of an engine for apps, and the need of a build, in bytes."""
+    """The free memory that an engine has for apps, and the memory that a build needs, in bytes."""
 
     free: int = UNBOUNDED
     building: int = 0
 
 
 def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
-    """Records the memory that an engine has for apps, the part that a build takes of it, and when this was reported."""
+    """Records how much memory an engine has for apps, how much a build needs, and when this was reported."""
     spoken = text("""INSERT INTO engines(id, memory, building) VALUES (:engine, :memory, :building)
         ON CONFLICT (id) DO UPDATE
            SET memory = excluded.memory, building = excluded.building, seen_at = clock_timestamp()
@@ -76,7 +76,7 @@ def speak(tx: Tx, engine: str, memory: int, building: int) -> None:
 
 
 def room(tx: Tx, engine: str | None) -> Room:
-    """Returns the engine's free memory and the need of a build."""
+    """Returns the engine's free memory, and the memory that a build needs."""
     row = run(tx, _ROOM, {"engine": engine}).first()
     return Room() if row is None else Room(row.free, row.building)
 
@@ -98,8 +98,8 @@ def replicas_of(tx: Tx, app: str) -> int:
 def hold(tx: Tx, row: Row, engine: str | None) -> bool:
     """Reserves the memory that the job of `row` needs on the engine.
 
-    Returns False if another job was faster, so that this one no longer fits. The engine's row is locked first, so that
-    the caller sees all reservations.
+    Returns False if another job has reserved the memory first, so that this one no longer fits. The engine's row is
+    locked first, so that the caller sees all reservations.
     """
     if not row["memory"] and row["kind"] != "deploy":
         return True
@@ -126,7 +126,7 @@ SELECT job_id FROM taken UNION ALL SELECT job_id FROM memory_held WHERE job_id =
 
 
 def lower(tx: Tx, row: Row) -> None:
-    """Gives back the memory of a deploy's build and test; only the memory of its additional replicas stays reserved."""
+    """Releases the memory of a deploy's build and test; only the memory of its additional replicas stays reserved."""
     tx.execute(_LOWER, {"job": row["id"]})
 
 
@@ -136,12 +136,12 @@ UPDATE memory_held h SET bytes = least(h.bytes, {_REPLICAS}) FROM jobs c
 
 
 def free(tx: Tx, job: int) -> None:
-    """Gives back all memory that a job holds."""
+    """Releases all memory that a job has reserved."""
     tx.execute(text("DELETE FROM memory_held WHERE job_id = :job"), {"job": job})
 
 
 def waiting(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns, of these jobs, the ones that wait for memory, each with a sentence about it."""
+    """Returns those of these jobs that wait for memory, each with a sentence about it."""
     rows = tx.execute(_WAITING, {"jobs": list(jobs)}).mappings() if jobs else ()
     return {row["id"]: _sentence(row) for row in rows}
 

@@ -1,4 +1,4 @@
-"""The reach of runs: the addresses to which their containers on each engine could connect at the last look."""
+"""The addresses that containers of runs could reach, for each engine, at the last observation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class KnownReach:
 
 
 def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
-    """Writes the reach into the engine's row, if it has changed."""
+    """Writes the result into the engine's row, if it has changed."""
     values = {
         "address": write.address or None,
         "host": write.host,
@@ -50,5 +50,5 @@ def seen(tx: Tx, _row: Row, write: RunsReachSeen) -> tuple[Fact, ...]:
 
 
 def known(tx: Tx) -> tuple[KnownReach, ...]:
-    """Lists the known reach on each engine that workers report now."""
+    """Returns the results for all engines that workers report now."""
     return tuple(KnownReach(**row) for row in tx.execute(_KNOWN).mappings())

@@ -25,11 +25,11 @@ _FORGET = text("clock_timestamp() - interval '1 hour'")
 
 @dataclass(frozen=True)
 class Presence:
-    """The report of a worker process. `engine_error`: why its engine does not respond, or may not be used.
+    """A worker's report about itself. `engine_error`: why its engine does not respond, or may not be used.
 
     `engine` is the engine for which it claims work, even while the engine does not respond; None if it knows no engine.
-    Work that waits for this engine is not given up. `memory`: the engine's bytes for apps; `building`: the bytes that a
-    build needs.
+    So work that waits for this engine is not given up. `memory`: the engine's bytes for apps; `building`: the bytes
+    that a build needs.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Presence:
     building: int = 0
     spaces: tuple[Space, ...] = ()
     capabilities: frozenset[str] = frozenset()
-    """The capabilities that it has now: it takes the jobs that require no others."""
+    """The capabilities that it has now; it takes only jobs that require no others."""
     engines: tuple[str, ...] = ()
     """The ids of all its engines, including engines that do not answer at the moment."""
     clusters: tuple[str, ...] = ()
     """The names of the clusters that the worker has."""
     clusters_apart: tuple[str, ...] = ()
-    """The clusters among `clusters` whose replicas use no memory of an engine."""
+    """Those of its clusters that have machines of their own, so that their replicas use no memory of an engine."""
     clock: float | None = None
     """Seconds since 1970 by its machine's clock, taken just now."""
     process: str = ""
@@ -74,10 +74,10 @@ def _offset(clock: float | None) -> Any:
 
 
 def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
-    """Writes the worker's row; a new process under an old name is a new worker, and not draining.
+    """Writes the worker's row. A new process under an old name counts as a new worker that is not draining.
 
-    `first`: the process takes the name from any other process. If it is False, raises Conflict when another process has
-    the name.
+    `first`: the process takes the name, even from another process. If it is False, raises Conflict when another process
+    has the name.
     """
     if presence.engine is not None and presence.memory:
         memory.speak(tx, presence.engine, presence.memory, presence.building)
@@ -110,7 +110,7 @@ def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
 
 
 def holder(tx: Tx, name: str) -> NameHolder | None:
-    """Returns the process that has a worker's name; None when nobody has it."""
+    """Returns the process that has a worker's name; None if no process has it."""
     silent = text("extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent")
     w = WorkerRow
     row = tx.execute(select(w.process, w.host, w.pid, w.seen_at, silent).where(w.name == name)).one_or_none()
@@ -118,7 +118,7 @@ def holder(tx: Tx, name: str) -> NameHolder | None:
 
 
 def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = None) -> None:
-    """Marks a worker as draining: it claims no more jobs, notices the mark with its next heartbeat, and then ends.
+    """Marks a worker as draining. It claims no more jobs, reads the mark with its next heartbeat, and then ends.
 
     `actor`: the user who asked to drain it. `process`: the worker drains itself, and does not mark another process that
     has the same name. Raises NotFound.
@@ -150,7 +150,7 @@ def capabilities_of(tx: Tx, name: str) -> frozenset[str]:
 
 
 def others_could(tx: Tx, name: str, job_class: JobClass) -> bool:
-    """Returns True when another worker of the class is there, and its engine answers."""
+    """Returns True if another worker of the class is alive and its engine answers."""
     others = text("""SELECT 1 FROM workers WHERE class = :class AND name <> :name AND engine_error IS NULL
         AND draining_at IS NULL AND seen_at > clock_timestamp() - interval '60 s' LIMIT 1""")
     return tx.execute(others, {"class": str(job_class), "name": name}).one_or_none() is not None
@@ -162,7 +162,7 @@ def is_draining(tx: Tx, name: str) -> bool:
 
 
 def leave(tx: Tx, name: str, process: str) -> None:
-    """Removes the row of a worker that ends in an orderly way, unless another process has the name now."""
+    """Removes the row of a worker that ends normally, unless another process has the name now."""
     tx.execute(delete(WorkerRow).where(WorkerRow.name == name, WorkerRow.process == process))
 
 
@@ -180,23 +180,23 @@ def require(tx: Tx, job_class: JobClass, within: float) -> None:
 
 
 def has_cluster(tx: Tx, name: str) -> bool:
-    """Returns true if a worker that is there has the cluster of this name."""
+    """Returns True if a living worker has the cluster of this name."""
     return bool(tx.scalar(select(exists().where(WorkerRow.clusters.contains([name])))))
 
 
 def has_runtime(tx: Tx, name: str) -> bool:
-    """Returns true if a worker that is there has the runtime of this name on an engine that answers."""
+    """Returns True if a living worker has the runtime of this name, on an engine that answers."""
     return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 
-# A beat that was silent, or a new beat of the same name, counts as started only now: while there was no beat, a missing
-# report of an engine proves nothing.
+# A scheduler that was silent, or a new one of the same name, counts as started only now. While no scheduler ran, a
+# missing report of an engine proves nothing.
 _LISTENS_SINCE = text("""CASE WHEN beats.seen_at < clock_timestamp() - interval '15 s'
     THEN clock_timestamp() ELSE beats.started_at END""")
 
 
 def beat(tx: Tx, name: str, lag: float) -> None:
-    """Writes a beat's row: it is alive, and its last tick was `lag` seconds late."""
+    """Writes a scheduler's row: it is alive, and its last tick was `lag` seconds late."""
     row = insert(BeatRow).values(name=name, lag_seconds=lag)
     said = {"seen_at": NOW, "lag_seconds": lag, "started_at": _LISTENS_SINCE}
     tx.execute(row.on_conflict_do_update(index_elements=["name"], set_=said))

@@ -1,4 +1,4 @@
-"""Reads the workers, as each last reported itself."""
+"""Reads the workers, from the last report of each."""
 
 from __future__ import annotations
 

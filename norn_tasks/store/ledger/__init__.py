@@ -1,1 +1,1 @@
-"""The writes of a worker to a job that it holds; each is fenced."""
+"""The writes of a worker about a job that it holds; each is fenced."""

@@ -1,4 +1,4 @@
-"""Writes the changes that a step asks for: each `Write` of the domain has one function here.
+"""Carries out the changes that a step returned: one function here for each `Write` of the domain.
 
 All of them run in the transaction that ends the step. A function returns further facts, which later steps of the job
 can read.

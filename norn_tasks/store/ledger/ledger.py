@@ -1,9 +1,10 @@
-"""The writes of a worker about a job that it holds; each is fenced by the token of its claim.
+"""The ledger: all writes of a worker about a job that it holds. Each write is fenced by the token of the worker's
+claim.
 
 If no row matches the fence, another worker owns the job, or the job has ended. The method then raises LeaseLost, and
 the caller kills its programs and changes nothing else. Each method is one transaction, which is retried for `patience`
-seconds while PostgreSQL is away. The end of a job is retried for longer: the result of its code cannot be produced
-again, and the fence shows when it is too late.
+seconds while PostgreSQL is unreachable. The end of a job is retried for longer, because the result of its code cannot
+be produced again, and the fence shows when it is too late.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
-    """Locks and returns the job's row; raises LeaseLost when the fence no longer holds."""
+    """Locks and returns the job's row; raises LeaseLost if the job's token has changed."""
     row = run(tx, _HOLD, {"job": fence.job, "token": fence.token}).mappings().one_or_none()
     if row is None:
         raise LeaseLost(_LOST.format(fence.job, fence.token))
@@ -52,9 +53,11 @@ _LOST = "job {} is no longer held under token {}"
 
 
 class Ledger:
-    """The ledger for a worker that runs jobs. `patience` seconds bound the retries while PostgreSQL is away.
+    """The ledger for a worker that runs jobs. Writes are retried for `patience` seconds while PostgreSQL is
+    unreachable.
 
-    `wake` wakes the workers of a class for which a job made work; `leaving` returns True when the process must end.
+    `wake` wakes the workers of a class if a job created work for them; `leaving` returns True when the process must
+    end.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class Ledger:
         return dict(self._write(read))
 
     def plan(self, fence: Fence, names: list[str]) -> None:
-        """Writes the names of the pipeline's steps into the job's facts, so that clients can show them."""
+        """Stores the names of the pipeline's steps in the job's facts, so that clients can show them."""
         self._write(lambda tx: _merge_facts(tx, hold(tx, fence), (StepPlan(tuple(names)),)))
 
     def begin_step(
@@ -116,8 +119,8 @@ class Ledger:
     def end_step(self, fence: Fence, place: StepPosition, end: StepEnd) -> Facts:
         """Records the end of a step with all that it learned, and ends the job with it if `end` says so.
 
-        Returns the job's current facts. An end of the job is written as soon as PostgreSQL responds, however long that
-        takes, unless the fence no longer holds by then or the process must end.
+        Returns the job's current facts. If this ends the job, it is written as soon as PostgreSQL responds, no matter
+        how long that takes, unless the job's token has changed by then or the process must end.
         """
 
         def write(tx: Tx) -> Facts:
@@ -147,9 +150,9 @@ class Ledger:
         returns: bool = False,
         ended: ContainerExit | None = None,
     ) -> None:
-        """Ends the job; `returns`: a return to the live release is accepted after it.
+        """Ends the job. `returns`: also requests a return to the live release.
 
-        `ended`: the end of its container, whose output is kept although the job was asked to stop.
+        `ended`: how its container ended; the output is stored even if the job was asked to stop.
         """
 
         def write(tx: Tx) -> None:
@@ -189,25 +192,27 @@ class Ledger:
         self._write(write)
 
     def record_container(self, fence: Fence, container: ContainerRef) -> None:
-        """Records a created container before it is started; commits or raises."""
+        """Records a created container before it is started; returns only after the commit."""
         self._write_alone(_RECORD_CONTAINER, fence, **asdict(container))
 
     def check(self, fence: Fence) -> None:
-        """Raises LeaseLost when the fence no longer holds."""
+        """Raises LeaseLost if the job's token has changed."""
         self._write(lambda tx: hold(tx, fence))
 
     def begin_code(self, fence: Fence, before: int) -> None:
-        """Records that the user's code starts next, so that `before` + 1 runs are used up; commits or raises.
+        """Records that the user's code is about to start, so that `before` + 1 starts are used up; returns only after
+        the commit.
 
-        The worker passes the number of earlier runs, so that a write repeated after a lost response counts only once.
+        The worker passes the number of earlier starts, so that a write that is repeated after a lost response counts
+        only once.
         """
 
         self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)), before=before)
 
     def take_back_run(self, fence: Fence) -> int:
-        """Records that the code was never started after all, and returns how many runs are used up.
+        """Records that the code was never started after all, and returns how many starts are used up.
 
-        The count is reduced only if the execution shows that this run was counted; earlier runs stay counted.
+        The count is reduced only if the execution shows that this start was counted; earlier ones stay counted.
         """
 
         def write(tx: Tx) -> int:
@@ -225,8 +230,8 @@ class Ledger:
         return int(self._write(write))
 
 
-# A write that does not depend on the row's values checks the fence in the same statement.
-# A container pins its job to the container's engine: no worker of another engine may take the job over.
+# A write that does not depend on the row's values checks the token in the same statement. Recording a container pins
+# its job to the container's engine, so that no worker of another engine takes the job over.
 _RECORD_CONTAINER = Prepared(f"""
 UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,
    engine = CASE WHEN engine IS NULL OR engine = '{HOME}' THEN CAST(:engine AS text) ELSE engine END

@@ -1,4 +1,4 @@
-"""The rows of a job's steps: a step begins, and ends with an event; the caller holds the job's row."""
+"""The rows of a job's steps: a step begins, and ends with an event. The caller has locked the job's row."""
 
 from __future__ import annotations
 

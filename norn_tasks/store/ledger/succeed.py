@@ -1,7 +1,7 @@
 """Ends a run that succeeded: its execution, step, slot, memory and job, with their events, in one statement.
 
-Most jobs are runs that succeed. Written piece by piece, as other ends still are, such an end took nine statements, four
-of which changed the job's row.
+Most jobs are runs that succeed. With separate statements, as other ends still use, such an end took nine statements,
+and four of them changed the job's row.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ _STATEMENTS = {
 
 
 def verdict_of(row: Row, end: StepEnd) -> ExecutionVerdict | None:
-    """Returns the verdict of the job's run if the run succeeded and the step has nothing else to write; else None."""
+    """Returns the verdict of the job's run if the run succeeded and the step has nothing else to write;
+    otherwise None.
+    """
     if end.ends is not JobState.SUCCEEDED or end.state is not StepState.SUCCEEDED or row["kind"] not in _STATEMENTS:
         return None
     if end.learned.facts or len(end.learned.writes) != 1 or row["exclusive"]:

@@ -1,4 +1,4 @@
-"""Claims a job and returns it as its worker needs it: its request, frozen spec, facts and execution."""
+"""Claims a job and returns everything that its worker needs: its request, stored infraspec, facts and execution."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = la
     try:
         return _take(database, claimer, admit)
     except _NoRoom:
-        # Another claim took the memory first: this claim is rolled back, and the sweeper wakes a worker again.
+        # Another claim has reserved the memory first. So this claim is rolled back, and the sweeper wakes a worker
+        # again.
         return None
 
 
 class _NoRoom(Exception):
-    """The memory that a claim counted on is held by another job."""
+    """Raised when the memory that a claim counted on is reserved by another job."""
 
 
 def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) -> Job | None:
@@ -57,7 +58,7 @@ def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) ->
 
 
 def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
-    """Returns the job of the claimed row; ends it and returns None when it is out of date or cannot be read."""
+    """Returns the job of the claimed row; if it is outdated or cannot be read, ends it and returns None."""
     try:
         row = forging.begun(tx, row)
         job = _job(tx, row)
@@ -76,7 +77,7 @@ def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
 
 
 def _out_of_date(tx: Tx, job: Job) -> bool:
-    """Returns True for a return whose release is no longer the live one: it would undo a later change."""
+    """Returns True for a return to a release that is no longer the live one, because it would undo a later change."""
     if not isinstance(job.request, RollbackJobRequest) or job.request.return_to is None:
         return False
     live = tx.scalar(select(AppRow.live_deployment).where(AppRow.name == job.app))
@@ -127,10 +128,10 @@ def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
 
 
 def _compares(tx: Tx, row: Row, kind: JobKind) -> bool:
-    """Returns True for a job that compares something with the live release.
+    """Returns True if a job compares something with the live release.
 
-    A push compares nothing while a deploy of an earlier push is open: that deploy runs after this job, and replaces the
-    live release.
+    A push compares nothing while the deploy of an earlier push has not ended, because that deploy runs after this job
+    and replaces the live release.
     """
     if kind is not JobKind.PUSH:
         return kind is JobKind.FORGE

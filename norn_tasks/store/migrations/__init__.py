@@ -1,1 +1,1 @@
-"""Alembic migrations, in order; the test of the schema compares their result with `tables`."""
+"""Alembic migrations, in order. A test compares their result with `tables`."""

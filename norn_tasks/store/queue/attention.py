@@ -1,7 +1,7 @@
-"""Steps that are never repeated automatically, and the question to a person when it is not known how such a step ended.
+"""Steps that are never repeated automatically. If nobody knows how such a step ended, a person must decide.
 
-Such a step begins with a mark in its row. A job needs attention if it ends, or would be queued again, after the mark
-and before the end of the step: its app accepts no further forge or deploy until a person has decided what to do.
+When such a step begins, its row is marked. If a job stops after the mark and before the end of the step, the job needs
+attention: its app accepts no further forge or deploy until a person has decided what to do.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _open_steps(job: int) -> Select[int, str]:
 
 
 def open_step(tx: Tx, row: Row) -> str | None:
-    """Returns the step of a job that must not be repeated, has begun and has not ended."""
+    """Returns the step of a job that must not be repeated and has begun but not ended; None if there is none."""
     found = tx.execute(_open_steps(row["id"])).first() if row["exclusive"] else None
     return None if found is None else str(found.name)
 
@@ -59,14 +59,14 @@ def mark(tx: Tx, row: Row) -> None:
 
 
 def require_none(tx: Tx, app: str) -> None:
-    """Raises NeedsAttention when a job of the app needs attention."""
+    """Raises NeedsAttention if a job of the app needs attention."""
     refusal = pending(tx, app)
     if refusal is not None:
         raise refusal
 
 
 def pending(tx: Tx, app: str) -> NeedsAttention | None:
-    """Returns the refusal of a forge or deploy while a job of the app needs attention; None if none does."""
+    """Returns the refusal of a forge or deploy if a job of the app needs attention; None if none does."""
     job = tx.scalar(select(JobRow.id).where(JobRow.app == app, JobRow.attention == OPEN).order_by(JobRow.id).limit(1))
     if job is None:
         return None
@@ -87,7 +87,7 @@ def locked(tx: Tx, job: int) -> Row:
 
 
 def answer(tx: Tx, row: Row, resolution: Resolution, actor: str) -> None:
-    """Writes a person's decision about the open step of a job, and its consequences; the app accepts work again."""
+    """Stores a person's decision about the open step of a job, and applies it; the app accepts work again."""
     done = resolution is Resolution.DONE
     for step in tx.execute(_open_steps(row["id"])).all():
         answer = {"state": str(StepState.SUCCEEDED if done else StepState.FAILED), "note": f"{resolution} by {actor}"}
@@ -112,7 +112,9 @@ def abandon_all(tx: Tx, app: str, actor: str) -> None:
 
 
 def go_on(tx: Tx, row: Row, actor: str, patience: float) -> int:
-    """Accepts a job that goes on where the job of `row` stopped, with that job's facts, done steps and deployment."""
+    """Accepts a job that continues where the job of `row` stopped, with that job's facts, ended steps and
+    deployment.
+    """
     new = NewJob(
         read_request(JobKind(row["kind"]), row["args"]), row["app"], actor, patience, spec=row["spec"],
         engine=row["engine"], cluster=row["cluster"], release=row["release"],

@@ -1,4 +1,4 @@
-"""The turn to build: one job per engine has it.
+"""The turn to build: on each engine, one job at a time may build.
 
 A turn counts only while its job runs under the token that took it, so the build of a dead worker blocks other builds
 only until the lease of its job ends. A job that finds the turn taken goes back to the queue, and is not claimed again
@@ -17,7 +17,7 @@ from norn_tasks.store.rules import fence
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 _WAITS = 0
-"""The token in the row of a job that waits for its turn; no claim has this token."""
+"""The token in the row of a job that waits for its turn; no claim ever has this token."""
 _TAKEN = f"SELECT {{columns}} FROM builds b JOIN jobs o ON {fence.held('o', 'b.job_id', 'b.token')}"  # noqa: S608 - built from constants
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('build ' || :engine, 0))")
 _ASK = text("""
@@ -44,7 +44,7 @@ SELECT q.job_id AS id, h.job_id AS other, h.app FROM builds q JOIN jobs c ON c.i
 
 @dataclass(frozen=True)
 class TurnTaken:
-    """The build that has the turn of an engine."""
+    """The build that has the turn of an engine at present."""
 
     job: int
     app: str
@@ -66,10 +66,10 @@ def take(tx: Tx, engine: str, fence: Fence) -> TurnTaken | None:
 
 
 def leave(tx: Tx, fence: Fence) -> None:
-    """Gives the turn back, and forgets builds of jobs that have ended."""
+    """Releases the turn, and deletes rows of builds whose jobs have ended."""
     tx.execute(_GONE, {"job": fence.job})
 
 
 def waiting(tx: Tx, jobs: list[int]) -> dict[int, TurnTaken]:
-    """Returns, of these jobs, the ones that wait for their turn, each with the build that has the turn."""
+    """Returns those of these jobs that wait for their turn, each with the build that has the turn."""
     return {row.id: TurnTaken(row.other, row.app) for row in tx.execute(_WAITING, {"jobs": jobs})}

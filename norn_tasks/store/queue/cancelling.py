@@ -1,4 +1,4 @@
-"""Cancels one job: at once while it waits; while it runs, by asking it to stop."""
+"""Cancels one job: immediately if it waits; if it runs, by asking it to stop."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from norn_tasks.store.tables import JobRow
 
 
 def cancel(tx: Tx, job: int, actor: str) -> Row:
-    """Cancels a queued job at once, and asks a running one to stop; returns its row as it was before.
+    """Cancels a queued job immediately, and asks a running one to stop; returns its row as it was before.
 
-    A queued job whose container may still run is asked too: it ends when a worker has removed the container. An ended
-    job is not changed.
+    A queued job with a container that may still run is asked to stop too; it ends when a worker has removed the
+    container. An ended job is not changed.
     """
     row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
     if row is None:

@@ -1,4 +1,4 @@
-"""The claims: each hands a ready job to exactly one worker, in one statement.
+"""Claims: each gives a ready job to exactly one worker, in one SQL statement.
 
 The order (docs/reliability.md): the oldest job comes first. Exclusive jobs of an app are claimed strictly one after the
 other. In classes with slots, the app with the fewest running jobs comes first, and within the app synchronous calls
@@ -19,7 +19,9 @@ from norn_tasks.store.rules import ready, shares
 from norn_tasks.store.tables import JobRow
 
 LAST_RESORT_SECONDS = 10.0
-"""The seconds that a job waits before a worker takes it as a last resort."""
+"""The seconds for which a job waits before a worker takes it although the job's engine does not answer, so that the job
+ends with an error.
+"""
 
 
 def _ready(due: str) -> str:
@@ -35,20 +37,19 @@ def _ready(due: str) -> str:
 
 
 _READY = _ready(ready.DUE)
-# This also matches a run that was asked to stop after its worker had died: a worker must remove its container.
+# This also matches a run that was asked to stop after its worker had died, because a worker must remove its container.
 _KEPT = _ready(ready.DUE_OR_KEPT)
 
 _FIXED = ("class", "capabilities", "last_resort", "max_claims")
-"""The parameters whose values seldom change. PostgreSQL plans with these values, so that it expects most jobs to be
-ready.
+"""The parameters whose values rarely change. PostgreSQL makes its plan for these values, so that it expects most jobs
+to be ready.
 """
 
 _TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
   first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
 
-# The columns are named one by one, so that a column that a migration adds does not change the result of a prepared
-# statement.
+# The columns are listed, so that a column that a migration adds does not change the result of a prepared statement.
 _BACK = f"""RETURNING {", ".join(f'j."{column.name}"' for column in JobRow.__table__.columns)},
   extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
 
@@ -61,8 +62,8 @@ _CLAIM_PLAIN = Prepared(
     fixed=_FIXED,
 )
 
-# A deploy that waited for an earlier deploy of its app counts as waiting only since the earlier one ended, so that
-# other apps that waited at the same time come first.
+# If a deploy waited for an earlier deploy of its app, its waiting time counts only from the end of that one. So other
+# apps that waited at the same time come first.
 _CLAIM_CHANGE = Prepared(
     f"""
 {_TAKE}
@@ -91,9 +92,9 @@ LOOKED_AT = 64
 
 
 def _walk(name: str, begin: str, end: str) -> str:
-    """Returns the SQL that walks the index from app to app, to the first ready job of each.
+    """Returns SQL that searches the index from app to app, and finds the first ready job of each.
 
-    The walk ends when it has passed enough apps that have a free slot.
+    The search ends when it has visited enough apps that have a free slot.
     """
     return f"""{name} AS (
   (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
@@ -107,7 +108,7 @@ def _walk(name: str, begin: str, end: str) -> str:
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
 
-# The common case, which needs only a few reads: it chooses the app that runs nothing and has the oldest ready job. The
+# The common case, which needs only a few reads: choose the app that runs nothing and has the oldest ready job. The
 # comparison of apps below would choose the same app.
 _CLAIM_IDLE = Prepared(
     f"""
@@ -168,7 +169,7 @@ held AS (
 )
 
 
-# Most claims find nothing. This statement finds that out before anything is locked: it reads whether a job is due, and
+# Most claims find no job. This statement finds that out before anything is locked: it reads whether a job is due, and
 # whether a due job has kept its slot.
 _LOOK = Prepared(
     f"""
@@ -185,10 +186,10 @@ SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}
 class Claimer:
     """A worker of one class that claims a job, and the conditions for the jobs that it can run now.
 
-    `engine` is the engine whose memory its jobs use; None while the engine does not answer. `last_resort`: further
-    capabilities, of an engine that is away. A job that needs these is taken after LAST_RESORT_SECONDS, so that the job
-    ends with the engine's error. `full`: the shares that already use all the slots that they may have of this worker;
-    it takes no job of these shares.
+    `engine` is the engine whose memory its jobs use; None while the engine does not answer. `last_resort`: capabilities
+    that the worker lacks because an engine is unreachable. A job that needs these is taken after LAST_RESORT_SECONDS,
+    so that it ends with the engine's error. `full`: the names of shares (usually apps) that already have as many of
+    this worker's slots as they may; it takes no job of these.
     """
 
     worker: str
@@ -229,7 +230,9 @@ def bound(claimer: Claimer, room: memory.Room) -> dict[str, Any]:
 
 
 def statements(job_class: JobClass, *, kept: bool = True) -> tuple[Prepared, ...]:
-    """Returns the statements that a claim of the class tries, one after the other; `kept`: a due job kept its slot."""
+    """Returns the statements that a claim of the class tries, one after the other; `kept`: a due job has kept
+    its slot.
+    """
     if job_class.runs_code:
         return (_CLAIM_KEPT_SLOT, _CLAIM_IDLE, _CLAIM_SLOT) if kept else (_CLAIM_IDLE, _CLAIM_SLOT)
     return (_CLAIM_CHANGE if job_class is JobClass.DEPLOY else _CLAIM_PLAIN,)

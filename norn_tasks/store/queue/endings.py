@@ -1,7 +1,7 @@
-"""The end of a job, for any cause: one transaction writes its row, slot, deployment, execution, app and event.
+"""The end of a job, for any reason: one transaction writes its row, slot, deployment, execution, app and event.
 
-The runner ends the jobs that it holds, the sweeper ends stuck jobs, and an acceptance ends the jobs that it supersedes;
-all of them use `end()`.
+The runner ends jobs that it holds, the sweeper ends stuck jobs, and accepting a job ends those that it supersedes; all
+of them call `end()`.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ UPDATE cron_ticks k SET verdict = :verdict, reason = :reason FROM cron_execution
 def end(
     tx: Tx, row: Row, state: JobState, problem: Problem | None = None, *, recorded: bool = False, by_owner: bool = False
 ) -> None:
-    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, with everything that follows from it.
+    """Ends the job of `row` (a locked row of `jobs`) in a terminal state, and everything that belongs to the job.
 
-    `recorded`: the end of its execution is written already. `by_owner`: its worker ends it, and has seen that its
-    container is gone; otherwise a recorded container may still run, and the job keeps its slot until an observation of
-    the engine no longer finds the container (`slots.release_unseen`).
+    `recorded`: the end of its execution is already written. `by_owner`: its worker ends it, and knows that its
+    container no longer exists. Otherwise a recorded container may still run, and the job keeps its slot until an
+    observation of the engine no longer finds the container (`slots.release_unseen`).
 
-    The caller's state and problem are replaced for two kinds of jobs. A job that stops inside a step whose end is not
-    known needs attention. A job that was asked to stop is cancelled, even if its worker was lost.
+    In two cases the caller's state and problem are replaced. A job that stops inside a step with an unknown end needs
+    attention. A job that was asked to stop is cancelled, even if its worker was lost.
     """
     step = None if state is JobState.SUCCEEDED else attention.open_step(tx, row)
     if step is not None:
@@ -86,7 +86,7 @@ def end(
 
 
 def _end_execution(tx: Tx, row: Row, state: JobState, problem: Problem | None) -> None:
-    """Ends an execution that is still open; an execution that has already ended keeps its state and cause."""
+    """Ends an execution that has not ended; one that has already ended keeps its state and cause."""
     table = EXECUTION_TABLES[JobKind(row["kind"])]
     cause = problem or Problem(str(state), f"the job was {state}")
     tx.execute(
@@ -134,7 +134,7 @@ def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) ->
     elif row["first_claimed_at"] is None:
         return
     else:
-        # If a forge has a release, its app was forged before, and the app's live release goes on serving.
+        # If a forge has a release, its app was forged before, and the app's live release continues to serve.
         after = ForgeState.FORGE_FAILED if row["deployment"] is None else ForgeState.FORGED
     tx.execute(
         update(AppRow)
@@ -167,7 +167,8 @@ def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str
 
 
 def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
-    """Cancels the app's queued jobs of a kind that have no container: no worker could claim them after a teardown.
+    """Cancels the app's queued jobs of a kind that have no container, because no worker could claim them after a
+    teardown.
 
     This includes jobs that wait for their next try.
     """
@@ -181,13 +182,14 @@ def cancel_waiting(tx: Tx, app: str, kind: JobKind) -> None:
 
 
 def request_cancel(tx: Tx, row: Row, actor: str) -> None:
-    """Records that a job that has not ended is to be cancelled. Its worker is notified, or reads it with a heartbeat.
+    """Records that a job that has not ended must be cancelled. Its worker is notified, or reads this with its next
+    heartbeat.
 
-    The sweeper ends a job that no worker has.
+    The sweeper ends a job that has no worker.
     """
     if JobState(row["state"]).terminal or row["cancel_requested_at"] is not None:
         return
-    # The row may have been read without a lock, and the job may have ended since then.
+    # The row may have been read without a lock, so the job may have ended since then.
     asked = tx.execute(
         update(JobRow)
         .where(JobRow.id == row["id"], JobRow.state.in_(OPEN))

@@ -1,4 +1,4 @@
-"""The job table as a queue: accepts a job, and reads one; `store.queue.claims` hands it to a worker."""
+"""The table of jobs as a queue: accepts a job, and reads one. `store.queue.claims` gives jobs to workers."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def accept(tx: Tx, new: NewJob) -> int:
 
 
 def coalesced(tx: Tx, kind: JobKind, app: str, dedupe_key: str) -> int | None:
-    """Returns the queued or running job with this key, so that a second request joins it instead of making another."""
+    """Returns the queued or running job with this key, if there is one, so that a second request joins it."""
     return tx.scalar(
         select(JobRow.id).where(
             JobRow.kind == str(kind),
@@ -127,5 +127,5 @@ def open_of_kinds(tx: Tx, kinds: tuple[JobKind, ...], actor: str = "") -> int:
 
 
 def alone(tx: Tx, kind: JobKind) -> None:
-    """Makes acceptances of jobs of this kind wait for each other until the transaction ends."""
+    """Makes transactions that accept jobs of this kind wait for each other until this transaction ends."""
     tx.execute(text("SELECT pg_advisory_xact_lock(hashtext('norn-jobs'), hashtext(:kind))"), {"kind": str(kind)})

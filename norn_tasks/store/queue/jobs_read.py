@@ -1,4 +1,4 @@
-"""Jobs, their steps and what the steps printed, as readers see them; `store.queue.jobs` and the ledger change them."""
+"""Reads jobs, their steps and the output of steps for people; `store.queue.jobs` and the ledger change them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class JobView:
 
     @property
     def ended(self) -> bool:
-        """True when nothing more will happen to it."""
+        """True if the state can no longer change."""
         return JobState(self.state).terminal
 
 

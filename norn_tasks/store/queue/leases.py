@@ -1,8 +1,8 @@
 """Renews leases, and reads with the same statement whether a job is cancelled or its worker drains.
 
-A row that another session has locked is skipped, because waiting for the lock would cost the leases of all jobs of the
-worker. The lease of the skipped job is not renewed, but its fence holds: the sweeper needs the same lock to take the
-job over, and skips locked rows too. If the row stays locked, the job stops itself as if the database were away.
+A row that another session has locked is skipped, because waiting for it could cost the leases of all other jobs of the
+worker. The lease of the skipped job is not renewed, but nobody can take the job over, because the sweeper skips locked
+rows too. If the row stays locked, the job stops itself, as if the database were unreachable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from norn_tasks.store.rules import fence
 
 @dataclass(frozen=True)
 class LeaseRenewal:
-    """The state of a job whose fence holds. `renewed` is false if another session had locked its row; the end of its
+    """The state of a job whose token is valid. `renewed` is False if another session had locked its row; the end of its
     lease is then unchanged.
     """
 

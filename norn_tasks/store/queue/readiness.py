@@ -1,4 +1,4 @@
-"""Reads the queued jobs that could begin now, as far as rows can say, and how deep the queues are."""
+"""Reads which queued jobs could begin now, as far as rows show that, and how long the queues are."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SELECT c.class, count(*) AS ready, {ready.WAITED_SECONDS} AS oldest FROM jobs c 
    AND (CAST(:capabilities AS text[]) IS NULL OR c.requires <@ CAST(:capabilities AS text[]))
  GROUP BY c.class""")  # noqa: S608 - built from constants
 _ANY_DUE = text(f"SELECT EXISTS (SELECT FROM jobs c WHERE {ready.DUE_OR_KEPT})")  # noqa: S608 - built from constants
-"""Asked first, because an idle queue is polled every second: planning the full query takes ten times as long."""
+"""Checked first, because an idle queue is polled every second, and planning the full query takes ten times as long."""
 _DEPTHS = text(f"""
 SELECT c.class, count(*) AS depth, {ready.WAITED_SECONDS} AS oldest FROM jobs c WHERE {ready.DUE}
  GROUP BY c.class""")  # noqa: S608 - built from constants

@@ -1,7 +1,7 @@
-"""Retries: a job whose code ended badly goes back to the queue while its spec allows more tries.
+"""Retries: a job whose code failed goes back to the queue while its infraspec allows more tries.
 
-`runs` counts how often the code began; it never begins more than `max_runs` times. A cron run keeps its slot during
-the pause, so that no later run of the app begins between two tries of the same run.
+`runs` counts how often the code began; it never begins more than `max_runs` times. A cron run keeps its slot during the
+pause, so that no later run of the app begins between two tries of the same run.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ PATIENCE = 86_400
 
 
 def pause(row: Row, cause: str) -> int | None:
-    """Returns the seconds until the next try of a job whose code just ended for this cause; None if there is no next.
+    """Returns the seconds until the next try of a job whose code just ended for this cause; None if it is not tried
+    again.
 
-    The first pause is the spec's `retries.backoff`, and each further one twice as long, up to an hour.
+    The first pause is `retries.backoff` of the infraspec, and each further one twice as long, up to an hour.
     """
     spent = not 0 < row["runs"] < row["max_runs"]
     if spent or row["sync"] or cause in HOPELESS or row["cancel_requested_at"] is not None:

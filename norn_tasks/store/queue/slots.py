@@ -12,11 +12,13 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import OPEN_STATES
 
 EXTRA = 1_000_000
-"""A slot with a number above this one is made for a single job, such as a forced run, and is deleted when it ends."""
+"""A slot with a number above this one belongs to a single job, such as a forced run, and is deleted when that
+job ends.
+"""
 
 
 def resize(tx: Tx, job_class: JobClass, app: str, count: int) -> None:
-    """Gives the app `count` slots; a surplus slot that a job still holds is deleted when the job gives it back."""
+    """Gives the app `count` slots; a surplus slot that a job still holds is deleted when the job releases it."""
     bound = {"class": str(job_class), "app": app, "count": count}
     tx.execute(
         text("""INSERT INTO slots(class, app, n) SELECT :class, :app, n FROM generate_series(1, :count) n
@@ -41,10 +43,10 @@ def hold_extra(tx: Tx, job_class: JobClass, app: str, job: int) -> None:
 
 
 def release_unseen(tx: Tx, engine: str, there: Sequence[str]) -> None:
-    """Frees the slots of ended jobs whose container is no longer on the engine; `there`: the containers on it.
+    """Frees the slots of ended jobs whose container is no longer on the engine; `there` are the containers on it.
 
-    A job also loses its slot if it ended over an hour ago on an engine that no worker has now: that engine is
-    considered replaced, with all its containers.
+    A job also loses its slot if it ended over an hour ago on an engine that no worker has now. Norn assumes that such
+    an engine was replaced, with all its containers.
     """
     ended = text(f"""SELECT j.id FROM jobs j LEFT JOIN memory_held h ON h.job_id = j.id
         WHERE j.id IN (SELECT job_id FROM slots WHERE job_id IS NOT NULL UNION ALL SELECT job_id FROM memory_held)
@@ -76,5 +78,5 @@ UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surpl
 RELEASED = """spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
 memory AS (DELETE FROM memory_held WHERE job_id = :job),
 slot AS (UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus)"""
-"""Common table expressions that free the slot and the memory of a job; other statements include them."""
+"""Common table expressions that free the slot and the memory of a job; other statements contain them."""
 _RELEASE = Prepared(f"WITH {RELEASED} SELECT")

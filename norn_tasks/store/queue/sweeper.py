@@ -23,7 +23,7 @@ from norn_tasks.store.queue.endings import end
 from norn_tasks.store.tables import JobRow
 
 BATCH, BATCHES = 200, 25
-"""The most rows that one transaction moves, and the most transactions that one sweep makes for one kind of trouble."""
+"""The most rows that one transaction moves, and the most transactions of one sweep for one kind of problem."""
 ENGINE_SILENCE = 120.0
 """A job that is pinned to an engine is ended when no worker has reported the engine for this number of seconds."""
 
@@ -53,15 +53,15 @@ _ENGINE_GONE = f"""state = 'queued' AND (engine <> '{HOME}' OR container_engine 
                             AND w.seen_at > clock_timestamp() - interval '{ENGINE_SILENCE:g} s'))
     AND coalesce((SELECT min(b.started_at) FROM beats b WHERE b.seen_at > clock_timestamp() - interval '15 s')
                  < clock_timestamp() - interval '{ENGINE_SILENCE:g} s', true)"""  # noqa: S608
-"""The condition for queued jobs that require a silent engine. An engine counts as silent only after a beat has run for
-ENGINE_SILENCE: after an outage of Norn, workers report a moment later than beat starts. A cron run that has not begun
-keeps waiting: it has a deadline of its own, and moves on to the engine of the next release.
+"""The condition for queued jobs that require a silent engine. An engine counts as silent only after a scheduler has run
+for ENGINE_SILENCE, because after an outage of Norn, workers report a moment after the scheduler starts. A cron run that
+has not begun keeps waiting: it has a deadline of its own, and uses the engine of the next release.
 """
 _LOST = "state = 'running' AND lease_until < clock_timestamp()"
 
 
 def sweep(database: Database, *, max_claims: int) -> Swept:
-    """Moves everything that is stuck, each kind of trouble in a transaction of its own."""
+    """Moves everything that is stuck, with a transaction for each kind of problem."""
     moved: list[Row] = []
     for where, move in (
         (_CANCELLED, _cancel),
@@ -83,7 +83,7 @@ def sweep(database: Database, *, max_claims: int) -> Swept:
 
 
 def expire_overdue(tx: Tx, job: int) -> None:
-    """Ends one waiting job whose deadline has passed; a job that a worker has, or is just taking, does not change."""
+    """Ends a waiting job after its deadline; a job that a worker has, or is just taking, does not change."""
     for row in _locked(tx, f"id = {job:d} AND {_EXPIRED}", 0):
         _expire(tx, row)
 
@@ -127,7 +127,7 @@ def _die(tx: Tx, row: Row) -> None:
 
 
 def _rescue(tx: Tx, row: Row) -> None:
-    """Puts a job whose worker has gone silent back into the queue, or ends it if it may not run again."""
+    """Puts a job whose worker is silent back into the queue, or ends it if it may not run again."""
     kind = JobKind(row["kind"])
     if attention.open_step(tx, row) is not None:
         end(tx, row, attention.UNKNOWN_END)

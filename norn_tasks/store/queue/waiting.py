@@ -1,4 +1,4 @@
-"""The reasons for which queued jobs wait, each as a sentence that names the jobs or the resource that they wait for."""
+"""Explains why queued jobs wait: sentences that name the jobs or resources for which they wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def reasons(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns, of these jobs, the queued ones that could not begin now, each with the reason."""
+    """Returns those of these jobs that are queued and could not begin now, each with the reason."""
     if not jobs:
         return {}
     asked = {"jobs": list(jobs)}

@@ -1,4 +1,6 @@
-"""Sentences about jobs that did not end by themselves: they were asked to stop, replaced, or did not begin in time."""
+"""Sentences about jobs that did not end by themselves: they were asked to stop, were replaced, or did not begin in
+time.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _LOST = "worker_lost"
 
 
 def asked_to(row: Row, state: JobState, problem: Problem | None) -> tuple[JobState, Problem | None]:
-    """Returns the state and problem to end a job with: cancelled if it was asked to stop, even if its worker died."""
+    """Returns the state and the problem with which a job ends: cancelled if it was asked to stop, even if its worker
+    died.
+    """
     lost = problem is not None and problem.code == _LOST
     if row["cancel_requested_at"] is None or not (lost or state is JobState.CANCELLED):
         return state, problem

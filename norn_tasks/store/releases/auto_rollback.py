@@ -1,4 +1,6 @@
-"""The return: after a failed rollout, a separate deployment rolls out the live release again; it is not repeated."""
+"""The return to the live release: after a failed rollout, a separate deployment rolls out the live release
+again, once.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,13 @@ _CHANGES = (JobKind.FORGE, JobKind.DEPLOY, JobKind.ROLLBACK, JobKind.RESTART)
 
 
 def is_return(row: Row) -> bool:
-    """Returns True for a rollback that brings back the live release after a rollout that failed."""
+    """Returns True for a rollback that restores the live release after a failed rollout."""
     return row["kind"] == JobKind.ROLLBACK and RollbackJobRequest.from_json(row["args"]).return_to is not None
 
 
 def request_return(tx: Tx, row: Row) -> int | None:
-    """Accepts the return after the failed job of `row`; None when that job was a return, or nothing was ever live.
+    """Accepts a return after the failed job of `row`; returns None if that job was itself a return, or if nothing was
+    ever live.
 
     The return starts as many replicas as the app is scaled to now, not as many as when the failed job was accepted. The
     app's row is locked: a scale that was accepted before is read here, and a later one is carried out after the return.

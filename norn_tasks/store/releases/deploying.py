@@ -1,4 +1,4 @@
-"""Accepting a deployment: its job, its row and, for a deploy, the number of the release that it will make."""
+"""Accepts a deployment: its job, its row and, for a deploy, the number of the release that it will make."""
 
 from __future__ import annotations
 

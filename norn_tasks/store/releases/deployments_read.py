@@ -1,4 +1,4 @@
-"""Deployments and releases as their readers see them; the ledger and the pipelines' writes change them."""
+"""Reads deployments and releases for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from norn_tasks.store.database.session import Tx
 
 @dataclass(frozen=True)
 class Deployment:
-    """One try to make a release live."""
+    """One attempt to make a release live."""
 
     id: int
     app: str

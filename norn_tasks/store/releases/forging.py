@@ -1,4 +1,5 @@
-"""A forge of an app with a live release: it makes a release of the same image with the registered spec, if they differ.
+"""A forge of an app with a live release. If the registered infraspec differs from that of the live release, the forge
+makes a new release with it, of the same image.
 
 Whether they differ is decided when the forge begins, because a deploy that was accepted earlier may have gone live by
 then.
@@ -24,7 +25,7 @@ from norn_tasks.store.tables import AppRow, DeploymentRow, JobRow, ReleaseRow
 
 
 def begun(tx: Tx, row: Row) -> Row:
-    """Returns the row of a job that begins; the row of a forge then has the release that it rolls out, if there is one.
+    """Returns the row of a job that begins. For a forge, the row then names the release to roll out, if there is one.
 
     If the specs do not differ, the job gets the spec of the live release, which stays live. The row of a forge that had
     already begun, or that tears the app down first, is returned unchanged.
@@ -42,7 +43,7 @@ def begun(tx: Tx, row: Row) -> Row:
 
 
 def _moving(tx: Tx, row: Row, live: Row | None) -> Row:
-    """Returns the row of a move with the release that it rolls out, which has the registered spec if that differs.
+    """Returns the row of a move with the release that it rolls out, which has the registered infraspec if that differs.
 
     Raises Conflict if an earlier job has moved the app, or torn it down.
     """
@@ -58,10 +59,10 @@ def _moving(tx: Tx, row: Row, live: Row | None) -> Row:
 
 
 def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
-    """Returns true if the wanted spec would run differently, and was changed after the live release was accepted.
+    """Returns True if the wanted infraspec changes how the app runs, and was changed after the live release was
+    accepted.
 
-    A release of a repository has the spec of its revision; a spec that was registered before the release does not
-    replace it.
+    A release from a repository has the infraspec of its revision; one that was registered earlier does not replace it.
     """
     release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
     before = tx.scalar(release)

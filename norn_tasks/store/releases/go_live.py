@@ -46,10 +46,10 @@ def release_live(tx: Tx, row: Row, write: ReleaseLive) -> tuple[Fact, ...]:
 
 
 def _rebase_queued_changes(tx: Tx, row: Row, generation: int, replicas: int) -> bool:
-    """Rebases the queued scales and restarts of the app on the release that is live now.
+    """Changes the app's queued scales and restarts so that they apply to the release that is live now.
 
-    These jobs were accepted while another release was live, and would bring that release back. Returns True if the app
-    was scaled after this job was accepted: the number of that scale then wins over the number in the new spec.
+    These jobs were accepted while another release was live, and would restore that release. Returns True if the app was
+    scaled after this job was accepted; then the number of that scale counts, and not the one in the new infraspec.
     """
     bound = {"app": row["app"], "n": row["release"], "generation": generation, "replicas": replicas}
     waiting = tx.execute(_WAITING, bound).all()
@@ -87,7 +87,7 @@ def _mark_deployed(tx: Tx, row: Row, before: int | None) -> None:
 
 
 def torn_down(tx: Tx, row: Row, _write: TornDown) -> tuple[Fact, ...]:
-    """Records that nothing of the app runs: no live release, no status, no override."""
+    """Records that nothing of the app runs: it has no live release, no status and no override."""
     tx.execute(
         update(AppRow)
         .where(AppRow.name == row["app"])

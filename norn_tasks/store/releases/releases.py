@@ -1,4 +1,4 @@
-"""Releases: the live release, the release that a rollback brings back, and the images that must be kept."""
+"""Releases: the live release, the target of a rollback, and the images that must be kept."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
 
 
 def spent_stages(tx: Tx, app: str, kept: list[str]) -> list[str]:
-    """Returns the stages that builds of the app left and that no image of `kept` was built from."""
+    """Returns the build stages that builds of the app left behind and from which no image in `kept` was built."""
     rows = tx.execute(
         text("""
         SELECT stage FROM releases r, unnest(r.stages) stage

@@ -31,7 +31,7 @@ class Comparison:
 
 
 def seen(tx: Tx, row: Row, write: DriftSeen) -> tuple[Fact, ...]:
-    """Keeps a comparison as the last one of its app, unless the app was changed during the comparison."""
+    """Stores a comparison as the app's last one, unless the app was changed during the comparison."""
     if tx.scalar(_CHANGED, {"app": write.app, "since": row["created_at"]}):
         return ()
     values = {
@@ -68,9 +68,10 @@ SELECT l.app FROM live_releases l JOIN apps a ON a.name = l.app LEFT JOIN drifts
 
 
 def due(tx: Tx, hours: int, most: int) -> tuple[str, ...]:
-    """Returns apps that neither went live nor were compared in the last `hours`, the least recently compared first.
+    """Returns apps that did not go live and were not compared in the last `hours`; those compared longest ago come
+    first.
 
-    An app whose comparison was requested within the last hour waits, so that failing comparisons do not hold back
-    other apps.
+    An app whose comparison was requested within the last hour waits, so that failing comparisons do not hold back other
+    apps.
     """
     return tuple(tx.scalars(_DUE, {"hours": hours, "most": most}))

@@ -54,7 +54,7 @@ _OPEN = text("INSERT INTO app_states(app, state, reason) VALUES (:app, :state, :
 
 
 def record(tx: Tx, statuses: Iterable[WorkloadStatus]) -> None:
-    """Writes the findings about live replicas; notifies the router of apps whose usable replicas have changed."""
+    """Stores the findings about live replicas; notifies the router of apps whose usable replicas have changed."""
     statuses = list(statuses)
     seen = json.dumps([asdict(each) for status in statuses for each in status.sightings])
     ends = [{**asdict(end), "app": status.app, "at": end.at.isoformat()} for status in statuses for end in status.ends]

@@ -29,12 +29,14 @@ from norn_tasks.store.tables import (
 )
 
 NEW_CONTAINER = 60.0
-"""A container that is younger than this number of seconds may have no row yet: it is created first and recorded next.
+"""A container that is younger than this many seconds may have no row yet, because it is created before it is
+recorded.
 """
 
 
 def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
-    """Keeps the statuses of the cluster's apps and publishes each change; a complete observation also requests repairs.
+    """Stores the statuses of the cluster's apps and publishes each change; a complete observation also requests
+    repairs.
 
     The statuses of apps of other clusters do not change. An app that could not be observed keeps its status, with the
     reason as its message. An app that was observed again after this observation had begun keeps the newer status.
@@ -68,7 +70,7 @@ def workload_seen(tx: Tx, row: Row, write: WorkloadSeen) -> tuple[Fact, ...]:
 def _observed_since(tx: Tx, look: Row) -> frozenset[str]:
     """Returns the apps whose status was written after this observation had begun, for example by the end of a deploy.
 
-    A complete observation can take seconds: what it saw of these apps may be from before the deploy.
+    A complete observation can take seconds, so its findings about these apps may be from before the deploy.
     """
     begun = look.get("first_claimed_at")
     return frozenset(tx.scalars(select(WorkloadRow.app).where(WorkloadRow.seen_at > begun))) if begun else frozenset()
@@ -112,9 +114,9 @@ def _owned(tx: Tx, container: str, owner: str, age: float) -> bool:
 
 
 def _execution_lives(tx: Tx, name: str) -> bool:
-    """Returns False when the job of a container's owner has ended: `<id>` is an execution, `t<id>` the test of a job.
+    """Returns False if the job of a container's owner has ended. `<id>` is an execution, `t<id>` the test of a job.
 
-    An owner without a row belongs to another database, and counts as alive.
+    An owner without a row belongs to another database, and counts as not ended.
     """
     if name.startswith("t") and name[1:].isdigit():
         state = tx.scalar(select(JobRow.state).where(JobRow.id == int(name[1:])))

@@ -1,9 +1,9 @@
 """Repairs: when an observation shows too few (or wrong) replicas of an app, a job restores the live release.
 
-The app's live release and scale override define what should run, never the replicas that are left: missing replicas
-are started again, and replicas of a rollout that was stopped from outside are removed. An observation is ignored if a
+The app's live release and scale override define what should run, not the replicas that are left: missing replicas are
+started again, and replicas of a rollout that was stopped from outside are removed. An observation is ignored if a
 change of the app ended after the observation had begun. A failed repair is retried after a pause that doubles, so that
-a hopeless repair costs little.
+a repair that cannot succeed costs little.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class StableApp:
 
     @property
     def mixed(self) -> bool:
-        """True when a replica of another rollout than the live one has a row, and no job is about to remove it."""
+        """True if a replica of another rollout than the live one has a row, and no job is going to remove it."""
         return bool(self.row["mixed"])
 
     def missing(self, seen: WorkloadStatus) -> int:
@@ -71,13 +71,13 @@ class StableApp:
 
 
 def stable_apps(tx: Tx, cluster: str, engine: str) -> dict[str, StableApp]:
-    """Returns, by name, the stable apps of a cluster whose image is published or is on `engine`."""
+    """Returns, by name, the stable apps of a cluster with an image that is in the registry or on `engine`."""
     rows = tx.execute(_ALL, {"cluster": cluster, "engine": engine}).mappings()
     return {row["name"]: StableApp(row) for row in rows}
 
 
 def measured_against_wanted(name: str, app: StableApp, seen: WorkloadStatus | None) -> WorkloadStatus:
-    """Returns the observation of a stable app, measured against its wanted replicas."""
+    """Returns the observation of a stable app, compared with the replicas that it should have."""
     if seen is None:
         what = "its replica is" if app.wanted == 1 else f"all its {app.wanted} replicas are"
         return WorkloadStatus(name, app.wanted, 0, message=f"{what} gone from the engine" if app.wanted else "")
@@ -85,7 +85,7 @@ def measured_against_wanted(name: str, app: StableApp, seen: WorkloadStatus | No
 
 
 def request_repairs(tx: Tx, look: Row, found: WorkloadSeen, seen: Mapping[str, WorkloadStatus]) -> list[int]:
-    """Accepts a repair of each stable app that has fewer replicas than it wants, or replicas of another rollout.
+    """Accepts a repair of each stable app that has too few replicas, or replicas of another rollout.
 
     Returns the jobs. `look` is the job that observed the cluster, `seen` are the statuses of the cluster's apps.
     """
@@ -98,7 +98,7 @@ def request_repairs(tx: Tx, look: Row, found: WorkloadSeen, seen: Mapping[str, W
 
 
 def _request(tx: Tx, look: Row, found: WorkloadSeen, name: str, missing: int) -> int | None:
-    # The lock is first, so that the statement after it sees a change that is being accepted at this moment.
+    # The lock is taken first, so that the following statement sees a change that is being accepted at this moment.
     tx.execute(_LOCK, {"app": name})
     app = tx.execute(_ONE, {"cluster": found.cluster, "engine": found.engine, "app": name}).mappings().one_or_none()
     if app is None or _too_soon(tx, look, name):

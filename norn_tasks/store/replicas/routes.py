@@ -1,4 +1,4 @@
-"""The router's tables: the port at which each app is reached, and the replicas to which its requests go."""
+"""The router's tables: the port of each app, and the replicas to which the app's requests go."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listening:
 
 
 def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
-    """Gives the app the lowest free port of first…last and returns it; an app that has a port keeps it.
+    """Gives the app the lowest free port from `first` to `last`, and returns it; an app that has a port keeps it.
 
     Only an app on whose port the router could never listen gets another one. Raises Unavailable when none is free.
     """
@@ -49,7 +49,7 @@ def reserve_address(tx: Tx, app: str, first: int, last: int) -> int:
 
 
 def release_address(tx: Tx, app: str) -> None:
-    """Gives the app's port back; does nothing if it has none."""
+    """Frees the app's port; does nothing if it has none."""
     if tx.scalar(text("DELETE FROM addresses WHERE app = :app RETURNING app"), {"app": app}) is not None:
         note(tx, ROUTES, app)
 
@@ -107,7 +107,7 @@ class Route:
     container_port: int | None = None
     """The port at which its containers listen."""
     external: str | None = None
-    """Its public name, at which the router's door serves it; None without one."""
+    """Its public host name, under which the router's door (its port for public names) serves it; None without one."""
     maintenance: str | None = None
     """The page that visitors of its public name get instead of the app; None when the app is not in maintenance."""
 
@@ -140,7 +140,7 @@ def live_routes(tx: Tx) -> Routes:
 
 
 def _route(row: dict[str, Any], replicas: list[Target]) -> Route:
-    """Returns the route; an app that has moved has one target, in front of all its replicas."""
+    """Returns the route. An app that has moved has one target, which represents all its replicas."""
     entrance = row.pop("entrance")
     targets = [Target(f"entrance of {row['app']}", entrance)] if entrance else replicas
     return Route(targets=tuple(targets), **row)
@@ -157,7 +157,9 @@ def mark_listening(tx: Tx, app: str, error: str | None) -> None:
 
 
 def mark_all_listening(tx: Tx, errors: Mapping[str, str | None]) -> None:
-    """Records for each app, in one statement, that the router listens now (None), or the sentence why it cannot."""
+    """Records for each app, in one statement, that the router listens now (None), or a sentence that says why it
+    cannot.
+    """
     tx.execute(text(_LISTENING), {"apps": list(errors), "errors": list(errors.values())})
 
 

@@ -49,7 +49,7 @@ def live(tx: Tx, container: str, address: str, fence: Fence) -> bool:
 
 
 def leaving(tx: Tx, container: str, fence: Fence) -> None:
-    """Keeps new requests away from a replica; does nothing if it is gone."""
+    """Stops new requests to a replica; does nothing if it has no row."""
     _changed(tx, _LEAVING, container, fence)
 
 
@@ -85,7 +85,9 @@ def _changed(tx: Tx, statement: str, container: str, fence: Fence, **values: str
 
 
 def hold(tx: Tx, fence: Fence) -> None:
-    """Raises LeaseLost if the job's token is no longer valid; the job keeps its lease until the transaction ends."""
+    """Raises LeaseLost if the job's token is no longer valid. Until the transaction ends, no other worker can take the
+    job over.
+    """
     if tx.scalar(text(_FENCE), {"job": fence.job, "token": fence.token}) is None:
         raise LeaseLost(f"job {fence.job} is no longer held by this worker", job=fence.job)
 

@@ -1,4 +1,4 @@
-"""The usage of replicas: the processors that each uses are computed from the measurements of two looks."""
+"""The usage of replicas. The number of processors is computed from two successive measurements."""
 
 from __future__ import annotations
 

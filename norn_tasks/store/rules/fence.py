@@ -4,9 +4,9 @@ from __future__ import annotations
 
 
 def held(job: str = "jobs", job_id: str = ":job", claim: str = ":token") -> str:
-    """Returns the SQL that is true while the fence holds: `job` is the row, the other two are the values of the fence.
+    """Returns SQL that is true while the fence is valid: `job` is the row, the other two are the values of the fence.
 
-    It is part of every statement that writes about a running job. No row means that another worker owns the job, or
-    that it has ended.
+    It is part of every statement that writes about a running job. If the statement finds no row, another worker owns
+    the job, or that it has ended.
     """
     return f"({job}.id = {job_id} AND {job}.lease_token = {claim} AND {job}.state = 'running')"

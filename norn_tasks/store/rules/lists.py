@@ -1,4 +1,4 @@
-"""Enumerations of the domain as lists in SQL: each is the right side of `IN`."""
+"""Enumerations of the domain as lists in SQL, for the right side of `IN`."""
 
 from __future__ import annotations
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from norn_tasks.store.rules.lists import CODE_CLASSES, OPEN_STATES
 
 ITS_TIME = "c.state = 'queued' AND c.run_after <= clock_timestamp()"
-"""The job is queued, and the moment from which it may run has come."""
+"""The job is queued, and the time before which it may not run has passed."""
 DUE = f"{ITS_TIME} AND c.cancel_requested_at IS NULL"
-"""The job is queued, the moment from which it may run has come, and nobody asked it to stop."""
+"""The job is queued, the time before which it may not run has passed, and nobody asked it to stop."""
 DUE_OR_KEPT = f"{ITS_TIME} AND (c.cancel_requested_at IS NULL OR c.adopt)"
-"""The job is due, or somebody asked it to stop while its container may run: a worker must remove the container."""
+"""The job is due; or it was asked to stop while its container may run, so that a worker must remove the container."""
 
 EARLIER = f"o.app = c.app AND o.exclusive AND o.id < c.id AND o.state IN {OPEN_STATES}"
 """The condition for a second job `o`: it is a change of the same app, has not ended, and was accepted earlier."""
 IS_BEHIND = f"(c.exclusive AND EXISTS (SELECT 1 FROM jobs o WHERE {EARLIER}))"  # noqa: S608 - built from constants
-"""True when an earlier change of its app has not ended."""
+"""True if an earlier change of its app has not ended."""
 HAS_SLOT = """EXISTS (SELECT 1 FROM slots s WHERE s.class = c.class AND s.app = c.app
     HAVING count(s.job_id) < count(*) FILTER (WHERE NOT s.surplus) OR bool_or(s.job_id = c.id))"""
 """The job's app has a free slot, or the job holds a slot already."""

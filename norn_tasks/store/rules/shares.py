@@ -1,4 +1,6 @@
-"""The shares of workers' slots in SQL; `share_of` and `has_place` of `domain.jobs.placement` are the same in Python."""
+"""How workers' slots are shared out, in SQL; `share_of` and `has_place` of `domain.jobs.placement` are the same rules
+in Python.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,11 @@ from norn_tasks.domain.jobs.placement import DEPLOYS, LONG_KINDS, SLOTS_PER_FREE
 from norn_tasks.store.rules.lists import CODE_CLASSES
 
 LONG = f"({', '.join(repr(str(kind)) for kind in LONG_KINDS)})"
-"""The kinds of jobs that share the slots of deploys, in SQL."""
+"""The kinds of jobs that count together as deploys, in SQL."""
 
 
 def share(job: str) -> str:
-    """Returns the SQL of the share to which a job counts; NULL for a job that may take any free slot."""
+    """Returns SQL for the name under which a job is counted; NULL for a job that may take any free slot."""
     return f"CASE WHEN {job}.class IN {CODE_CLASSES} THEN {job}.app WHEN {job}.kind IN {LONG} THEN '{DEPLOYS}' END"
 
 
@@ -34,9 +36,9 @@ full_shares AS MATERIALIZED (
       WHERE w.class = t.class AND {_HAS_PLACE}))"""  # noqa: S608 - built from constants
 """Common table expressions: `taken` slots, the workers that are `there`, and the shares that are full in all of them.
 
-They follow a `WITH`. Each worker also counts its own jobs, more exactly than this SQL (`worker.shares`).
+They follow a `WITH`. Each worker also counts its own jobs, which is more exact than this SQL (`worker.shares`).
 """
 
 IS_FULL = f"""(NOT c.adopt AND EXISTS (
     SELECT 1 FROM full_shares f WHERE f.class = c.class AND f.share = {share("c")}))"""  # noqa: S608
-"""True for a queued job `c` when no worker can give the job's share another slot now."""
+"""True for a queued job `c` if no worker can give another slot to jobs that are counted under the same name."""

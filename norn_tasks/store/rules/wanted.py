@@ -1,4 +1,4 @@
-"""How many replicas an app wants, in SQL; `domain.jobs.scale.wanted_replicas` is the same rule in Python."""
+"""How many replicas an app should have, in SQL; `domain.jobs.scale.wanted_replicas` is the same rule in Python."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ def _wanted(spec: str, override: str, replaces: str) -> str:
 
 
 BY_APP = _wanted("coalesce(l.spec, a.spec)", "a.replicas_override", "a.override_spec")
-"""The number of replicas that the app `a` wants; `l` is its live release, whose columns are NULL if there is none.
+"""The number of replicas that the app `a` should have; `l` is its live release, with NULL in all columns if there is
+none.
 
-The spec of the live release counts: a spec that was registered later applies only after a deploy of it went live.
+The infraspec of the live release counts; one that was registered later applies only after its deploy has gone live.
 """
 
 _NUMBER, _REPLACES = (

@@ -1,7 +1,8 @@
-"""Callbacks of asynchronous calls: when a call has ended, a destination of notifications gets a signed report of it.
+"""Callbacks of asynchronous calls: when a call has ended, a destination for notifications gets a signed report about
+it.
 
-A callback is a row of its own, written with the call. When the call has ended, beat turns the row into a delivery,
-whether the code ended, the call was cancelled, or no worker began it in time.
+A callback is a row of its own, written with the call. When the call has ended, the scheduler turns the row into a
+delivery, no matter whether the code ended, the call was cancelled, or no worker began it in time.
 """
 
 from __future__ import annotations
@@ -44,5 +45,5 @@ def wish(tx: Tx, execution: int, app: str, name: str) -> None:
 
 
 def ended(tx: Tx, limit: int) -> int:
-    """Writes a delivery for each callback whose call has ended, at most `limit`; returns how many."""
+    """Creates a delivery for each callback whose call has ended, at most `limit`; returns how many."""
     return tx.execute(_ENDED, {"limit": limit}).rowcount

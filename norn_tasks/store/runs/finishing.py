@@ -18,7 +18,7 @@ from norn_tasks.store.tables import CronExecutionRow, FunctionExecutionRow, OneO
 
 
 def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact, ...]:
-    """Ends the execution of the job of `row`, or only this try when another one follows (`store.queue.retries`)."""
+    """Ends the execution of the job of `row`, or only this try if another one follows (`store.queue.retries`)."""
     finished = write.finished
     pause = None if finished.state is ExecutionState.SUCCEEDED else retries.pause(row, finished.cause)
     common = outcome(finished) | {"state": str(finished.state), "finished_at": text("clock_timestamp()")}
@@ -34,7 +34,7 @@ def execution_finished(tx: Tx, row: Row, write: ExecutionFinished) -> tuple[Fact
 
 
 def keep_output(tx: Tx, row: Row, ended: ContainerExit) -> None:
-    """Keeps the output that the execution of `row`'s job wrote until it was stopped; the caller records its end."""
+    """Stores the output that the execution of `row`'s job wrote until it was stopped; the caller records its end."""
     if JobKind(row["kind"]) in (JobKind.INVOKE, JobKind.CRON_RUN, JobKind.RUN):
         _write(tx, row, ended, {"exit_code": ended.exit_code, "duration_ms": _duration(ended)})
 
@@ -74,7 +74,7 @@ def _duration(ended: ContainerExit) -> int | None:
 
 
 def answer(ended: ContainerExit) -> dict[str, Any]:
-    """Returns the bytes that the code of a call wrote, and the size of its answer."""
+    """Returns the bytes that the code of a call wrote, and the number of bytes of its answer."""
     out = ended.stdout
     return {"answer": out.head + out.tail, "size": out.size, "stderr": ended.stderr.text().encode()}
 

@@ -1,7 +1,7 @@
-"""The bytes of a call that are kept after its answer was read: all, all but the request, or only sizes and hashes.
+"""The bytes of a call that are kept after its answer was read: all, all except the request, or only sizes and hashes.
 
-The API reads the answer of a synchronous call; the answer of an asynchronous call counts as read some time after its
-end.
+The API reads the answer of a synchronous call. The answer of an asynchronous call counts as read some time after the
+call's end.
 """
 
 from __future__ import annotations
@@ -37,21 +37,22 @@ _TRIM = (
 
 
 def taken(tx: Tx, execution: int) -> None:
-    """Drops the bytes of a call whose answer was just read, except those that its `record` keeps."""
+    """Deletes the bytes of a call whose answer was just read, except those that its `record` keeps."""
     _trim(tx, list(tx.scalars(text(_ONE), {"execution": execution})))
 
 
 def trim_due(tx: Tx, ttl: float, limit: int) -> int:
-    """Drops the bytes of at most `limit` calls that ended `ttl` seconds ago; returns their number."""
+    """Deletes the bytes of at most `limit` calls that ended `ttl` seconds ago; returns their number."""
     ids = list(tx.scalars(text(_DUE), {"ttl": ttl, "limit": limit}))
     _trim(tx, ids)
     return len(ids)
 
 
 def trim_over(tx: Tx, most: int, ttl: float, limit: int) -> int:
-    """Drops the bytes of the oldest calls of each app that keeps more than `most` bytes; returns the number of calls.
+    """Deletes the bytes of the oldest calls of each app that keeps more than `most` bytes; returns the number of calls.
 
-    Calls that ended less than `ttl` seconds ago keep their bytes. At most `limit` calls lose theirs at once.
+    Calls that ended less than `ttl` seconds ago keep their bytes. One call of this function handles at most `limit`
+    calls.
     """
     ids = list(tx.scalars(text(_OVER), {"most": most, "ttl": ttl, "limit": limit}))
     for statement in _DROP if ids else ():

@@ -1,4 +1,4 @@
-"""Accepting runs: the job and the execution of a cron run, a call or a one-off, in the caller's transaction."""
+"""Accepts runs: the job and the execution of a cron run, a call or a one-off, in the caller's transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cron runs, function calls and one-offs as their readers see them: the records, and a call's bytes."""
+"""Reads cron runs, function calls and one-offs for people: their records, and a call's bytes."""
 
 from __future__ import annotations
 

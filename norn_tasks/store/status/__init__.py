@@ -1,1 +1,1 @@
-"""Read-only views across rooms: status, health, doctor, why, figures."""
+"""Views that read several parts of the store: status, health, doctor, why, and figures."""

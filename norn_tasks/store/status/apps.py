@@ -1,4 +1,4 @@
-"""Apps with their whole status: the row, the directory, the live release, the schedule, the last observation."""
+"""Apps with their complete status: the row, the directory, the live release, the schedule, and the last observation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ from norn_tasks.store.status.call_figures import CallFigures
 
 @dataclass(frozen=True)
 class AppRecord:
-    """An app that exists. If its spec is broken, `mistakes` says why, and `app` is None. `directory` has the spec."""
+    """An app that exists. If its infraspec is broken, `mistakes` says why and `app` is None. `directory` is the
+    directory with the infraspec.
+    """
 
     name: str
     row: Row | None
@@ -80,7 +82,9 @@ class AppView:
     schedule: CronSchedule | None = None
     tick: TickView | None = None
     registered_wanted: int | None = None
-    """How many replicas the app wants according to its row and its live release; None for an app without a row."""
+    """How many replicas the app should have according to its row and its live release; None for an app without
+    a row.
+    """
     workload: SeenWorkload | None = None
     port: int | None = None
     port_error: str | None = None
@@ -121,7 +125,7 @@ class AppView:
 
     @property
     def update(self) -> str | None:
-        """The newest commit of its branch, if a push or a poll has shown it since the live release was deployed.
+        """Returns the newest commit of its branch, if it is newer than the live release; otherwise None.
 
         None if that commit is live, or if the live release was not made from a commit.
         """

@@ -1,6 +1,7 @@
-"""The checks that health does not make: disks, clocks, workers, schema, secrets, backups and retention.
+"""The checks of `norn doctor` that are not part of health: disks, clocks, workers, schema, secrets, backups and
+retention.
 
-They read rows that the parts of Norn write about themselves; every failed check has a hint.
+They read rows that Norn's processes write about themselves; every failed check has a hint.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from norn_tasks.store.status.health import WORKER_SILENCE, CheckStatus, HealthCh
 from norn_tasks.store.upkeep import exclusive_tasks
 
 WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup", "external"})
-"""The checks that cover only apps that the reader may see."""
+"""The checks that only cover apps that the reader may see."""
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 CONNECTIONS_WARN = 0.8
-"""The share of the connections of PostgreSQL that may be in use without a warning."""
+"""If more than this part of PostgreSQL's connections is in use, there is a warning."""
 LOOK_SILENCE, RETENTION_SILENCE, BACKUP_OLD = 120.0, 2.5 * 3600, 7 * 86400.0
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _HOUR, _DAY = 3600.0, 86400.0
@@ -68,7 +69,7 @@ SELECT r.app, n.name AS secret FROM live_releases r
 
 
 def checks(tx: Tx, least: Least, accept_free: int, reach: Reach = None) -> Iterator[HealthCheck]:
-    """Returns every check that health does not make; the checks of apps cover only the apps within `reach`."""
+    """Returns every check that is not part of health; checks of apps only cover the apps in `reach`."""
     workers = list(tx.execute(_WORKERS).mappings())
     yield from _silent(workers)
     lively = [row for row in workers if row["age"] <= WORKER_SILENCE]
@@ -181,7 +182,7 @@ def _schema(tx: Tx) -> HealthCheck:
 
 
 def newest_revision() -> str:
-    """Returns the newest schema that this version knows, from the names of its migration files."""
+    """Returns the newest schema revision that this version knows, from the names of its migration files."""
     files = (Path(__file__).parents[1] / "migrations" / "versions").glob("*.py")
     return max(found[0] for file in files if (found := re.match(r"\d{4}", file.name)))
 

@@ -1,6 +1,6 @@
-"""Figures about the ledger: the jobs that wait and run, and how the most recent jobs and executions ended.
+"""Figures about jobs: how many wait and run, and how the most recent jobs and executions ended.
 
-There may be a million past jobs: ended jobs are counted only among the newest ones, so that the query stays quick.
+There may be a million past jobs. So ended jobs are counted only among the newest ones, which keeps the query fast.
 """
 
 from __future__ import annotations

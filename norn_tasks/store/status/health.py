@@ -1,6 +1,6 @@
 """The health of Norn itself, from rows: silent or stuck processes, and the engine as workers report it.
 
-The caller checks the database and the broker (a result from here means that the database responds).
+The caller checks the database and the broker. (If this module returns, the database responds.)
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ BEAT_SILENCE = 15.0
 BEAT_LATE = 5.0
 ROUTER_SILENCE = 60.0
 REGISTRY = "NORN_REGISTRY_URL"
-"""The setting that the refusal of a second engine names (store.fleet.engines)."""
+"""The setting that the refusal of a second engine names (`store.fleet.engines`)."""
 STUCK = 30.0
-"""Seconds that ready work may wait while a worker of its class has free slots."""
+"""Seconds for which ready work may wait although a worker of its class has free slots."""
 
 
 class CheckStatus(StrEnum):
@@ -41,7 +41,7 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """The check of one thing that Norn needs: its result, a sentence about it, and what to do about a failure."""
+    """The check of one thing that Norn needs: the result, a sentence, and a hint for a failure."""
 
     name: str
     status: CheckStatus
@@ -50,7 +50,7 @@ class HealthCheck:
 
 
 def checks(tx: Tx) -> tuple[HealthCheck, ...]:
-    """Returns all checks except database and broker."""
+    """Returns all checks except those of the database and the broker."""
     workers = workers_read.listed(tx, seen_within=WORKER_SILENCE)
     waited = {work.job_class: work.oldest for work in readiness.startable(tx)}
     now = tx.execute(select(cast(extract("epoch", func.clock_timestamp()), Float))).scalar_one()
@@ -93,7 +93,7 @@ def _beat(tx: Tx) -> HealthCheck:
 
 
 def _people(tx: Tx) -> tuple[HealthCheck, ...]:
-    """Returns the check of open alerts, undelivered notifications, and a failing dead man's call."""
+    """Returns the checks of open alerts, undelivered notifications, and the dead man's switch."""
     found = []
     if count := alerts.count_open(tx):
         what = "1 alert is open" if count == 1 else f"{count} alerts are open"
@@ -147,9 +147,9 @@ SELECT DISTINCT ON (l.engine) l.id, l.state, l.code
 
 
 def _looks(tx: Tx, engine: HealthCheck) -> Iterator[HealthCheck]:
-    """Yields a check for each engine whose last observation failed: the states of its apps may be old.
+    """Yields a check for each engine whose last observation failed, because the states of its apps may be old.
 
-    An observation that failed because no engine answered is left out while the check of the engine already says so.
+    If an observation failed because no engine answered, the check of the engine already says so.
     """
     for row in tx.execute(_LAST_LOOKS):
         known = engine.status == CheckStatus.FAIL and row.code == EngineDown.code

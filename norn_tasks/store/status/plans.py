@@ -1,4 +1,6 @@
-"""Plans: the changes of a forge and a deploy, found by comparing the wanted infraspec with what is forged and live."""
+"""Plans: the changes that a forge and a deploy would make, found by comparing the wanted infraspec with what is forged
+and live.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,9 @@ class Plan:
     live_release: int | None
     """The number of the live release; None before the first deploy."""
     creates: tuple[tuple[Part, str], ...]
-    """The parts that a forge makes because the app is not forged, each with its name."""
+    """The parts that a forge would create because the app is not forged, each with its name."""
     changes: tuple[SpecChange, ...]
-    """The fields of the live release that change, each with the verb that changes it."""
+    """The fields of the live release that would change, each with the command that changes it."""
     blockers: tuple[Blocker, ...]
 
     @property
@@ -44,7 +46,7 @@ class Plan:
 
     @property
     def makes_release(self) -> bool:
-        """Whether a forge makes a release, and rolls it out behind the same gate as a deploy."""
+        """Whether a forge would make a release, which must pass the same health test as one of a deploy."""
         return any(change.by is Verb.FORGE for change in self.changes)
 
 
@@ -95,10 +97,10 @@ def _creates(spec: Infraspec) -> tuple[tuple[Part, str], ...]:
 
 
 def _changes(tx: Tx, row: Row, live: Row, wanted: Infraspec) -> tuple[SpecChange, ...]:
-    """Returns the changes that a forge makes, and the changes that need a deploy.
+    """Returns the changes that a forge makes, and those that need a deploy.
 
-    A forge changes nothing if the registered spec has not changed since the live release was accepted. The release of a
-    repository then keeps the spec from its revision.
+    A forge changes nothing if the registered infraspec was not changed after the live release was accepted. A release
+    from a repository then keeps the infraspec of its revision.
     """
     found = changes(registry.spec_of(live["spec"]), wanted)
     if not forging.differs(tx, live, wanted):

@@ -1,1 +1,1 @@
-"""Files of apps as rows, which keep the files until a worker or a client fetches them."""
+"""Files of apps as rows, which are stored until a worker or a client fetches them."""

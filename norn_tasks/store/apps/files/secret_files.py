@@ -1,7 +1,7 @@
-"""Encrypted files of secrets as rows: files that are to be imported, and files that an export has written.
+"""Encrypted files of secrets as rows: files to import, and files that an export has written.
 
-The values in the rows are encrypted like those in the files: nobody can decrypt them without a private key. A row that
-is older than an hour and has no open job is deleted when the next file is kept.
+The values are encrypted, and nobody can decrypt them without a private key. A row that is older than an hour and has no
+open job is deleted when the next file is stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DELETE FROM secret_files f WHERE f.at < clock_timestamp() - interval '1 hour'
 
 
 def keep(tx: Tx, job: int, app: str, content: str) -> None:
-    """Keeps the file of a job, and deletes old ones."""
+    """Stores the file of a job, and deletes old files."""
     tx.execute(_SPENT)
     row = insert(Row).values(job_id=job, app=app, content=content)
     tx.execute(row.on_conflict_do_update(index_elements=["job_id"], set_={"content": content}))

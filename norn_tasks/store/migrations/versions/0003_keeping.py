@@ -1,4 +1,4 @@
-"""Housekeeping: exclusive tasks, the part of a call that is kept, and an index of idempotency keys by their job."""
+"""Housekeeping: exclusive tasks, the bytes of a call that are kept, and an index of idempotency keys by job."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""The moment at which a worker last reported an engine, and the slots that are deleted when their job releases them."""
+"""When a worker last reported an engine, and slots that are deleted when their job releases them."""
 
 from alembic import op
 

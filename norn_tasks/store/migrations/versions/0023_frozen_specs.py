@@ -1,4 +1,6 @@
-"""Specs with their defaults in every row that statements read, and as they were written where people read them."""
+"""Stores infraspecs with their defaults in rows that statements read, and as they were written in rows that people
+read.
+"""
 
 import json
 from collections.abc import Mapping
@@ -48,7 +50,9 @@ DEFAULTS = {
     },
 }
 ALERTS = {"window": 300, "threshold": 3}
-"""The defaults within the section `alerts`; a spec without this section, or with an empty one, does not get them."""
+"""The defaults inside the section `alerts`; an infraspec without this section, or with an empty one, does not
+get them.
+"""
 
 
 def _section(name: str, defaults: Mapping[str, object]) -> str:
@@ -78,8 +82,8 @@ ALTER TABLE app_specs RENAME COLUMN spec TO written;
 UPDATE releases SET spec = norn_filled(spec), registered = norn_filled(registered);
 """
 
-# The spec of a job stays the same while its state and its lease change. As one of the last columns, it is not copied
-# into the write-ahead log with each update. Filling it as a generated column leaves no dead version of each row.
+# The infraspec of a job stays the same while its state and lease change. As one of the last columns, it is not copied
+# into the write-ahead log with each update. Filling it as a generated column leaves no dead versions of rows.
 JOBS = """
 ALTER TABLE jobs
     DROP COLUMN memory,

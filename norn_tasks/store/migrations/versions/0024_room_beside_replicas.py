@@ -9,9 +9,8 @@ CHANGES = """
 ALTER TABLE replicas ADD COLUMN memory BIGINT;
 """
 
-# Replicas whose spec names their memory reserve all of it. The others have a default limit that most of them never
-# reach: together they reserve at most a third of the remaining memory. Replicas in a cluster that has memory of its own
-# have no rows.
+# Replicas whose infraspec sets their memory reserve all of it. The others have a default limit, which most of them
+# never reach; together they reserve at most a third of the remaining memory. Replicas on Kubernetes have no rows here.
 VIEW = """
 CREATE OR REPLACE VIEW engine_room AS
 WITH limits AS (

@@ -1,4 +1,6 @@
-"""The reach of runs on an engine: the machine's address, and whether they reach the machine and a cloud's metadata."""
+"""The addresses that runs on an engine can reach: the machine's address, and whether they reach the machine and a
+cloud's metadata.
+"""
 
 from alembic import op
 

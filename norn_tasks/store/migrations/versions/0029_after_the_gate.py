@@ -48,8 +48,8 @@ CREATE UNIQUE INDEX app_states_present ON app_states(app) WHERE ended_at IS NULL
 CREATE INDEX app_states_by_app ON app_states(app, id);
 """
 
-# A replica from before the upgrade is checked as its release says. How often it was restarted is not known (-1), so
-# restarts from before the upgrade are not counted as new.
+# A replica from before the upgrade is checked as its release says. How often it was restarted is unknown (-1), so that
+# restarts before the upgrade are not counted as new.
 REPLICAS = """
 UPDATE replicas p SET restarts = -1,
        health = CASE WHEN r.spec ->> 'role' = 'webserver' THEN (r.spec -> 'health') || jsonb_build_object(

@@ -1,7 +1,7 @@
-"""Free room on the pages of jobs and calls, because the row of a job is updated about five times.
+"""Leaves free space on the pages of jobs and calls, because the row of a job is updated about five times.
 
-If no indexed column has changed, a new version of a row on the same page needs no new index entries, and less WAL. Rows
-that exist already are not moved.
+If a new version of a row fits on the same page and no indexed column has changed, it needs no new index entries and
+less WAL. Existing rows are not moved.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""Parts of shared services that a purge removes."""
+"""Marks for parts of shared services that a purge is removing."""
 
 from alembic import op
 
