@@ -1,19 +1,21 @@
-"""The nest: the walls of a container of Docker, the contract of a runtime, and nothing of one run that another sees.
+"""The nest itself: its rights, its socket, its end, and nothing of one run that is left or that another run sees.
 
-All tests that need a nest are in this file, so that one process makes one nest. Its image is made first, and the
-image below that on a machine that has none, which takes minutes.
+The image of the nest is made first, and the image below that on a machine that has none, which takes minutes. What the
+nest has in common with other runtimes is tested in `test_runtime.py`, `test_runtime_hardening.py` and
+`test_runtime_programs.py`.
 """
 
 from __future__ import annotations
 
-import inspect
-import io
+import contextlib
+import json
 import os
+import random
 import socket
 import threading
-from collections.abc import Callable
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,43 +26,15 @@ from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.nest.keeper import CAPABILITIES, NestKeeper
 from norn_tasks.adapters.nest.roads import Nest, TwoRoads, fits
 from norn_tasks.adapters.nest.runtime import NestRuntime
-from norn_tasks.adapters.nest.trial import CLOSED, PROBE
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
-from norn_tasks.domain.errors import Conflict, LeaseLost
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Mount, Run, Runtime
-from tests.contract import test_runtime as contract
 from tests.contract.conftest import IMAGE
 from tests.contract.moments import once, runs
 from tests.fakes.stop import FakeWatch
 from tests.servers import allowed, wait_until
 
 pytestmark = pytest.mark.timeout(600)
-CONTRACT = (
-    partial(contract.test_a_fallen_fence_leaves_nothing, word="created"),
-    partial(contract.test_a_fallen_fence_leaves_nothing, word="begun"),
-    contract.test_it_is_recorded_before_it_is_begun_and_begun_before_it_runs,
-    partial(contract.test_stdin_is_exactly_the_given_bytes, size=1_000_000),
-    contract.test_without_stdin_it_is_closed,
-    contract.test_long_output_keeps_its_head_and_tail,
-    contract.test_output_over_its_limit_ends_the_run,
-    contract.test_a_secret_reaches_the_code,
-    contract.test_a_secret_in_two_pieces_does_not_come_back,
-    contract.test_past_its_timeout_it_is_ended,
-    contract.test_out_of_memory_is_told,
-    contract.test_an_image_that_is_gone_is_told_before_anything_is_made,
-    contract.test_a_cancelled_run_gets_sigterm_and_may_end,
-    partial(contract.test_a_run_that_nobody_goes_on_with_ends_with_its_owner, field="logged", reason="draining"),
-    contract.test_a_later_owner_gets_the_end_and_the_output,
-    contract.test_an_adopted_run_is_gone_after_its_end,
-    contract.test_what_is_gone_has_no_known_end,
-    contract.test_a_container_whose_start_is_late_is_taken_back_and_its_code_never_runs,
-    contract.test_a_container_is_removed_by_its_name,
-    contract.test_a_leftover_of_the_same_owner_gives_way,
-    partial(contract.test_anothers_container_never_gives_way, fence=5, execution="", refusal=LeaseLost),
-    partial(contract.test_anothers_container_never_gives_way, fence=1, execution="-of-another", refusal=Conflict),
-)
-"""The facts of the runtimes' contract in which the nest has a way of its own."""
 
 
 @dataclass
@@ -90,76 +64,6 @@ def ran(runtime: Runtime, run: Run) -> ContainerExit:
     return runtime.run(run, Owner(), FakeWatch().watch)
 
 
-@pytest.mark.parametrize("fact", CONTRACT, ids=lambda fact: getattr(fact, "func", fact).__name__.removeprefix("test_"))
-def test_the_contract_of_a_runtime(in_nest: NestRuntime, base: Run, fact: Callable[..., None]) -> None:
-    run = replace(base, argv=contract.BOTH, env={"GREETING": "hello"}, logged=True)
-    given = {"runtime": in_nest, "base": run, "owner": contract.Owner(in_nest)}
-    wanted = inspect.signature(fact).parameters
-    fact(**{name: each for name, each in given.items() if name in wanted})
-
-
-@pytest.mark.parametrize("road", ["docker", "nest"])
-def test_a_probe_from_inside_finds_the_same_walls_on_both_roads(
-    in_nest: NestRuntime, clean_engine: EngineClient, base: Run, road: str
-) -> None:
-    runtime = in_nest if road == "nest" else DockerRuntime(DockerEngine(clean_engine))
-    assert ran(runtime, replace(base, argv=sh(PROBE))).stdout.head.decode() == CLOSED
-
-
-def test_a_run_has_the_environment_directory_and_user_of_its_image(
-    in_nest: NestRuntime, base: Run, clean_engine: EngineClient, app: str
-) -> None:
-    lines = f"""FROM {IMAGE}
-RUN echo 'app:x:1234:5678::/home/app:/bin/sh' >> /etc/passwd && echo 'extra:x:99:app' >> /etc/group
-RUN mkdir -p /srv && echo kept > /srv/kept && echo lost > /srv/lost && chown 1234 /srv/kept
-RUN rm /srv/lost && chmod 0600 /srv/kept
-ENV COLOUR="blue green"
-VOLUME /data
-WORKDIR /srv
-USER app
-HEALTHCHECK CMD touch /tmp/checked
-ENTRYPOINT ["sh", "-c", "id -u; id -g; id -G; pwd; echo $COLOUR $HOME $1; ls /srv; cat kept; ls /data", "-"]
-CMD ["given"]
-"""
-    image = built(clean_engine, app, lines)
-    ended = ran(in_nest, replace(base, image=image, argv=None))
-    said = "1234\n5678\n5678 99\n/srv\nblue green /home/app given\nkept\nkept\n"
-    assert (ended.exit_code, ended.stdout.head.decode(), ended.stderr.head) == (0, said, b"")
-
-
-def built(engine: EngineClient, app: str, lines: str) -> str:
-    """Builds an image of these lines and answers its id."""
-
-    def build(client: APIClient) -> str:
-        tag = f"norn-test/{app}:1"
-        said = list(client.build(fileobj=io.BytesIO(lines.encode()), tag=tag, rm=True, labels={"norn.io/app": app}))
-        assert b"error" not in said[-1], said[-3:]
-        return str(client.inspect_image(tag)["Id"])
-
-    return engine.ask(build)
-
-
-@pytest.mark.parametrize(
-    ("argv", "code"),
-    [
-        (sh("exit 3"), 3),
-        (("/etc/passwd",), 126),
-        (("/etc",), 126),
-        (("nosuch",), 127),
-        (sh("kill -SEGV $$"), 139),
-        (sh("(sleep 60 &) ; exit 0"), 0),
-        (sh("head -c 5 >/dev/null"), 0),
-        (sh("exec cat /dev/zero | head -c 100000000 | sort >/tmp/x"), 137),
-    ],
-    ids=["exit", "not-executable", "directory", "not-found", "signal", "left-behind", "stdin-read-partly", "memory"],
-)
-def test_an_end_has_the_code_that_docker_gives_it(
-    in_nest: NestRuntime, base: Run, argv: tuple[str, ...], code: int
-) -> None:
-    ended = ran(in_nest, replace(base, argv=argv, stdin=b"x" * 300_000))
-    assert ended.exit_code == code or (code == 137 and ended.oom_killed), ended
-
-
 def test_calls_at_once_share_nothing(in_nest: NestRuntime, base: Run) -> None:
     """Each writes a file and a variable of its own, and looks for those of others; afterwards nothing is left."""
     found: list[bytes] = []
@@ -181,15 +85,86 @@ def test_calls_at_once_share_nothing(in_nest: NestRuntime, base: Run) -> None:
     assert (len(set(found)), len(found), b"wrong" in found) == (10, 10, False)
 
 
-def test_the_nest_has_twelve_capabilities_and_no_device(nest: NestKeeper) -> None:
-    host = nest._client.ask(lambda client: client.inspect_container(nest.name))["HostConfig"]
-    seen = {key: host[key] for key in ("Privileged", "CapDrop", "Devices", "PidMode", "IpcMode", "NetworkMode")}
-    assert seen == {
-        "Privileged": False, "CapDrop": ["ALL"], "Devices": None, "PidMode": "", "IpcMode": "private",
-        "NetworkMode": "norn-runs",
-    }  # fmt: skip
-    assert (sorted(host["CapAdd"]), host["RestartPolicy"]["Name"]) == (sorted(CAPABILITIES), "always")
-    assert sorted(bind.split(":")[1] for bind in host["Binds"]) == ["/door", "/r"]
+POLICY = {
+    "CapAdd": sorted(CAPABILITIES),
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+    "NetworkMode": "norn-runs",
+    "IpcMode": "private",
+    "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+    "Tmpfs": {"/run": "rw,nosuid,nodev,mode=700"},
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}},
+}
+
+
+def test_the_nest_has_the_rights_of_its_policy_and_nothing_more(nest: NestKeeper) -> None:
+    """The engine lists what it would give to a container that asks for nothing as empty."""
+    found = nest._client.ask(lambda client: client.inspect_container(nest.name))
+    host = found["HostConfig"] | {"CapAdd": sorted(found["HostConfig"]["CapAdd"])}
+    keys = (
+        "Privileged CapAdd CapDrop SecurityOpt NetworkMode ReadonlyRootfs Tmpfs Mounts Devices DeviceRequests PidMode "
+        "IpcMode UTSMode UsernsMode PortBindings RestartPolicy AutoRemove LogConfig OomScoreAdj VolumesFrom ExtraHosts "
+        "GroupAdd Sysctls DeviceCgroupRules"
+    )
+    assert {key: host[key] for key in keys.split() if host.get(key)} == POLICY
+    assert host["Binds"] == [f"{nest.door.directory}:/door", f"{nest.volume}:/r"]
+    assert (host["MaskedPaths"], host["ReadonlyPaths"]) == ([], [])
+
+
+def test_nothing_of_a_run_is_left_in_the_nest(nest: NestKeeper, in_nest: NestRuntime, base: Run) -> None:
+    """Only launchers are there, which wait for the next runs."""
+
+    def some(first: int) -> None:
+        for n in range(first, first + 4):
+            argv = (("true",), sh("sleep 60 & exit 3"), ("nosuch",), sh("kill -9 $$"))[n % 4]
+            ran(in_nest, replace(base, name=f"{base.name}-{n}", argv=argv, network="bridge" if n % 3 else "none"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(some, range(0, 64, 4)))
+    comes_to_rest(nest)
+
+
+_LEFT = """
+import contextlib, json, os, pathlib
+ready = set(os.listdir("/run/nest/runs"))
+own = pathlib.Path("/sys/fs/cgroup")
+places = [own / "nest"] if (own / "cgroup.controllers").exists() else [
+    each / "nest" for each in own.iterdir() if (each / "nest").is_dir() and not each.is_symlink()]
+found = {str(place): [each.name for each in place.iterdir() if each.is_dir() and each.name not in ready]
+    for place in places}
+found["crun"] = os.listdir("/run/nest/crun") if os.path.isdir("/run/nest/crun") else []
+found["networks"] = os.listdir("/run/nest/net")[8:]
+found["launchers"] = sorted(ready)[16:]
+commands = []
+for each in os.listdir("/proc"):
+    with contextlib.suppress(OSError):
+        commands.append(pathlib.Path(f"/proc/{each}/cmdline").read_bytes())
+found["processes"] = [str(each) for each in commands if each.startswith((b"/run/nest/crun", b"/dev/init"))]
+found["secrets"] = [str(each) for each in pathlib.Path("/run/nest/runs").rglob("config.json")]
+print(json.dumps({place: names for place, names in found.items() if names}))
+"""
+
+
+def comes_to_rest(nest: NestKeeper) -> None:
+    """Waits until nothing but launchers is in the nest; fails with what is left."""
+    until = time.monotonic() + allowed(20)
+    while (left := left_over(nest)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert left == {}
+
+
+def left_over(nest: NestKeeper) -> dict[str, list[str]]:
+    """Returns what is in the nest beside launchers and networks that are ready."""
+
+    def look(client: APIClient) -> dict[str, list[str]]:
+        made = client.exec_create(nest.name, ["python3", "-c", _LEFT])["Id"]
+        said = client.exec_start(made)
+        with contextlib.suppress(ValueError):
+            found: dict[str, list[str]] = json.loads(said)
+            return found
+        return {"not yet known": [said.decode()]}  # a directory went away in between
+
+    return nest._client.ask(look)
 
 
 def test_only_the_workers_account_may_speak_to_it(nest: NestKeeper) -> None:
@@ -221,6 +196,47 @@ def test_a_bad_request_does_not_disturb_the_nest(nest: NestKeeper, words: bytes)
         while connection.recv(65536):
             continue
     assert nest.trusted() is not None
+
+
+REQUEST = {
+    "do": "run", "name": "norn-x-fuzz", "app": "fuzz", "owner": "execution:fuzz", "fence": 1, "outlives": False,
+    "image": "trial", "argv": ["/bin/sh", "-c", "true"], "env": {}, "hostname": "h", "memory": 32 * 2**20, "cpus": 1,
+    "network": "none", "hosts": {}, "stdin": 0,
+}  # fmt: skip
+
+
+def mutated(by: random.Random) -> bytes:
+    """Returns a request with one defect: a field of another kind, a missing field, or bytes that were changed."""
+    words = (None, -1, 2**70, 1.5, "", "../..", "a\0b", "\ud800", [], {}, [None], {"": None}, True, "x" * 70_000)
+    request = REQUEST | {"do": by.choice(["run", "run", "run", "attach", "bring", "remove", "prune", "list", "trust"])}
+    field = by.choice(list(request))
+    if by.random() < 0.2:
+        del request[field]
+    else:
+        request[field] = by.choice(words)
+    line = json.dumps(request).encode() + b"\n" + by.choice([b"", b'{"do": "start"}\n', b'{"do": 1}\n', b"\0\n"])
+    if by.random() < 0.3:
+        at = by.randrange(len(line))
+        line = line[:at] + by.randbytes(by.randrange(9)) + line[at + 1 :]
+    return line
+
+
+def test_a_thousand_wrong_requests_do_not_disturb_the_nest(nest: NestKeeper, in_nest: NestRuntime, base: Run) -> None:
+    """A failure shows the seed, with which the requests are the same again."""
+    seed = random.randrange(2**32)
+    by = random.Random(seed)
+    epoch = nest.door.look()["epoch"]
+    for _ in range(1000):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            nest.door._connect(connection)
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(mutated(by))
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    continue
+    assert (nest.door.look()["epoch"], ran(in_nest, replace(base, argv=sh("exit 4"))).exit_code) == (epoch, 4), seed
+    comes_to_rest(nest)
 
 
 @pytest.mark.parametrize(

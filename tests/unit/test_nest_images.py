@@ -12,10 +12,10 @@ from norn_tasks.adapters.nest.door import Door
 from norn_tasks.adapters.nest.images import NestImages
 from norn_tasks.adapters.nest.program import frames
 from norn_tasks.adapters.nest.program.frames import Link
-from norn_tasks.adapters.nest.program.network.networks import Networks
 from norn_tasks.adapters.nest.program.requests import Requests
 from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.roots.unpack import shifted
+from norn_tasks.adapters.nest.program.run import Means
 from norn_tasks.adapters.nest.program.runs import Runs
 from norn_tasks.adapters.nest.program.sandbox import FIRST_ID, IDS
 from norn_tasks.domain.errors import StepFailed
@@ -38,7 +38,7 @@ def test_a_refusal_in_the_middle_of_an_image_is_heard_and_remembered(tmp_path: P
     assert client.saved == 1
 
 
-def test_a_prune_leaves_the_images_of_runs(tmp_path: Path) -> None:
+def test_a_prune_leaves_the_images_of_runs() -> None:
     class Images:
         """Images that are all there, and note which are kept."""
 
@@ -53,7 +53,7 @@ def test_a_prune_leaves_the_images_of_runs(tmp_path: Path) -> None:
             return 0
 
     images = cast(NestImageStore, Images())
-    runs = Runs(tmp_path, images, cast(Networks, None), "")
+    runs = Runs(images, cast(Means, None))
     runs.reserve({"name": "r", "owner": "o", "app": "a", "image": "old", "fence": 1, "outlives": True}, b"")
     ours, theirs = socket.socketpair()
     ours.sendall(b'{"do": "prune", "app": "a", "keep": ["new"]}\n')

@@ -12,10 +12,12 @@ import threading
 from pathlib import Path
 
 from norn_tasks.adapters.nest.program import cgroups, crun, seccomp
+from norn_tasks.adapters.nest.program.launchers import Launchers
 from norn_tasks.adapters.nest.program.network import names
 from norn_tasks.adapters.nest.program.network.networks import Networks
 from norn_tasks.adapters.nest.program.requests import Requests
 from norn_tasks.adapters.nest.program.roots.images import NestImageStore
+from norn_tasks.adapters.nest.program.run import Means
 from norn_tasks.adapters.nest.program.runs import EPOCH, Runs, end_all
 
 _DOOR, _STORE, _OWN = Path("/door"), Path("/r"), Path("/run/nest")
@@ -29,11 +31,12 @@ def main() -> None:
     os.umask(0o022)
     _OWN.mkdir(parents=True, exist_ok=True)
     cgroups.prepare()
-    crun.reap_strangers()
+    crun.prepare()
     networks = Networks(_OWN / "net")
     names.serve()
     images = NestImageStore(_STORE)
-    requests = Requests(Runs(_OWN / "runs", images, networks, seccomp.compiled()), images)
+    launchers = Launchers(_OWN / "runs", EPOCH)
+    requests = Requests(Runs(images, Means(launchers, networks, seccomp.compiled())), images)
     listener = _listening()
     logging.info("ready: life %s, cgroup v%d", EPOCH, 2 if cgroups.is_v2() else 1)
     while True:

@@ -8,6 +8,9 @@ writable, so it needs no directory of the machine, and the engine removes all th
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,13 @@ PARENT = "/nest"
 """The parent of the sandboxes' cgroups, below the nest's own."""
 _CONTROLLERS = ("cpu", "memory", "pids", "io", "cpuset")
 _ACCOUNTING = ("memory", "cpuacct")
+_DEVICES = (
+    "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm",
+    "c 5:2 rwm", "c 136:* rwm",
+)  # fmt: skip
+"""The devices that a container may use: null, zero, full, random, urandom, and terminals."""
+_ENDING = 0.2
+"""The most seconds for which crun's own processes stay in a cgroup after those of the sandbox."""
 
 
 def is_v2() -> bool:
@@ -36,6 +46,8 @@ def prepare() -> None:
         _delegate()
     else:
         kernel.unmount(str(ROOT / "unified"))  # crun does not support both versions at once
+        for each in _hierarchies():
+            _made(each / PARENT.strip("/"))
 
 
 def _delegate() -> None:
@@ -51,6 +63,57 @@ def _delegate() -> None:
         for name in (directory / "cgroup.controllers").read_text().split():
             if name in _CONTROLLERS:
                 (directory / "cgroup.subtree_control").write_text(f"+{name}")
+
+
+def manager() -> str:
+    """Returns how crun treats cgroups: with version 1, it leaves them to the nest."""
+    return "cgroupfs" if is_v2() else "disabled"
+
+
+def make(name: str) -> bool:
+    """Makes the cgroups of a sandbox in advance; returns False on version 2, where crun makes them. Raises OSError."""
+    if is_v2():
+        return False
+    for each in _hierarchies():
+        directory = each / PARENT.strip("/") / name
+        _made(directory)
+        if each.name == "devices":
+            _write(directory / "devices.deny", "a")
+            for device in _DEVICES:
+                _write(directory / "devices.allow", device)
+    return True
+
+
+def limit(name: str, resources: dict[str, Any]) -> None:
+    """Sets the limits of a sandbox whose cgroups were made in advance; does nothing on version 2. Raises OSError."""
+    if is_v2():
+        return
+    memory, cpu, pids = (ROOT / each / PARENT.strip("/") / name for each in ("memory", "cpu", "pids"))
+    _write(memory / "memory.limit_in_bytes", resources["memory"]["limit"])
+    _write(memory / "memory.memsw.limit_in_bytes", resources["memory"]["swap"])
+    _write(cpu / "cpu.cfs_period_us", resources["cpu"]["period"])
+    _write(cpu / "cpu.cfs_quota_us", resources["cpu"]["quota"])
+    _write(pids / "pids.max", resources["pids"]["limit"])
+
+
+def _made(directory: Path) -> None:
+    """Makes a cgroup of version 1; processes can enter one of `cpuset` only if it names processors and memory."""
+    directory.mkdir(exist_ok=True)
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if (directory / name).exists():
+            _write(directory / name, (directory.parent / name).read_text().strip())
+
+
+def _hierarchies() -> list[Path]:
+    return [each for each in ROOT.iterdir() if each.is_dir() and not each.is_symlink() and each.name != "unified"]
+
+
+def _write(file: Path, value: object) -> None:
+    descriptor = os.open(file, os.O_WRONLY)
+    try:
+        os.write(descriptor, str(value).encode())
+    finally:
+        os.close(descriptor)
 
 
 def account(name: str) -> dict[str, Any]:
@@ -70,16 +133,26 @@ def account(name: str) -> dict[str, Any]:
 
 def remove(name: str) -> bool:
     """Removes the cgroups of a sandbox; returns False if one could not be removed."""
-    parents = [ROOT] if is_v2() else [each for each in ROOT.iterdir() if each.is_dir() and not each.is_symlink()]
     gone = True
-    for parent in parents:
-        try:
-            (parent / PARENT.strip("/") / name).rmdir()
-        except FileNotFoundError:
-            continue
-        except OSError:
-            gone = False
+    for parent in [ROOT] if is_v2() else _hierarchies():
+        directory = parent / PARENT.strip("/") / name
+        gone = _is_removed(directory) and gone
     return gone
+
+
+def _is_removed(directory: Path) -> bool:
+    until = time.monotonic() + _ENDING
+    while True:
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > until:
+                return False
+            time.sleep(0.001)  # a process of crun is still ending
+        else:
+            return True
 
 
 def _table(file: Path) -> dict[str, int]:

@@ -8,16 +8,17 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
+from norn_tasks.adapters.nest.program import cgroups, kernel
+
 _PROGRAM = "/usr/bin/crun"
-_STATE = Path("/run/nest/crun")
+_STATE, _MOUNTED = Path("/run/nest/crun"), Path("/run/nest/crun-program")
 _NOT_FOUND, _NOT_EXECUTABLE, _INFRASTRUCTURE = 127, 126, 125
 _NOT_FOUND_WORDS = ("No such file", "not found")
 _NOT_EXECUTABLE_WORDS = ("ermission denied", "xec format", "Is a directory")
 _awaited: set[int] = set()
-"""The pids of the first processes of sandboxes. The run of each sandbox waits for the end of its own."""
+"""Launchers, and the first processes of sandboxes; something waits for the end of each."""
 
 
 class SandboxNotStarted(Exception):
@@ -32,17 +33,43 @@ class SandboxNotStarted(Exception):
             self.code = _NOT_EXECUTABLE
 
 
-def start(bundle: Path, name: str, streams: Sequence[int]) -> int:
-    """Starts a sandbox with these descriptors as its streams, and returns the pid of its first process."""
-    log, pid = bundle / "log", bundle / "pid"
-    words = ["--log", str(log), "run", "-d", "-b", str(bundle), "--pid-file", str(pid), name]
-    stdin, stdout, stderr = streams
-    ended = subprocess.run([*_command(), *words], stdin=stdin, stdout=stdout, stderr=stderr, check=False)
-    if ended.returncode:
-        raise SandboxNotStarted(log.read_text(errors="replace").strip() if log.exists() else "crun said nothing")
-    first = int(pid.read_text())
-    _awaited.add(first)
+def prepare() -> None:
+    """Mounts the program read-only, and starts to reap orphaned processes; raises OSError.
+
+    From a file that no sandbox can write to, crun starts without copying itself into memory first.
+    """
+    _MOUNTED.touch()
+    kernel.mount(_PROGRAM, str(_MOUNTED), "", kernel.BIND)
+    flags = kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY | kernel.NO_SUID | kernel.NO_DEVICES
+    kernel.mount("", str(_MOUNTED), "", flags)
+    threading.Thread(target=_reap_often, daemon=True).start()
+
+
+def command(name: str, bundle: Path) -> list[str]:
+    """Returns the command that starts the sandbox of a bundle, and ends when the sandbox's first process runs."""
+    log, pid = str(bundle / "log"), str(bundle / "pid")
+    return [*_command(), "--log", log, "run", "-d", "-b", str(bundle), "--pid-file", pid, name]
+
+
+def require_success(status: int, bundle: Path) -> None:
+    """Raises SandboxNotStarted, with what crun said, if it did not end well."""
+    if status:
+        log = bundle / "log"
+        raise SandboxNotStarted(
+            (log.read_text(errors="replace").strip() if log.exists() else "") or "crun said nothing"
+        )
+
+
+def first_process(bundle: Path) -> int:
+    """Returns the pid of the first process of a sandbox that was started; a run waits for its end."""
+    first = int((bundle / "pid").read_text())
+    await_end_of(first)
     return first
+
+
+def await_end_of(process: int) -> None:
+    """Notes that something waits for the end of this process, so that it is not reaped as an orphan."""
+    _awaited.add(process)
 
 
 def wait(first: int) -> int:
@@ -74,11 +101,6 @@ def delete(name: str) -> None:
     shutil.rmtree(_STATE / name, ignore_errors=True)
 
 
-def reap_strangers() -> None:
-    """Starts a thread that reaps orphaned processes of sandboxes, for whose end no run waits."""
-    threading.Thread(target=_reap_often, daemon=True).start()
-
-
 def _reap_often() -> None:
     before: set[int] = set()
     while True:
@@ -102,4 +124,4 @@ def _zombies() -> list[int]:
 
 
 def _command() -> list[str]:
-    return [_PROGRAM, "--root", str(_STATE), "--cgroup-manager", "cgroupfs"]
+    return [str(_MOUNTED), "--root", str(_STATE), "--cgroup-manager", cgroups.manager()]

@@ -11,14 +11,14 @@ STDOUT, STDERR = 1, 2
 
 
 class Pipes:
-    """The pipes to and from one sandbox; `stdin` is its complete input."""
+    """Pipes to and from one sandbox."""
 
-    def __init__(self, stdin: bytes) -> None:
+    def __init__(self) -> None:
         theirs, self._input = os.pipe()
         self._out, out = os.pipe()
         self._err, err = os.pipe()
         self.of_sandbox = (theirs, out, err)
-        self._rest = memoryview(stdin)
+        self._rest = memoryview(b"")
         for each in (self._input, self._out, self._err):
             os.set_blocking(each, False)
 
@@ -32,10 +32,9 @@ class Pipes:
         for each in (self._input, self._out, self._err):
             os.close(each)
 
-    def carry(self, process: int, wrote: Callable[[int, bytes], None]) -> None:
-        """Writes the input and reads the output, until the process that `process` refers to has ended and all output
-        was read.
-        """
+    def carry(self, process: int, stdin: bytes, wrote: Callable[[int, bytes], None]) -> None:
+        """Writes the whole input and reads output, until the process of this descriptor has ended and all was read."""
+        self._rest = memoryview(stdin)
         streams = {self._out: STDOUT, self._err: STDERR}
         poll = select.poll()
         for each in (*streams, process):

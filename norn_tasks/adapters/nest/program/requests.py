@@ -8,7 +8,7 @@ import signal
 import socket
 from typing import IO, Any
 
-from norn_tasks.adapters.nest.program import cgroups, frames, sandbox
+from norn_tasks.adapters.nest.program import cgroups, frames, sandbox, wanted
 from norn_tasks.adapters.nest.program.frames import Link
 from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.run import NestRun
@@ -34,7 +34,7 @@ class Requests:
                 self._answer(link, request)
         except OrderRefused as error:
             link.send(frames.REFUSED, {"word": error.word, "said": str(error)})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             log.warning("a request failed: %r", error)
             link.send(frames.REFUSED, {"word": "failed", "said": str(error)})
         finally:
@@ -71,7 +71,7 @@ class Requests:
             link.send(frames.STARTED, {})
             return link.input
 
-        self._images.bring(_plain_name(request["image"]), request["facts"], ask)
+        self._images.bring(wanted.plain_name(request["image"]), request["facts"], ask)
         link.send(frames.END, {"there": True})
 
     def _facts(self) -> dict[str, Any]:
@@ -84,9 +84,8 @@ class Requests:
         }
 
     def _run(self, link: Link, request: dict[str, Any]) -> None:
-        stdin = link.input.read(int(request["stdin"]))
-        _plain_name(request["image"])
-        run = self._runs.reserve(_plain_run(request), stdin)
+        wanted.checked(request)
+        run = self._runs.reserve(request, link.input.read(request["stdin"]))
         link.send(frames.RESERVED, {"id": run.id})
         run.take(link)
         self._heed(link, run)
@@ -110,16 +109,3 @@ class Requests:
         finally:
             if run.belongs_to(link):
                 self._runs.left(run)
-
-
-def _plain_name(name: str) -> str:
-    """Returns the name if it cannot be a path; otherwise raises ValueError."""
-    if not name or not all(each.isalnum() or each in "-_" for each in name):
-        raise ValueError("a name may have only letters, digits, - and _")
-    return name
-
-
-def _plain_run(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns the request for a run if its name can also be the name of a cgroup; otherwise raises ValueError."""
-    _plain_name(request["name"])
-    return request

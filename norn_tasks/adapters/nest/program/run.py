@@ -6,23 +6,31 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from norn_tasks.adapters.nest.program import cgroups, crun, frames, sandbox
 from norn_tasks.adapters.nest.program.frames import Link
 from norn_tasks.adapters.nest.program.kept import KeptOutput
+from norn_tasks.adapters.nest.program.launchers import Launcher, Launchers
 from norn_tasks.adapters.nest.program.network.networks import Networks
-from norn_tasks.adapters.nest.program.pipes import Pipes
 
 log = logging.getLogger(__name__)
 _INFRASTRUCTURE = 125
 KINDS = {1: frames.STDOUT, 2: frames.STDERR}
+
+
+@dataclass(frozen=True)
+class Means:
+    """The parts that each run takes from the nest: a launcher, a network, and the filter of system calls."""
+
+    launchers: Launchers
+    networks: Networks
+    seccomp: str
 
 
 class NestRun:
@@ -30,21 +38,22 @@ class NestRun:
     contains secrets.
     """
 
-    def __init__(
-        self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str], directory: Path
-    ) -> None:
+    def __init__(self, wanted: dict[str, Any], stdin: bytes, image: tuple[dict[str, Any], str]) -> None:
         self.id, self.name, self.owner = str(wanted["id"]), str(wanted["name"]), str(wanted["owner"])
         self.app, self.fence, self.outlives = str(wanted["app"]), int(wanted["fence"]), bool(wanted["outlives"])
         self.image = str(wanted["image"])
         self.born, self.begun, self.ended = time.time(), False, threading.Event()
         self.started_at: float | None = None
-        self._wanted, self._stdin, self._image, self._directory = wanted, stdin, image, directory
+        self._wanted, self._stdin, self._image = wanted, stdin, image
+        self._launcher: Launcher | None = None
+        self._network: Path | None = None
         self._kept = {stream: KeptOutput() for stream in KINDS} if self.outlives else {}
         self._lock, self._signalling = threading.Lock(), threading.Lock()
         self._link: Link | None = None
         self._end: dict[str, Any] = {"code": _INFRASTRUCTURE, "said": "the nest could not run it"}
         self._process: int | None = None
-        self._killed = False
+        self._killed, self._reported = False, False
+        self._reserved, self._stages = time.monotonic(), dict[str, float]()
 
     @property
     def running(self) -> bool:
@@ -70,7 +79,7 @@ class NestRun:
                 if dropped:
                     link.send(frames.SKIPPED, {"stream": stream, "count": dropped})
                 link.send(KINDS[stream], tail)
-            if self.ended.is_set():
+            if self._reported:
                 link.send(frames.END, self._end)
 
     def cut(self) -> None:
@@ -92,65 +101,75 @@ class NestRun:
                 signal.pidfd_send_signal(self._process, number)
             return True
 
-    def play(self, networks: Networks, seccomp: str) -> None:
-        """Creates the sandbox, waits for its end, and removes it."""
-        network = networks.take() if self._wanted["network"] != "none" else None
+    def play(self, means: Means) -> None:
+        """Makes the sandbox, and waits for its end."""
+        self._reached("start")
         try:
-            self._directory.mkdir()
-            facts, root = self._image
-            sandbox.write_files(self._wanted, self._directory)
-            document = sandbox.described(self._wanted, facts, root, self._directory, network, seccomp)
-            (self._directory / "config.json").write_text(json.dumps(document))
-            self._wanted, document = {}, {}
-            self._run()
+            self._launcher = launcher = means.launchers.take()
+            self._network = means.networks.take() if self._wanted["network"] != "none" else None
+            self._describe(launcher, means.seccomp)
+            self._reached("ready")
+            self._run(launcher)
         except crun.SandboxNotStarted as error:
             self._end = {"code": error.code, "said": str(error)}
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError) as error:
             log.warning("run %s: %s", self.name, error)
             self._end = {"code": _INFRASTRUCTURE, "said": str(error)}
-        finally:
-            self._remove_sandbox()
-            if network is not None:
-                networks.drop(network)
-            shutil.rmtree(self._directory, ignore_errors=True)
-            self._wanted = {}
 
-    def _remove_sandbox(self) -> None:
-        if "finished" in self._end and cgroups.remove(self.id):
-            crun.forget(self.id)
-        else:
-            crun.delete(self.id)
-            cgroups.remove(self.id)
+    def _describe(self, launcher: Launcher, seccomp: str) -> None:
+        """Writes the files of the sandbox, and sets its limits."""
+        facts, root = self._image
+        sandbox.write_files(self._wanted, launcher.directory)
+        wanted = self._wanted | {"id": launcher.name}
+        document = sandbox.described(wanted, facts, root, launcher.directory, self._network, seccomp)
+        (launcher.directory / "config.json").write_text(json.dumps(document))
+        self._wanted = {}
+        cgroups.limit(launcher.name, document["linux"]["resources"])
 
-    def finish(self) -> None:
-        """Reports the end to the owner; called after the sandbox was removed."""
+    def report(self) -> None:
+        """Reports the end to its owner."""
         with self._lock:
-            self.ended.set()
+            self._reported = True
             if self._link is not None:
-                self._link.send(frames.END, self._end)
+                self._link.send(frames.END, self._end | {"stages": self._stages})
 
-    def _run(self) -> None:
-        pipes = Pipes(self._stdin)
-        self._stdin = b""
+    def clear(self, means: Means) -> None:
+        """Removes the rest of the sandbox, whose processes have ended."""
         try:
-            first = crun.start(self._directory, self.id, pipes.of_sandbox)
-        except crun.SandboxNotStarted:
-            pipes.close()
-            raise
+            if self._launcher is not None:
+                self._launcher.remove(ended="finished" in self._end)
+            if self._network is not None:
+                means.networks.drop(self._network)
         finally:
-            pipes.close_sandbox_ends()
+            self._wanted = {}
+            self.ended.set()
+            means.launchers.refill()
+
+    def _reached(self, stage: str) -> None:
+        """Notes how many milliseconds after its reservation the run reached a stage for the first time."""
+        self._stages.setdefault(stage, round((time.monotonic() - self._reserved) * 1000, 2))
+
+    def _run(self, launcher: Launcher) -> None:
+        stdin, self._stdin = self._stdin, b""
+        try:
+            first = launcher.launch()
+        except (crun.SandboxNotStarted, OSError, ValueError):
+            launcher.pipes.close()
+            raise
         self._started(first)
-        (self._directory / "config.json").unlink()
+        self._reached("launched")
+        (launcher.directory / "config.json").unlink()
         assert self._process is not None
-        pipes.carry(self._process, self._wrote)
+        launcher.pipes.carry(self._process, stdin, self._wrote)
         status = crun.wait(first)
         finished = time.time()
+        self._reached("exited")
         with self._signalling:
             os.close(self._process)
             self._process = None
         by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         code = 128 + by if by else os.WEXITSTATUS(status)
-        used = cgroups.account(self.id)
+        used = cgroups.account(launcher.name)
         self._end = {"code": code, "signal": by, "started": self.started_at, "finished": finished, **used}
 
     def _started(self, first: int) -> None:
@@ -164,6 +183,7 @@ class NestRun:
                 self._link.send(frames.STARTED, {"at": self.started_at})
 
     def _wrote(self, stream: int, data: bytes) -> None:
+        self._reached("output")
         with self._lock:
             if stream in self._kept:
                 self._kept[stream].feed(data)

@@ -12,12 +12,10 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
-from norn_tasks.adapters.nest.program.network.networks import Networks
 from norn_tasks.adapters.nest.program.roots.images import NestImageStore
-from norn_tasks.adapters.nest.program.run import NestRun
+from norn_tasks.adapters.nest.program.run import Means, NestRun
 
 EPOCH = uuid.uuid4().hex[:12]
 """A random name for this start of the nest. Runs with another name ended with an earlier start."""
@@ -35,13 +33,12 @@ class OrderRefused(Exception):
 class Runs:
     """All runs, by id and by name."""
 
-    def __init__(self, directory: Path, images: NestImageStore, networks: Networks, seccomp: str) -> None:
-        self._directory, self._images, self._networks, self._seccomp = directory, images, networks, seccomp
+    def __init__(self, images: NestImageStore, means: Means) -> None:
+        self._images, self._means = images, means
         self._lock = threading.Lock()
         self._runs: dict[str, NestRun] = {}
         self._withdrawn: OrderedDict[str, None] = OrderedDict()
         self._count = 0
-        directory.mkdir(parents=True, exist_ok=True)
 
     def reserve(self, wanted: dict[str, Any], stdin: bytes) -> NestRun:
         """Returns a reserved run; raises OrderRefused if its name is taken or its image is missing."""
@@ -54,7 +51,7 @@ class Runs:
                 if old is None:
                     self._count += 1
                     name = f"nest-{EPOCH}-{self._count}-{wanted['name'][:60]}"
-                    run = NestRun(wanted | {"id": name}, stdin, image, self._directory / name)
+                    run = NestRun(wanted | {"id": name}, stdin, image)
                     self._runs[name] = run
                     return run
             if old.owner != wanted["owner"]:
@@ -150,12 +147,13 @@ class Runs:
 
     def _play(self, run: NestRun) -> None:
         try:
-            run.play(self._networks, self._seccomp)
+            run.play(self._means)
         finally:
             if not run.outlives:
                 with self._lock:
                     self._runs.pop(run.id, None)
-            run.finish()
+            run.report()
+            run.clear(self._means)
 
 
 def end_all() -> None:
