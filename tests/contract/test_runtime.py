@@ -13,6 +13,7 @@ import pytest
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.incus.runtime import IncusRuntime
+from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.errors import Conflict, LeaseLost, NornError, ReleaseGone, Stopped
 from norn_tasks.domain.jobs.execution import ContainerExit
@@ -86,13 +87,16 @@ class Owner:
             raise LeaseLost("another worker owns the job now")
 
 
-@pytest.fixture(params=["fake", "docker", "incus"])
+@pytest.fixture(params=["fake", "docker", "nest", "incus"])
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     if request.param == "fake":
         return FakeRuntime(PROGRAMS, images={IMAGE})
     if request.param == "incus":
         incus: IncusRuntime = request.getfixturevalue("on_incus")
         return incus
+    if request.param == "nest":
+        nest: NestRuntime = request.getfixturevalue("in_nest")
+        return nest
     engine: EngineClient = request.getfixturevalue("clean_engine")
     return DockerRuntime(DockerEngine(engine))
 

@@ -1,4 +1,4 @@
-"""The walls and the limits of a run, tried from inside: the same in Incus as in Docker."""
+"""The walls and the limits of a run, tried from inside: the same in the nest and in Incus as in Docker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.incus.runtime import IncusRuntime
+from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.nest.trial import CLOSED, PROBE
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.ports import Run, Runtime
@@ -26,9 +27,9 @@ echo cores $(v1 && cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us || cat cpu.max
 for at in / /tmp /dev/shm; do
   echo $at $(grep " $at " /proc/mounts | tail -n 1 | cut -d ' ' -f 4 | tr , '\n' | grep -E '^(ro|rw|no|size)' | sort)
 done
-ls /dev | grep -vxE 'console|core|mqueue|pts|shm' | sort | xargs echo devices
+ls /dev | grep -vxE 'console|core|init|mqueue|pts|shm' | sort | xargs echo devices
 """
-"""Prints the limits of its container, which both versions of cgroups show."""
+"""Prints the limits of its container, which both versions of cgroups show; /dev/init is the init of a sandbox."""
 LIMITED = """\
 memory 33554432
 and swap 0
@@ -51,11 +52,14 @@ class Owner:
         """Records nothing."""
 
 
-@pytest.fixture(params=["docker", "incus"])
+@pytest.fixture(params=["docker", "nest", "incus"])
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     if request.param == "incus":
         incus: IncusRuntime = request.getfixturevalue("on_incus")
         return incus
+    if request.param == "nest":
+        nest: NestRuntime = request.getfixturevalue("in_nest")
+        return nest
     engine: EngineClient = request.getfixturevalue("clean_engine")
     return DockerRuntime(DockerEngine(engine))
 
@@ -68,10 +72,14 @@ def base(app: str) -> Run:
     )  # fmt: skip
 
 
-def test_a_probe_from_inside_finds_the_same_walls(runtime: Runtime, base: Run) -> None:
-    assert runtime.run(base, Owner(), FakeWatch().watch).stdout.head.decode() == CLOSED
+@pytest.mark.parametrize("network", ["none", "bridge"])
+def test_a_probe_from_inside_finds_the_same_walls(runtime: Runtime, base: Run, network: str) -> None:
+    assert runtime.run(replace(base, network=network), Owner(), FakeWatch().watch).stdout.head.decode() == CLOSED
 
 
-def test_a_run_has_the_same_limits_as_seen_from_inside(runtime: Runtime, base: Run) -> None:
-    ended = runtime.run(replace(base, argv=("sh", "-c", LIMITS)), Owner(), FakeWatch().watch)
-    assert ended.stdout.head.decode() == LIMITED
+@pytest.mark.parametrize("network", ["none", "bridge"])
+def test_a_run_has_the_same_limits_as_seen_from_inside(runtime: Runtime, base: Run, network: str) -> None:
+    ended = runtime.run(replace(base, argv=("sh", "-c", LIMITS), network=network), Owner(), FakeWatch().watch)
+    # The root of a sandbox of the nest is an overlay of its own, which also ignores devices and setuid.
+    stricter = ("/ ro\n", "/ nodev nosuid ro\n") if isinstance(runtime, NestRuntime) else ("", "")
+    assert ended.stdout.head.decode() == LIMITED.replace(*stricter)
