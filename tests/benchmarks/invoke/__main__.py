@@ -1,8 +1,9 @@
 """`python -m tests.benchmarks.invoke`: a call by both roads beside a container without Norn; a table and a JSON object.
 
 All in one run and in turns, with one image and a trivial program: docker run, the docker SDK, crun in the nest, Norn's
-two runtimes, and whole calls through HTTP and the ledger of two Norns, one by Docker and one by the nest. Then fresh
-containers and calls per second with several callers.
+two runtimes, and whole calls through HTTP and the ledger of two Norns, one by Docker and one by the nest; a program of
+Node too. Then the stages of a run in the nest and of a call, and fresh containers and calls per second with several
+callers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +24,12 @@ from pathlib import Path
 import httpx
 
 from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.nest.keeper import NestKeeper
 from norn_tasks.store.access.tokens import ensure_bootstrap
 from norn_tasks.store.database import migrate
 from norn_tasks.store.database.session import Database
-from tests.benchmarks.invoke.ways import Ways, timed
+from tests.benchmarks.invoke import stages
+from tests.benchmarks.invoke.ways import MEMORY, NODE, NODE_MEMORY, NODE_PROGRAM, PROGRAM, Ways, timed
 from tests.benchmarks.tables import markdown, percentile
 from tests.e2e import apps
 from tests.e2e.conftest import clean_up
@@ -63,10 +67,15 @@ def norn(postgres: Postgres, home: Path, road: str) -> Iterator[Stack]:
         broker.stop()
 
 
+def client_of(stack: Stack) -> httpx.Client:
+    """Returns a client with one connection that stays."""
+    token = (stack.home / "token").read_text().strip()
+    return httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
+
+
 def caller(stack: Stack) -> Callable[[], None]:
     """Returns a function that makes one call over a connection that stays."""
-    token = (stack.home / "token").read_text().strip()
-    client = httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
+    client = client_of(stack)
 
     def call() -> None:
         answer = client.post("/fn/hello", content=b"")
@@ -108,6 +117,7 @@ def main() -> None:
         keeper = stack.enter_context(made(engine, home / "nest"))
         ways = Ways(engine, keeper, str(image["Id"])).all()
         ways["Norn's nest runtime"]()  # brings the image
+        ways |= _of_node(engine, keeper)
         norns = {title: stack.enter_context(norn(postgres, home, road)) for road, title in ROADS.items()}
         ways |= {title: timed(caller(each)) for title, each in norns.items()}
         found: dict[str, list[float]] = {title: [] for title in ways}
@@ -116,11 +126,32 @@ def main() -> None:
                 took = measure()
                 if n:
                     found[title].append(took)
-        _report(found, _throughput(ways, asked.callers, asked.seconds))
+        called = norns["a call by the nest"]
+        parts = _stages(keeper, str(image["Id"]), called, asked.rounds)
+        _report(found, parts, _throughput(ways, asked.callers, asked.seconds))
+
+
+def _of_node(engine: EngineClient, keeper: NestKeeper) -> dict[str, Callable[[], float]]:
+    """Returns the ways of a program of Node, of which its own start is the largest part; empty without its image."""
+    image = engine.image(NODE)
+    if image is None:
+        print(f"without {NODE}: docker pull {NODE}", file=sys.stderr)
+        return {}
+    ways = Ways(engine, keeper, str(image["Id"]), NODE_PROGRAM, NODE_MEMORY).all()
+    ways["Norn's nest runtime"]()
+    return {f"Node, {title}": measure for title, measure in ways.items()}
+
+
+def _stages(keeper: NestKeeper, image: str, stack: Stack, rounds: int) -> dict[str, stages.Medians]:
+    client = client_of(stack)
+    runs = [stages.of_run(keeper, image, PROGRAM, MEMORY) for _ in range(rounds)]
+    calls = [stages.of_call(stack, client, "hello") for _ in range(rounds)]
+    return {"run": stages.medians(runs), "call": stages.medians(calls)}
 
 
 def _throughput(ways: dict[str, Callable[[], float]], callers: list[int], seconds: float) -> dict[str, list[float]]:
-    titles = [title for title in ways if title not in ("docker run --rm", "crun run, in the nest")]
+    alone = ("docker run --rm", "crun run, in the nest")
+    titles = [title for title in ways if title not in alone and not title.startswith("Node")]
     found: dict[str, list[float]] = {title: [] for title in titles}
     for count in callers:
         for title in titles:
@@ -128,7 +159,7 @@ def _throughput(ways: dict[str, Callable[[], float]], callers: list[int], second
     return found
 
 
-def _report(found: dict[str, list[float]], rates: dict[str, list[float]]) -> None:
+def _report(found: dict[str, list[float]], parts: dict[str, stages.Medians], rates: dict[str, list[float]]) -> None:
     figures = {
         title: {"min": min(each), "p50": statistics.median(each), "p99": percentile(each, 99) or 0.0}
         for title, each in found.items()
@@ -138,7 +169,11 @@ def _report(found: dict[str, list[float]], rates: dict[str, list[float]]) -> Non
         fast = ", ".join(map(str, rates.get(title, ()))) or "–"
         rows.append((title, *(f"{each[key]:.1f}" for key in ("min", "p50", "p99")), fast))
     print(markdown(rows))
-    print(json.dumps({"load": os.getloadavg()[0], "ms": figures, "per_second": rates}))
+    for of, words in (("run", stages.IN_THE_NEST), ("call", stages.OF_A_CALL)):
+        lines = [(f"stage of a {of}", "contains", "p50 ms", "p99 ms")]
+        lines += [(word, words[word], f"{each['p50']:.1f}", f"{each['p99']:.1f}") for word, each in parts[of].items()]
+        print("\n" + markdown(lines))
+    print(json.dumps({"load": os.getloadavg()[0], "ms": figures, "stages": parts, "per_second": rates}))
 
 
 def _asked() -> argparse.Namespace:

@@ -26,6 +26,7 @@ from tests.nest import runtime_of
 
 MEMORY = 64 * 2**20
 PROGRAM = ("echo", "hello")
+NODE, NODE_PROGRAM, NODE_MEMORY = "node:20-alpine", ("node", "-e", "console.log('hello')"), 256 * 2**20
 _CRUN = """
 import json, subprocess, sys, time
 from pathlib import Path
@@ -53,6 +54,8 @@ class Ways:
     engine: EngineClient
     keeper: NestKeeper
     image: str
+    program: tuple[str, ...] = PROGRAM
+    memory: int = MEMORY
 
     def all(self) -> dict[str, Callable[[], float]]:
         """Returns a function for each way, which runs the program once and returns its milliseconds."""
@@ -68,16 +71,16 @@ class Ways:
     def _docker_run(self) -> None:
         words = (
             "docker run --rm --network none --cap-drop ALL --security-opt no-new-privileges --read-only --init "
-            f"--pids-limit 256 --memory {MEMORY} --memory-swap {MEMORY} --cpus 1 --tmpfs /tmp"
+            f"--pids-limit 256 --memory {self.memory} --memory-swap {self.memory} --cpus 1 --tmpfs /tmp"
         )
-        done = subprocess.run([*words.split(), self.image, *PROGRAM], capture_output=True, check=True)
+        done = subprocess.run([*words.split(), self.image, *self.program], capture_output=True, check=True)
         assert done.stdout == b"hello\n"
 
     def _sdk(self) -> None:
         said = _sdk_client().containers.run(
-            self.image, list(PROGRAM), remove=True, network_mode="none", cap_drop=["ALL"], read_only=True, init=True,
-            security_opt=["no-new-privileges"], pids_limit=256, mem_limit=MEMORY, memswap_limit=MEMORY,
-            nano_cpus=10**9, tmpfs={"/tmp": ""},
+            self.image, list(self.program), remove=True, network_mode="none", cap_drop=["ALL"], read_only=True,
+            init=True, security_opt=["no-new-privileges"], pids_limit=256, mem_limit=self.memory,
+            memswap_limit=self.memory, nano_cpus=10**9, tmpfs={"/tmp": ""},
         )  # fmt: skip
         assert said == b"hello\n"
 
@@ -86,7 +89,7 @@ class Ways:
         name = self.image.removeprefix("sha256:")
         facts = {"user": {"uid": 0, "gid": 0, "groups": [0], "home": ""}, "env": [], "directory": "/", "volumes": []}
         wanted = {
-            "id": "bench", "hostname": "bench", "env": {}, "argv": list(PROGRAM), "memory": MEMORY,
+            "id": "bench", "hostname": "bench", "env": {}, "argv": list(self.program), "memory": self.memory,
             "cpus": 1, "network": "none", "hosts": {},
         }  # fmt: skip
         document = sandbox.described(wanted, facts, f"/run/nest/roots/{name}", Path("/etc"), None, "")
@@ -102,7 +105,7 @@ class Ways:
     def _by(self, runtime: Runtime) -> None:
         run = Run(
             name=f"norn-x-bench-{uuid.uuid4().hex[:8]}", app="bench", owner="execution:bench", image=self.image,
-            argv=PROGRAM, env={}, timeout=60, memory=MEMORY, cpus=1.0, network="none", logged=False,
+            argv=self.program, env={}, timeout=60, memory=self.memory, cpus=1.0, network="none", logged=False,
         )  # fmt: skip
         ended = runtime.run(run, _Owner(), Watch(Fence(0, 0), lambda _: None, JobStop()))
         assert (ended.exit_code, ended.stdout.head) == (0, b"hello\n"), ended
