@@ -1,7 +1,8 @@
 """The name of a worker, under which it has its row, its leases and its drain: only one process has it at a time.
 
 A new process may take the name of a process that has ended. If the old process ran on the same machine, the kernel
-knows whether it has ended; if it ran on another machine, a long silence counts as its end.
+knows whether it has ended; if it ran on another machine, a long silence counts as its end. Where the kernel knows it,
+the leases of the old process end too: a call that waits for its answer should not wait for a lease of a dead worker.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from norn_tasks.domain.errors import Conflict
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import workers
 from norn_tasks.store.fleet.workers import NameHolder
+from norn_tasks.store.queue import leases
 from norn_tasks.worker.engines import REPORT_SECONDS
 from norn_tasks.worker.process_id import ProcessId
 
@@ -40,7 +42,8 @@ def _living(database: Database, name: str, process: ProcessId) -> NameHolder | N
     """Returns the process that has the name, unless it is known to have ended or has been silent for long."""
     with database.transaction() as tx:
         holder = workers.holder(tx, name)
-    if holder is None or holder.silent > SILENCE:
-        return None
-    theirs = ProcessId.parse(holder.process)
-    return None if theirs is not None and (theirs == process or process.knows_ended(theirs)) else holder
+        theirs = None if holder is None else ProcessId.parse(holder.process)
+        if theirs is not None and theirs != process and process.knows_ended(theirs):
+            leases.expire(tx, name)
+            return None
+    return None if holder is None or theirs == process or holder.silent > SILENCE else holder

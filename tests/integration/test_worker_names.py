@@ -14,8 +14,10 @@ from norn_tasks.domain.errors import Conflict
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import workers
+from norn_tasks.store.queue.sweeper import sweep
 from norn_tasks.worker import naming
 from norn_tasks.worker.process_id import ProcessId, unique_name
+from tests import factories
 
 ELSEWHERE = "other-boot/4026531836/7/100"
 OWN = ProcessId.own()
@@ -57,7 +59,8 @@ def test_the_name_of_a_process_that_fell_silent_elsewhere_is_free(database: Data
     naming.acquire(database, "w1", OWN)
 
 
-def test_the_name_of_a_process_that_ended_on_this_machine_is_free_at_once(database: Database) -> None:
+def ended_here() -> ProcessId:
+    """Returns a process of this machine that has ended."""
     with subprocess.Popen(["sleep", "60"]) as child:
         fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
         theirs = ProcessId(OWN.boot, OWN.namespace, child.pid, fields[19])
@@ -65,8 +68,36 @@ def test_the_name_of_a_process_that_ended_on_this_machine_is_free_at_once(databa
         child.kill()
         child.wait()
         assert OWN.knows_ended(theirs)
-    report(database, str(theirs))
+    return theirs
+
+
+def test_the_name_of_a_process_that_ended_on_this_machine_is_free_at_once(database: Database) -> None:
+    report(database, str(ended_here()))
     naming.acquire(database, "w1", OWN)
+
+
+def leased(database: Database, worker: str) -> int:
+    with database.transaction() as tx:
+        factories.add_job(tx, app=f"of-{worker}")
+    return factories.claim(database, worker).fence.job
+
+
+def test_leases_of_a_process_that_ended_here_end_with_the_start_of_the_next_one(database: Database) -> None:
+    jobs = [leased(database, worker) for worker in ("w1", "w2")]
+    report(database, str(ended_here()))
+    naming.acquire(database, "w1", OWN)
+    assert sweep(database, max_claims=5).moved == 1
+    with database.transaction() as tx:
+        states = tx.execute(text("SELECT state FROM jobs WHERE id = ANY(:ids) ORDER BY id"), {"ids": jobs}).scalars()
+        assert list(states) == ["queued", "running"]
+
+
+@pytest.mark.parametrize("silent", [0.0, 20.0])
+def test_leases_of_a_process_that_may_live_elsewhere_last_as_long_as_ever(database: Database, silent: float) -> None:
+    leased(database, "w1")
+    report(database, ELSEWHERE, silent=silent)
+    assert (naming._living(database, "w1", OWN) is None) == (silent > naming.SILENCE)
+    assert sweep(database, max_claims=5).moved == 0
 
 
 def test_a_pid_that_another_process_has_now_is_not_the_process_that_had_it() -> None:

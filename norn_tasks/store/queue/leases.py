@@ -50,3 +50,14 @@ def renew(tx: Tx, fences: Sequence[Fence], lease: float) -> dict[Fence, LeaseRen
     bound = {"ids": [f.job for f in fences], "tokens": [f.token for f in fences], "lease": lease}
     rows = tx.execute(_RENEW, bound)
     return {Fence(row.id, row.lease_token): LeaseRenewal(row.renewed, row.cancel, row.draining) for row in rows}
+
+
+_EXPIRE = text("""
+UPDATE jobs SET lease_until = clock_timestamp() WHERE id IN (
+  SELECT id FROM jobs WHERE lease_owner = :worker AND state = 'running' AND lease_until > clock_timestamp()
+     FOR UPDATE SKIP LOCKED)""")
+
+
+def expire(tx: Tx, worker: str) -> None:
+    """Ends the leases of a worker whose process is known to have ended, so that the next sweep moves its jobs."""
+    tx.execute(_EXPIRE, {"worker": worker})
