@@ -28,6 +28,9 @@ READING_SECONDS = 18.0
 OUTAGE_SECONDS = 30.0
 """How long reading an answer is retried while the database is down."""
 _AGAIN_SECONDS = 0.5
+_LOCKED_LOOKS = (0.1, 0.4, 0.0)
+"""The pauses after each attempt to end a call that has not begun. An attempt does not wait for a locked row; the
+sweeper may be ending the call at that moment."""
 
 
 def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
@@ -43,10 +46,13 @@ def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[
     if not ExecutionState(call.state).terminal and left > 0:
         _wait_for(execution, left, looking=True)  # its end was announced, but is not yet in its row
         call, answer = _through_outages(execution)
-    if not ExecutionState(call.state).terminal and call.begun_at is None:
+    for pause in _LOCKED_LOOKS:
+        if ExecutionState(call.state).terminal or call.begun_at is not None:
+            break
         with contextlib.suppress(DatabaseDown):
             dispatch.expire_call(norn().intake, call.job)
         call, answer = _through_outages(execution)
+        norn().closing.wait(0 if ExecutionState(call.state).terminal else pause)
     if not ExecutionState(call.state).terminal:
         raise not_in_time(call, timeout if of is None else of)
     if call.record != Record.FULL and not has_key():

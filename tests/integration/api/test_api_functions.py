@@ -253,6 +253,20 @@ def test_call_that_nobody_began_is_429_in_its_time(fn: Api) -> None:
     assert 3 <= time.monotonic() - begin < 10
 
 
+def test_call_that_nobody_began_is_429_although_its_row_is_locked_for_a_moment(fn: Api) -> None:
+    """Timeout and grace end after 7 s; until shortly after that, another session has the row."""
+    answers: list[TestResponse] = []
+    begin = time.monotonic()
+    caller = threading.Thread(target=lambda: answers.append(call(fn)))
+    caller.start()
+    wait_until(lambda: fn.get("/api/jobs").json["items"], 5, "the call waits")
+    with fn.database.transaction() as tx:
+        tx.execute(select(JobRow.id).with_for_update()).all()
+        time.sleep(begin + 7.25 - time.monotonic())
+    caller.join()
+    assert (answers[0].status_code, answers[0].json["code"]) == (429, "no_capacity")
+
+
 def test_call_that_nobody_could_run_is_429(fn: Api) -> None:
     execution = call(fn, headers=ASYNC).json["execution"]
     with fn.database.transaction() as tx:
