@@ -15,7 +15,7 @@ from norn_tasks.adapters.docker.client import EngineClient
 from norn_tasks.adapters.nest.engine import NestEngine
 from norn_tasks.adapters.nest.images import NestImages
 from norn_tasks.adapters.nest.keeper import NestKeeper
-from norn_tasks.adapters.nest.own_image import BASE
+from norn_tasks.adapters.nest.own_image import BASE, build, image_tag
 from norn_tasks.adapters.nest.runtime import NestRuntime
 
 
@@ -39,6 +39,15 @@ def with_base(engine: EngineClient) -> None:
         ended = subprocess.run([maker, BASE], capture_output=True, text=True, check=False)
         if ended.returncode:
             pytest.fail(f"NORN_TEST_IMAGES did not make {BASE}: {ended.stderr[-1000:]}", pytrace=False)
+
+
+def with_image(engine: EngineClient) -> str:
+    """Returns the tag of the nest's image, and builds it where it is missing."""
+    tag = image_tag()
+    if engine.image(tag) is None:
+        with_base(engine)
+        build(engine, tag)
+    return tag
 
 
 def runtime_of(keeper: NestKeeper, engine: EngineClient) -> NestRuntime:

@@ -1,17 +1,46 @@
 """Pages of other origins that call a function: the headers that make a browser allow it (CORS).
 
-Any page may send a call, because a call needs a token that the page itself sends; a cookie is not accepted. With
+A call needs a token that the page itself sends, because a cookie is not accepted. So a page of any origin may call a
+function, unless the function names origins (`function.cors`): then a call that a page of another origin sends is
+refused, and runs nothing. A browser alone would send such a call, and only hide its answer from the page. With
 NORN_AUTH=off, no token is needed, so `open_door` refuses pages of other origins first.
 """
 
 from __future__ import annotations
 
-from flask import Response, request
+from collections.abc import Collection
+
+from flask import Response, g, request
 from werkzeug.datastructures import Headers
+
+from norn_api.access.open_door import is_foreign
+from norn_tasks.domain.errors import Forbidden
+from norn_tasks.domain.functions.origins import ANY_ORIGIN
+from norn_tasks.domain.wording import shown
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _SHOWN = "X-Norn-Invocation-Id, X-Norn-Duration-Ms, X-Request-Id, Retry-After, Location"
 _KEPT_SECONDS = "600"
+
+
+class ForeignOrigin(Forbidden):
+    """A page called a function that names the origins whose pages may call it, and this one is not among them."""
+
+    code = "foreign_origin"
+
+
+def require_origin(app: str, origins: Collection[str]) -> None:
+    """Raises ForeignOrigin for a call that a page sends whose origin is not among `origins`."""
+    g.origins = origins
+    sender = request.headers.get("Origin")
+    if ANY_ORIGIN in origins or sender in origins or not is_foreign(dict(request.headers)):
+        return
+    if sender is None and request.headers.get("Sec-Fetch-Mode") == "navigate":
+        return  # a person followed a link, and the page with the link gets no answer
+    raise ForeignOrigin(
+        f"pages of {shown(sender) if sender else 'another origin'} may not call {app}",
+        hint="name the origin in function.cors of its infraspec.yaml",
+    )
 
 
 def is_preflight() -> bool:
@@ -31,7 +60,11 @@ def preflight() -> Response:
 
 
 def allow(headers: Headers) -> None:
-    """Lets the page that sent this request read the response."""
-    if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
-        headers["Access-Control-Allow-Origin"] = "*"
-        headers["Access-Control-Expose-Headers"] = _SHOWN
+    """Lets the page that sent this request read the response, unless its origin may not call the function."""
+    origins, sender = g.get("origins", (ANY_ORIGIN,)), request.headers.get("Origin")
+    if ANY_ORIGIN not in origins:
+        headers.add("Vary", "Origin")
+    if sender is None or not {ANY_ORIGIN, sender} & {*origins}:
+        return
+    headers["Access-Control-Allow-Origin"] = ANY_ORIGIN if ANY_ORIGIN in origins else sender
+    headers["Access-Control-Expose-Headers"] = _SHOWN

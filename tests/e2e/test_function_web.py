@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e import apps
+from tests.e2e import apps, github_hook
+from tests.e2e.github_hook import signed
 from tests.e2e.stack import Stack
 
-SECRET = b"It's a Secret to Everybody"
-PAYLOAD = Path(__file__).parents[1] / "corpus" / "pushes" / "github-branch.json"
+PAYLOAD = Path(__file__).parents[1] / "corpus" / "webhooks" / "github-push.json"
 DOCUMENTED = (b"Hello, World!", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17")
 """The example of GitHub's own page about signatures, with the secret above."""
-
-# HMAC-SHA256 (RFC 2104) with what busybox has: the key is shorter than a block.
-CHECK = r"""#!/bin/sh
-set -eu
-xored() {
-  hex=$(printf %s "$HOOK_SECRET" | xxd -p | tr -d '\n'); i=0
-  while [ $i -lt 64 ]; do
-    byte=$(printf %s "$hex" | cut -c $((i * 2 + 1))-$((i * 2 + 2)))
-    printf %02x $((0x${byte:-0} ^ $1)); i=$((i + 1))
-  done
-}
-cat > /tmp/body
-inner=$({ xored 0x36 | xxd -r -p; cat /tmp/body; } | sha256sum | cut -d ' ' -f 1)
-wanted=$({ xored 0x5c; printf %s "$inner"; } | xxd -r -p | sha256sum | cut -d ' ' -f 1)
-given=$(printf %s "$NORN_REQUEST_HEADERS" | sed -n 's/.*"x-hub-signature-256": *"sha256=\([0-9a-f]*\)".*/\1/p')
-if [ "$given" != "$wanted" ]; then printf 'Status: 401\n\nthe signature is wrong\n'; exit; fi
-case $NORN_REQUEST_PATH in
-  /broken) echo 'no header' ;;
-  *) printf 'Status: 202 Accepted\nContent-Type: application/json\nX-Event: push\n\n{"ok": true}' ;;
-esac
-"""
-DOCKERFILE = 'FROM busybox:stable\nCOPY check /check\nCMD ["sh", "/check"]\n'
-SPEC = """
-app: hook
-role: function
-env: {HOOK_SECRET: "It's a Secret to Everybody"}
-function: {auth: none, response: cgi}
-"""
-
-
-def _signed(body: bytes) -> str:
-    return "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
 
 
 def _deliver(stack: Stack, body: bytes, signature: str, path: str = "") -> httpx.Response:
@@ -57,16 +23,14 @@ def _deliver(stack: Stack, body: bytes, signature: str, path: str = "") -> httpx
 
 
 def test_github_calls_a_function_without_a_token_and_only_its_signature_counts(stack: Stack) -> None:
-    stack.add_app("hook", SPEC, {"Dockerfile": DOCKERFILE, "check": CHECK})
-    stack.norn("forge", "hook")
-    stack.norn("deploy", "hook")
+    github_hook.deploy(stack)
     body = PAYLOAD.read_bytes()
-    taken = _deliver(stack, body, _signed(body))
+    taken = _deliver(stack, body, signed(body))
     assert (taken.status_code, taken.json(), taken.headers["X-Event"]) == (202, {"ok": True}, "push")
     assert _deliver(stack, *DOCUMENTED).status_code == 202
-    forged = _deliver(stack, body + b" ", _signed(body))
+    forged = _deliver(stack, body + b" ", signed(body))
     assert (forged.status_code, forged.text) == (401, "the signature is wrong\n")
-    broken = _deliver(stack, body, _signed(body), "/broken")
+    broken = _deliver(stack, body, signed(body), "/broken")
     assert (broken.status_code, broken.json()["code"]) == (502, "bad_response")
     states = stack.rows("SELECT state, cause FROM func_executions WHERE app = 'hook' ORDER BY id")
     assert [row["state"] for row in states] == ["succeeded", "succeeded", "succeeded", "failed"]

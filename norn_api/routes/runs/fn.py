@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
+from norn_api.access.pages import require_origin
 from norn_api.calling.answers import end_of
 from norn_api.calling.calls import trouble
 from norn_api.calling.invoking import (
@@ -34,6 +35,7 @@ def call_function(app: str, rest: str | None) -> Response:
     deferred = wants_async()
     live = recent_function_of(app) if deferred else function_of(app)
     options, method = live.options, request.method
+    require_origin(app, options.cors)
     query = request.query_string.decode("latin-1")
     with received_call(app, options, method=method, path=f"/{rest or ''}", query=query) as received:
         if deferred:

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from norn_tasks.domain import names, paths
 from norn_tasks.domain.cron.expression import parse_schedule
 from norn_tasks.domain.errors import InvalidRequest
+from norn_tasks.domain.functions.origins import ANY_ORIGIN, PATTERN, origin
 from norn_tasks.domain.infraspec import statuses
 from norn_tasks.domain.infraspec.amounts import Cores, Memory, Seconds
 from norn_tasks.domain.infraspec.kinds import CommandText, Flag, OneOf, Text, Whole
@@ -275,6 +276,8 @@ class FunctionOptions(Section):
     """Memory of one call's container."""
     auth: Annotated[Auth, OneOf(Auth)] = Auth.TOKEN
     """Callers of `/fn/…`: holders of a token, or anyone."""
+    cors: tuple[Annotated[str, Text(origin, pattern=PATTERN)], ...] = (ANY_ORIGIN,)
+    """Origins whose pages may call the function from a browser; `*` means all."""
     concurrency: Annotated[int, Whole(1, 1000)] = 4
     """Number of calls that run at the same time; further calls wait."""
     max_body: Annotated[int, Memory(0, 64 * MIB)] = MIB

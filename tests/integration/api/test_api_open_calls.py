@@ -113,6 +113,58 @@ def test_page_of_another_origin_reads_the_answer_and_sends_no_cookie(fn: Api) ->
         assert "Access-Control-Allow-Credentials" not in each.headers
 
 
+SHOP = "https://shop.example"
+CORS = f"function:\n  timeout: 3\n  auth: none\n  cors: ['{SHOP}']\n"
+
+
+@pytest.fixture
+def shop(database: Database, broker: Broker) -> Iterator[Api]:
+    """An application with a function that only the pages of one origin may call."""
+    shared.add_live(database, "shop", "function", CORS)
+    api = _api(database, broker)
+    yield api
+    api.services.close()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": SHOP},
+        {"Origin": "http://localhost"},
+        {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+    ids=["a program", "the origin", "its own page", "its own page with metadata", "a link"],
+)
+def test_function_with_origins_answers_programs_and_pages_of_these(shop: Api, headers: dict[str, str]) -> None:
+    with worker(shop):
+        answer = call(shop.anonymous(), "/fn/shop", headers=headers)
+    allowed = answer.headers.get("Access-Control-Allow-Origin")
+    assert (answer.status_code, allowed) == (200, SHOP if headers.get("Origin") == SHOP else None)
+    assert (answer.headers["Vary"], "Access-Control-Allow-Credentials" in answer.headers) == ("Origin", False)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "null"},
+        {"Origin": f"{SHOP}.evil.example"},
+        {"Origin": f"{SHOP}:8443"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+    ids=["another origin", "a sandbox", "a longer name", "another port", "a picture", "a form"],
+)
+def test_function_with_origins_runs_nothing_for_other_pages(shop: Api, headers: dict[str, str]) -> None:
+    for asked in (shop.anonymous(), shop):
+        answer = call(asked, "/fn/shop", headers=headers)
+        assert (answer.status_code, answer.json["code"]) == (403, "foreign_origin")
+        assert "Access-Control-Allow-Origin" not in answer.headers
+    assert shop.get("/api/apps/shop/function/history").json["items"] == []
+
+
 # Opening a function
 
 
