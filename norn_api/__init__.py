@@ -1,1 +1,1 @@
-"""The REST API: parses a request, authorises it, calls the layers below, and sends the response."""
+"""The REST API: parses a request, authorises it, calls `norn_tasks`, and sends the response."""

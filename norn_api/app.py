@@ -1,4 +1,4 @@
-"""Makes the Flask application: its routes, the checks before a view, and the headers of every response."""
+"""Creates the Flask application: its routes, the checks before a view, and the headers of every response."""
 
 from __future__ import annotations
 
@@ -74,15 +74,16 @@ _log = structlog.get_logger("norn.api")
 
 
 class NornApp(OpenAPI):
-    """Our Flask application, which reads requests strictly."""
+    """Norn's Flask application, which parses requests strictly."""
 
     request_class = StrictRequest
 
 
 def create_app(intake: Intake, authenticators: Sequence[Authenticator] = ()) -> NornApp:
-    """Makes the application that accepts work through `intake`; raises InvalidRequest for an API open to everyone.
+    """Creates the application that accepts work through `intake`; raises InvalidRequest for settings that would open
+    the API to everyone.
 
-    `authenticators` are asked after the authenticators of Norn itself.
+    `authenticators` are asked after Norn's own authenticators.
     """
     refuse_unsafe_settings(intake.settings)
     app = NornApp("norn_api", static_folder=None, **openapi.document(server.server_version()))
@@ -153,7 +154,7 @@ def _let_in(needed: Permission) -> None:
 
 
 def _guard_body() -> None:
-    """Makes sure that a sender who stops in the middle of the body does not keep a thread."""
+    """Makes sure that a sender who stops in the middle of the body does not occupy a thread."""
     if current().has_body:
         Connection(request.environ).guard()
 
@@ -167,8 +168,8 @@ def _identify(needed: Permission) -> Identity:
             return open_calls.caller((request.view_args or {})["app"])
         return norn().authenticators.identify(credentials())
     except DatabaseDown as error:
-        _require_room()  # a database that hangs because its disk is full is reported as a full disk
-        # Only the update of the token's last use is unconfirmed here: the request itself has not begun.
+        _require_room()  # if the database hangs because its disk is full, this reports the full disk
+        # Only the update of the token's last use is unconfirmed here; the request itself has not begun.
         if isinstance(error, Unconfirmed):
             raise DatabaseDown("the database did not confirm the token", hint=_HEALTH, retry_after=2) from error
         raise
@@ -200,7 +201,9 @@ def _open_figures() -> bool:
 
 
 def _finish(response: Response) -> Response:
-    """Adds the headers that every response has, and writes the request into the audit if it belongs there."""
+    """Adds the headers that every response has, and writes the request into the audit if the audit records such
+    requests.
+    """
     policy = policy_of(request.url_rule.rule if request.url_rule is not None else None)
     policy.apply(response.headers)
     if policy is ContentPolicy.FOREIGN:
@@ -233,7 +236,7 @@ def _to_audit(needed: Permission, status: int, actor: Actor) -> bool:
     """Returns True for changes, and for requests whose sender was refused for lack of a token or a permission.
 
     A call of a function is recorded in a row of its own instead. Requests that are refused with 429 or 507 are not
-    recorded. Of one sender's failed attempts the first ones are recorded, and after that one every few seconds.
+    recorded. Of one sender's refused attempts, the first few are recorded, and after that one every few seconds.
     """
     if request.method in SAFE or status in (429, 507):
         return False

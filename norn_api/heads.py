@@ -1,7 +1,7 @@
 """The HTTP server of the API: gunicorn with threads; a thread gets a request only when its head has arrived.
 
-Plain gunicorn gives a connection a thread at its first byte, and waits for the rest without a time limit. With an
-incomplete head for every thread, a client could block the whole server. Here the loop that accepts connections also
+Plain gunicorn gives a connection a thread at its first byte, and waits for the rest without a time limit. A client with
+as many incomplete heads as there are threads could block the server. Here, the loop that accepts connections also
 collects the heads.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10.0
-"""How long a head may take, from the moment at which its connection was opened, or became readable again."""
+"""How many seconds a head may take after its connection was opened, or became readable again."""
 WAITING_MAX = 500
-"""The maximum number of connections with an incomplete head; one more closes the oldest of them."""
+"""The most connections with an incomplete head; one more closes the oldest of them."""
 _HEAD_MAX = 128 * 1024
 _LINE_MAX = 8 * 1024
 _PIECE = 64 * 1024
@@ -33,7 +33,7 @@ class HeadsFirst(ThreadWorker):  # type: ignore[misc]
         self._heads: dict[Any, tuple[bytearray, float]] = {}  # by connection, the oldest first
 
     def enqueue_req(self, conn: Any) -> None:
-        """Collects the head of a connection's next request; a thread gets the request when its head is whole."""
+        """Collects the head of a connection's next request; a thread gets the request when its head is complete."""
         begun = conn.parser.unreader.take_buffered() if conn.parser is not None else b""
         if len(self._heads) >= WAITING_MAX:
             self._drop(next(iter(self._heads)), "503 Service Unavailable")
@@ -43,7 +43,7 @@ class HeadsFirst(ThreadWorker):  # type: ignore[misc]
         self._read(conn, conn.sock)
 
     def murder_pending(self) -> None:
-        """Closes the connections whose head takes too long, and when the worker ends, all with an incomplete head."""
+        """Closes connections whose head takes too long; when the worker ends, closes all with an incomplete head."""
         super().murder_pending()
         now = time.monotonic()
         for conn, (_, until) in list(self._heads.items()):
@@ -93,5 +93,5 @@ class HeadsFirst(ThreadWorker):  # type: ignore[misc]
 
 
 def _is_whole(head: bytearray) -> bool:
-    """Returns True for a whole head, and for the beginning of a head that gunicorn refuses without reading on."""
+    """Returns True for a complete head, and for the beginning of a head that gunicorn refuses without reading more."""
     return b"\r\n\r\n" in head or b"\n\n" in head or (len(head) > _LINE_MAX and b"\n" not in head)

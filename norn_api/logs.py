@@ -1,7 +1,7 @@
 """The log lines of the API's processes on stderr: sentences with ids, as text for people or as JSON.
 
-One renderer formats our own lines, the standard library's, and gunicorn's, whose parent process writes some before
-our application exists. Every line that a request causes has the request's id.
+One renderer formats Norn's own lines, the standard library's, and gunicorn's (its parent process writes some before
+Norn's application exists). Every line that a request causes has the request's id.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ def _shared() -> list[structlog.typing.Processor]:
 
 
 class GunicornLog(Logger):  # type: ignore[misc]
-    """Gunicorn's own lines in our shape: `--logger-class norn_api.logs.GunicornLog`."""
+    """Formats gunicorn's own lines like Norn's: `--logger-class norn_api.logs.GunicornLog`."""
 
     def setup(self, cfg: Any) -> None:
-        """Sets up gunicorn's handlers with our formatter."""
+        """Sets up gunicorn's handlers with Norn's formatter."""
         super().setup(cfg)
         for handler in (*self.error_log.handlers, *self.access_log.handlers):
             handler.setFormatter(formatter(load()))

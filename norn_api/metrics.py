@@ -1,4 +1,4 @@
-"""The metrics for Prometheus: durable counters, the current state, and the requests of this process.
+"""The metrics for Prometheus: counters in the database, the current state, and the requests of this process.
 
 Each metric is one row of `METRICS`, and one of docs/metrics.md.
 """
@@ -79,7 +79,8 @@ class ProcessMetrics:
     def __init__(self, database: Database, *, alone: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Stored(database))
-        # A scrape reaches only one of several processes, so the counters would seem to go up and down.
+        # If several processes share the port, a scrape reaches only one of them, so these counters would seem to go up
+        # and down.
         own = self._registry if alone else CollectorRegistry()
         requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
         self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=own)
@@ -104,7 +105,7 @@ class _Stored(Collector):
         self._database = database
 
     def describe(self) -> Sequence[Metric]:
-        """Returns nothing: creating a registry must not query the database."""
+        """Returns an empty sequence, because creating a registry must not query the database."""
         return ()
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The services that views use: one frozen bundle for each application, and access to it from a view."""
+"""The objects that views use: one immutable bundle for each application, and access to it from a view."""
 
 from __future__ import annotations
 
@@ -33,17 +33,19 @@ from norn_tasks.store.database.session import Database
 
 _KEY = "norn"
 BODIES = 4
-"""The number of large bodies that one process writes, and of large answers that it reads, at the same time: each takes
-several times its size in memory, and a database connection until PostgreSQL has finished."""
+"""How many large bodies one process writes, and how many large answers it reads, at the same time. Each takes several
+times its size in memory, and a database connection until PostgreSQL has finished.
+"""
 CHECKS = 1
-"""How many infraspecs and slow hashes one process may work on at the same time: each keeps a core busy."""
+"""How many infraspecs and slow hashes one process works on at the same time, because each keeps a core busy."""
 CHECK_SECONDS = 10.0
 """How long such parsing or hashing waits for its turn."""
 SIGN_INS, DELIVERIES = 16, 64
-"""The number of sign-ins, and of webhook deliveries, that one process reads at the same time before it knows who sent
-them: each holds a thread."""
+"""How many sign-ins, and how many webhook deliveries, one process reads at the same time before it knows their senders,
+because each occupies a thread.
+"""
 UPLOADS = 4
-"""The number of uploads that one process reads at the same time: unpacking keeps a core busy."""
+"""How many uploads one process reads at the same time, because unpacking keeps a core busy."""
 
 FUNCTION_SECONDS = 1.0
 """How long a process accepts asynchronous calls without reading the live release of their function again."""
@@ -59,7 +61,7 @@ class ApiServices:
     intake: Intake
     authenticators: AuthenticatorChain
     signatures: AuthenticatorChain
-    """Recognises the senders of deliveries of webhooks."""
+    """Recognises the senders of webhook deliveries."""
     api_key: ApiKey
     tokens: BearerTokens
     functions: RecentlySeen[LiveFunction]
@@ -108,7 +110,9 @@ class ApiServices:
 
     @staticmethod
     def of(intake: Intake, more: Sequence[Authenticator] = ()) -> ApiServices:
-        """Makes the services of a process that accepts work through `intake`; `more` follow Norn's authenticators."""
+        """Creates the objects for a process that accepts work through `intake`; the authenticators in `more` are asked
+        after Norn's own.
+        """
         settings, database, closing = intake.settings, intake.database, threading.Event()
         ends, tokens, api_key = Ends(settings.broker_url), BearerTokens(database), ApiKey(settings.api_key_path)
         sessions, processes = BrowserSessions(database, settings.port), settings.api_workers
@@ -168,7 +172,7 @@ def session() -> int | None:
 def holder() -> str:
     """Returns the name under which this request counts against a limit; "" for an admin.
 
-    A sender may hold half of the places of a `ConcurrencyLimit`, an admin all of them.
+    A sender may use half of a `ConcurrencyLimit`, an admin all of it.
     """
     return "" if actor().may(Scope.ADMIN) else actor().name
 
@@ -176,7 +180,7 @@ def holder() -> str:
 def shares() -> tuple[Share, ...]:
     """Returns the shares that limit this request: those of its session and of all sessions, or that of its token.
 
-    All browsers together may take half of the places, and each session a tenth. The token of an admin is not limited.
+    All browsers together may use half of a limit, and each session a tenth. The token of an admin is not limited.
     """
     if session() is not None:
         return (_BROWSERS, Share(f"session {session()}", 0.1, "your session"))
@@ -189,16 +193,16 @@ def turn() -> AbstractContextManager[None]:
 
 
 def hide_from_others(app: str, absent: NotFound) -> None:
-    """Raises `absent` if the sender's token does not reach the app, as if the requested id did not exist.
+    """Raises `absent` if the sender's token has no access to the app, as if the requested id did not exist.
 
-    A job without an app belongs to the server, which a token that is limited to apps does not reach.
+    A job without an app belongs to the server, to which a token that is limited to apps has no access.
     """
     if not actor().reaches(app):
         raise absent
 
 
 def require_visible(app: str) -> str:
-    """Returns the app's name if the sender's token reaches it; raises Forbidden."""
+    """Returns the app's name if the sender's token has access to it; raises Forbidden."""
     if not actor().reaches(app):
         raise Forbidden(f"your token does not reach {app}", hint=ANOTHER_APP)
     return app

@@ -42,7 +42,7 @@ def _register_bootstrap_token(database: BriefDatabase, settings: Settings) -> bo
 
 
 def _register_when_up(database: BriefDatabase, settings: Settings) -> None:
-    """Registers the bootstrap token as soon as the database responds; the API starts without it."""
+    """Registers the bootstrap token as soon as the database responds; the API starts before that."""
     pause = threading.Event()
     while not _register_bootstrap_token(database, settings):
         pause.wait(1.0)

@@ -1,1 +1,1 @@
-"""The `norn` command: speaks HTTP to a Norn server and prints its responses."""
+"""The `norn` command: sends HTTP requests to a Norn server and prints the responses."""

@@ -1,8 +1,9 @@
-"""The one Celery task, which a wake-up starts, and the signal handlers that tie a worker's life to Celery's.
+"""The one Celery task, which a wake-up starts, and the handlers for Celery's signals at the start and the end of a
+worker.
 
 `celery -A norn_tasks.tasks worker -Q deploy`: the queue is the class. Without options, the class decides the worker's
-name and its number of slots. Celery reports the end of a worker to the parent only: the parent marks the worker
-draining, and closes a pipe that wakes every child at once.
+name and its number of slots. Celery reports the end of a worker only to the parent process. The parent marks the worker
+as draining, and closes a pipe, which notifies every child process immediately.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 class QuietConsumer(Consumer):
-    """Celery's consumer without messages between workers: Celery would wait a second for these at each start.
+    """Celery's consumer without messages between workers, because Celery would wait a second for these at each start.
 
-    Workers know each other by their rows in the database.
+    Norn's workers know each other by their rows in the database.
     """
 
     def __init__(self, do: Any, worker_options: Mapping[str, Any] | None = None, **more: Any) -> None:
@@ -80,7 +81,9 @@ app.conf.worker_consumer = f"{__name__}:{QuietConsumer.__name__}"
 
 
 class _CeleryWorker:
-    """The state of this Celery worker: set when it starts, read by its tasks; one WorkerProcess per process."""
+    """The state of this Celery worker, set when it starts and read by its tasks; it has one WorkerProcess per
+    process.
+    """
 
     def __init__(self) -> None:
         self.name = ""
@@ -92,7 +95,7 @@ class _CeleryWorker:
         self._process: tuple[int, WorkerProcess] | None = None
 
     def process(self) -> WorkerProcess:
-        """Returns this process's worker, made on first use after a fork."""
+        """Returns this process's worker, which is created at the first use after a fork."""
         with self._lock:
             if self._process is None or self._process[0] != os.getpid():
                 self._process = (os.getpid(), self._make(load()))
@@ -160,7 +163,7 @@ _parent = os.getpid()
 
 @signals.celeryd_init.connect
 def _choose_slots(conf: Any, options: dict[str, Any], **_: Any) -> None:
-    """Takes the number of slots from the settings of the class, if the option -c does not give it."""
+    """Takes the number of slots from the settings of the class, unless the option -c gives it."""
     conf.worker_concurrency = load().slots(_the_class(options.get("queues") or ()))
 
 
@@ -170,13 +173,13 @@ _UNUSED = ("without_gossip", "without_heartbeat", "without_mingle")
 
 @signals.worker_init.connect
 def _stay_quiet(sender: Any, **_: Any) -> None:
-    """Starts none of the parts that send messages to every other worker every two seconds."""
+    """Disables the parts of Celery that send messages to every other worker every two seconds."""
     sender.options.update(dict.fromkeys(_UNUSED, True))
 
 
 @signals.celeryd_after_setup.connect
 def _set_up(sender: str, instance: Any, **_: Any) -> None:
-    """Learns class, slots and name from Celery's own options, before the pool forks."""
+    """Reads class, slots and name from Celery's own options, before the pool forks."""
     global _parent
     _parent = os.getpid()
     fleet.job_class, fleet.slots = _the_class(instance.app.amqp.queues.consume_from), instance.concurrency
@@ -195,8 +198,8 @@ def _the_class(queues: Iterable[object]) -> JobClass:
 def _acquire_name(settings: Settings) -> None:
     """Ends this process if another worker has its name.
 
-    This cannot be checked while the database is away. In that case the newest process gets the name later, and the
-    other one ends.
+    This cannot be checked while the database is unreachable. In that case the newest process gets the name later, and
+    the other one ends.
     """
     database = open_database(settings, fleet.job_class, 1)
     try:
@@ -232,7 +235,7 @@ def _ready(**_: Any) -> None:
 
 
 def _watch_kubernetes(settings: Settings, database: Database) -> None:
-    """Requests a look at the cluster soon after each change there."""
+    """Requests an observation of the cluster soon after each change there."""
     intake = open_intake(database, settings)
     ClusterWatch(
         lambda changed: watch_kubernetes(settings, database, changed),
@@ -241,7 +244,9 @@ def _watch_kubernetes(settings: Settings, database: Database) -> None:
 
 
 def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
-    """Starts the thread that makes the nest, if this worker's runs may use that; returns the nest."""
+    """Starts the thread that creates the nest (the container in which crun starts runs), if this worker's runs may use
+    it; returns the nest.
+    """
     if not fleet.job_class.runs_code or (settings.noop_runtime and settings.test_build):
         return None
     try:
@@ -256,13 +261,15 @@ def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
 
 @signals.worker_process_init.connect
 def _forked(**_: Any) -> None:
-    """Makes a pool's child end with its parent, so that a killed worker leaves no process that could not be fenced."""
+    """Makes a child process of the pool end with its parent, so that a killed worker leaves no process that nobody
+    could fence.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
-    """Stops claiming at SIGTERM, and notifies every job at once."""
+    """Stops claiming at SIGTERM, and notifies every job immediately."""
     if fleet.drain_pipe is not None:
         os.close(fleet.drain_pipe[1])
     if fleet.presence is not None:

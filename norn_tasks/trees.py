@@ -1,4 +1,6 @@
-"""Removes directory trees of any depth: `shutil.rmtree` of Python 3.11 ends in RecursionError for deep ones."""
+"""Removes directory trees of any depth, because `shutil.rmtree` of Python 3.11 raises RecursionError for very deep
+ones.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 
 def remove(tree: Path) -> None:
-    """Removes a directory with everything in it, however deep it is, and ignores errors.
+    """Removes a directory with everything in it, no matter how deep it is, and ignores errors.
 
     Each directory is first moved up to the root of the tree, so that no path gets long. Links are not followed.
     """
@@ -33,7 +35,7 @@ def remove(tree: Path) -> None:
 
 
 def _without_files(directory: Path) -> list[Path]:
-    """Removes everything directly in a directory except its subdirectories, and returns those."""
+    """Removes everything directly inside a directory except its subdirectories, and returns those."""
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         found = list(entries)
         for each in found:

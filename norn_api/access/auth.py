@@ -1,4 +1,6 @@
-"""Authenticators: each recognises one kind of credentials. A chain asks them in order, and slows down guessing."""
+"""Authenticators: each recognises one kind of credentials. A chain asks them in order, and limits how often credentials
+can be guessed.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin 
 
 
 class CsrfMissing(Forbidden):
-    """The cookie of a session came without the session's second secret."""
+    """Raised when the cookie of a session came without the session's second secret."""
 
     code = "csrf"
 
@@ -67,7 +69,7 @@ class Identity:
     session: int | None = None
     """The session that the sender's browser is signed in with."""
     ambient: bool = False
-    """True if the browser adds the credentials to every request, including one that a foreign page made it send."""
+    """True if the browser adds the credentials to every request, even to one that a foreign page caused."""
 
 
 class Authenticator(Protocol):
@@ -103,8 +105,8 @@ OF_TOKENS = Refusals(
 class AuthenticatorChain:
     """The authenticators of an API in their order; the first that identifies the sender decides.
 
-    `processes`: how many API processes there are; the limit of failures is for all of them together.
-    Only failures are slowed down. A valid token always passes, even after many failures from its address, because all
+    `processes`: how many API processes there are; the limit of failures is for all of them together. Only invalid
+    credentials are limited. A valid token is always accepted, even after many failures from its address, because all
     clients behind a proxy share one address.
     """
 
@@ -121,7 +123,7 @@ class AuthenticatorChain:
         self._failures = Buckets(burst=20, per_second=1 / 3, clock=clock, processes=processes)
 
     def recognised(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender, or None if no authenticator recognises it; that does not count as a failure."""
+        """Returns the sender, or None if no authenticator recognises the credentials; does not count a failure."""
         with contextlib.suppress(CsrfMissing):
             return self._first(credentials)
         return None
@@ -158,7 +160,7 @@ class AuthenticatorChain:
 
 
 class Admission:
-    """The right of a sender to continue reading a stream: its token is checked again every few seconds."""
+    """The right of a sender to continue to read a stream: its token is checked again every few seconds."""
 
     def __init__(self, known: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._known = known
@@ -167,7 +169,7 @@ class Admission:
         self._holds = True
 
     def holds(self) -> bool:
-        """Returns False once the token was revoked. While the database is down, the last result is used."""
+        """Returns False if the token was revoked. While the database is unreachable, the last result is used."""
         if self._holds and self._clock() - self._looked >= CACHE_SECONDS:
             self._looked = self._clock()
             with contextlib.suppress(DatabaseDown):
@@ -176,7 +178,7 @@ class Admission:
 
 
 class EveryoneIsAdmin:
-    """The authenticator of NORN_AUTH=off: every sender is an admin without a name."""
+    """The authenticator for NORN_AUTH=off: every sender is an admin without a name."""
 
     def identify(self, credentials: Credentials) -> Identity:
         """Returns the nameless admin."""
@@ -197,7 +199,7 @@ class BearerTokens:
         return None if found is None else Identity(found)
 
     def forget(self) -> None:
-        """Forgets every remembered token, because one was revoked."""
+        """Forgets every remembered token, because a token was revoked."""
         self._known.clear()
 
     def _find(self, hashed: str) -> Actor | None:

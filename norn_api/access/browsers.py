@@ -1,9 +1,8 @@
 """Browsers that are signed in: their cookie, their CSRF token, and the pages that may use the session.
 
-A cookie is not limited to a port: a browser sends it to every server on the same host, and so also to the apps that
-run there. That is why the cookie alone identifies nobody, and why a page needs the second secret even for reading. Such
-an app can also set a cookie of the same name for a longer path, which the browser sends first; so every cookie of this
-name is tried.
+A cookie is not limited to a port: a browser sends it to every server on the same host, and so also to the apps that run
+there. So the cookie alone identifies nobody, and a page needs the second secret even for reading. Such an app can also
+set a cookie of the same name for a longer path, which the browser sends first; so every cookie of this name is tried.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _MOST = 10
 
 
 class InsecurePage(Forbidden):
-    """A page that was loaded from another machine without TLS wants to sign in."""
+    """Raised when a page that was loaded from another machine without TLS tries to sign in."""
 
     code = "insecure_page"
 
@@ -61,9 +60,10 @@ class BrowserSessions:
         return Identity(found.actor, session=found.id)
 
     def find(self, credentials: Credentials) -> SignedIn | None:
-        """Returns the session that the cookie names, whether the CSRF token is there or not.
+        """Returns the session that the cookie names, even without the CSRF token.
 
-        Of several cookies, the one that the CSRF token belongs to is used, or else the first one that names a session.
+        If there are several cookies, the one that belongs to the CSRF token is used, or otherwise the first one that
+        names a session.
         """
         if not credentials.path.startswith(f"{PATH}/"):
             return None

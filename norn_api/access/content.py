@@ -1,4 +1,4 @@
-"""The content policy of a route: the headers that keep a browser from running its response as a page of ours."""
+"""The content policy of a route: headers that keep a browser from treating its response as a page of Norn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from werkzeug.datastructures import Headers
 
 
 class ContentPolicy(StrEnum):
-    """The policies. Each value is sent as the header Content-Security-Policy, even if the view has set another."""
+    """The content policies. Each value is sent as the header Content-Security-Policy, even if the view has set another
+    one.
+    """
 
     DATA = "default-src 'none'; frame-ancestors 'none'"
     """Data of the API: a browser that shows it loads nothing else."""
@@ -21,7 +23,9 @@ class ContentPolicy(StrEnum):
     DOCS = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
     """The API's documentation; its script writes styles into the page."""
     FOREIGN = "sandbox allow-scripts allow-forms"
-    """The output of a function: a page in it has its own origin, and gets none of our cookies (docs/security.md)."""
+    """The output of a function. A page in it has an origin of its own, and gets none of Norn's cookies
+    (docs/security.md).
+    """
 
     def apply(self, headers: Headers) -> None:
         """Sets the headers of this policy."""

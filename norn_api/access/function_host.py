@@ -1,6 +1,6 @@
 """The host name that serves functions and nothing else (NORN_FN_HOST).
 
-A page that a function returns then has another origin than Norn's own page, whatever headers the function sets.
+A page that a function returns then has another origin than Norn's own page, no matter which headers the function sets.
 """
 
 from __future__ import annotations

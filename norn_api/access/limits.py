@@ -1,4 +1,4 @@
-"""Rate limits: a token bucket per key, used against guessing and flooding."""
+"""Rate limits against guessing and flooding: a token bucket per key."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 
 _MANY_KEYS = 10_000
-"""The number of buckets at which full ones are forgotten."""
+"""When there are this many buckets, full ones are deleted."""
 
 
 class Buckets:
-    """Token buckets: each key may do `burst` things at once and `per_second` in the long run; safe for many threads.
+    """Token buckets: each key may make `burst` requests at once, and `per_second` in the long run. Safe for many
+    threads.
 
-    `processes` share a limit without sharing memory: each of them allows its part of it.
+    `processes` API processes share a limit without sharing memory, so each of them allows its part.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Buckets:
         self._levels: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str) -> float:
-        """Takes one token from the key's bucket; returns 0, or the seconds until there is one."""
+        """Takes one token from the key's bucket; returns 0, or the seconds until a token will be available."""
         with self._lock:
             now = self._clock()
             level, at = self._levels.get(key, (self._burst, now))
@@ -39,8 +40,8 @@ class Buckets:
             return 0.0
 
     def _forget_full(self, now: float) -> None:
-        """Bounds the memory: drops buckets that are full again, as a new bucket would be; if too many remain, drops
-        all.
+        """Limits the memory: deletes buckets that are full again, because a new bucket would be full too; if too many
+        remain, deletes all.
         """
         if len(self._levels) < _MANY_KEYS:
             return

@@ -1,8 +1,8 @@
 """An API without tokens (NORN_AUTH=off): where it may listen, and which browser pages it refuses.
 
-Any web page can make a browser on this machine send requests to loopback, even if the page may not see the answers. It
-can also point its own host name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host names the
-destination, and Origin and Sec-Fetch-Site show which page sends.
+Any web page can make a browser on this machine send requests to loopback, even if the page may not read the answers.
+The page's owner can also point its host name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host
+names the destination, and Origin and Sec-Fetch-Site show which page sends.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ _TOKENS = "unset NORN_AUTH, and send a token"
 
 
 class ForeignHost(Forbidden):
-    """No token is needed, and the request was sent to a host name that others may control."""
+    """Raised when no token is needed and the request was sent to a host name that others may control."""
 
     code = "foreign_host"
 
 
 class ForeignPage(Forbidden):
-    """A page that is not Norn's own tries to change something, with a browser's session or where no token is needed."""
+    """Raised when a page that is not Norn's own tries to change something, with a browser's session or where no token
+    is needed.
+    """
 
     code = "foreign_page"
 
@@ -58,7 +60,7 @@ def refuse_unsafe_settings(settings: Settings) -> None:
 def refuse_foreign(method: str, headers: Mapping[str, str], *, runs: bool = False) -> None:
     """Raises ForeignHost or ForeignPage for a request that a browser may have sent for a foreign page.
 
-    `runs`: the request runs code whatever its method is, so no method is safe.
+    `runs`: the request runs code, no matter which method it has, so no method is safe.
     """
     host = headers.get("Host", "").lower()
     if not is_local_host(host):
@@ -93,7 +95,7 @@ def _host_of(origin: str) -> str:
 
 
 def _is_local(name: str) -> bool:
-    """Returns True for a name that always means this machine, whatever a DNS server says."""
+    """Returns True for a name that always means this machine, no matter what a DNS server says."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Pages of other origins that call a function: the headers that make a browser allow it (CORS).
+"""Lets pages of other origins call a function: the headers that make a browser allow this (CORS).
 
 A call needs a token that the page itself sends, because a cookie is not accepted. So a page of any origin may call a
 function, unless the function names origins (`function.cors`): then a call that a page of another origin sends is
@@ -50,7 +50,7 @@ def is_preflight() -> bool:
 
 
 def preflight() -> Response:
-    """Returns the response to a preflight: it is the same whether the function exists or not."""
+    """Returns the response to a preflight, which is the same whether the function exists or not."""
     response = Response(status=204)
     del response.headers["Content-Type"]
     response.headers["Access-Control-Allow-Methods"] = _METHODS

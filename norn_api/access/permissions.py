@@ -1,4 +1,4 @@
-"""The permissions: one table of routes, default-deny. A route that is not in it is refused to everyone, even admins."""
+"""The permissions: one table of all routes. A route that is not in the table is refused to everyone, even to admins."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Permission:
     audited: bool = False
     """True for a mutation, which is written into the audit whether it succeeds or not."""
     whole: bool = False
-    """True for facts about the whole server, which a token that is limited to apps does not reach."""
+    """True for facts about the whole server, which a token that is limited to some apps may not read."""
     signed: bool = False
     """True if the sender must have signed the body, as senders of webhooks do."""
     open: bool = False
-    """True if anybody may send the request: its sender is not identified before the view."""
+    """True if anybody may send the request: the sender is not identified before the view is called."""
 
     def allows(self, actor: Actor) -> bool:
-        """Returns True if the actor's scopes suffice; for `own` the view checks the owner."""
+        """Returns True if the actor's scopes are enough; for `own`, the view checks who owns the object."""
         return any(scope is None or actor.may(scope) for scope in {self.scope, self.own or self.scope})
 
 
@@ -194,7 +194,9 @@ def permission(method: str, rule: str) -> Permission:
 
 
 def require(needed: Permission, sender: Identity, app: str | None) -> None:
-    """Raises Forbidden if the sender lacks the permission or does not reach the app; Unauthenticated if unsigned."""
+    """Raises Forbidden if the sender lacks the permission or has no access to the app; Unauthenticated if a signature
+    is missing.
+    """
     actor = sender.actor
     if needed.signed and not sender.signed:
         raise Unauthenticated("this needs a signed body", hint="send the signature that belongs to this address")

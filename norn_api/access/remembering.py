@@ -1,4 +1,4 @@
-"""A cache of credentials: what the database knows about them is kept for a few seconds, to save queries."""
+"""A cache of credentials: what the database says about them is remembered for a few seconds, to save queries."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 _MANY = 2_000
-"""The number of kept values at which all are forgotten."""
+"""When this many values are remembered, all are deleted."""
 
 
 class RecentlySeen(Generic[V]):
-    """Values by a key, such as the hash of a secret, each kept for `seconds`; a key without a value is not cached.
-    Thread-safe.
+    """Values by a key, such as the hash of a secret. Each is remembered for `seconds`; a key without a value is not
+    remembered. Thread-safe.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
@@ -23,7 +23,7 @@ class RecentlySeen(Generic[V]):
         self._values: dict[str, tuple[V, float]] = {}
 
     def get(self, hashed: str, find: Callable[[str], V | None]) -> V | None:
-        """Returns the value of a hash; calls `find` for one that is not kept."""
+        """Returns the value of a hash; calls `find` if it is not remembered."""
         with self._lock:
             kept = self._values.get(hashed)
         if kept is not None and self._clock() < kept[1]:

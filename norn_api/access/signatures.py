@@ -54,7 +54,7 @@ class PushSignatures:
     def _secret(self, sealed: bytes) -> str:
         try:
             return self._key.open(sealed).reveal()
-        except SecretsLocked as error:  # its sentence names a file: only the operator may see that
+        except SecretsLocked as error:  # its sentence names a file, which only the operator may see
             _log.error("deliveries cannot be checked", says=error.sentence, hint=error.hint)
             raise SecretsLocked(
                 "this server cannot check signatures now", hint="the log of Norn's API says why"

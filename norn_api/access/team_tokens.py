@@ -1,8 +1,8 @@
-"""People whom Cloudflare Access lets in: the token that it adds to each of their requests.
+"""People whom Cloudflare Access admits: it adds a token to each of their requests.
 
-Cloudflare adds the header to every request of the browser, including those that a page of another site makes it send.
-Such requests are therefore `ambient`: as with a cookie, a change is accepted only from a page of this server, and
-functions cannot be called. The token is accepted only in the header, which no page can read or set for another site.
+Cloudflare adds the header to every request of the browser, even to requests that a page of another site caused. So such
+requests are `ambient`: as with a cookie, a change is accepted only from a page of this server, and functions cannot be
+called. The token is accepted only in the header, because no page can read or set that header for another site.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Function calls over HTTP: from the request to the function's input, and from its output to the response."""
+"""Function calls over HTTP: turns a request into the function's input, and its output into the response."""

@@ -1,7 +1,7 @@
-"""The end of an accepted call: waiting for it, and reading it.
+"""The end of an accepted call: waits for it, and reads the result.
 
-The call continues whatever happens here. So no error of this module says that nothing was done, and reading is retried
-during an outage of the database.
+The call continues no matter what happens here. So no error of this module says that nothing was done, and reading is
+retried while the database is unreachable.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ one second later SIGKILL, and then it records the end, which takes a moment long
 READING_SECONDS = 18.0
 """How long the database may take to return an answer; PostgreSQL itself ends a statement after 20 s."""
 OUTAGE_SECONDS = 30.0
-"""How long reading an answer is retried while the database is down."""
+"""How many seconds reading an answer is retried while the database is unreachable."""
 _AGAIN_SECONDS = 0.5
 _LOCKED_LOOKS = (0.1, 0.4, 0.0)
 """The pauses after each attempt to end a call that has not begun. An attempt does not wait for a locked row; the
@@ -36,8 +36,8 @@ sweeper may be ending the call at that moment."""
 def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
     """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
 
-    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the whole time
-    limit of the call, if the client has already waited for a part of it.
+    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the complete time
+    limit of the call, if the client has already waited for part of that time.
     """
     begin = time.monotonic()
     _wait_for(execution, timeout)
@@ -56,20 +56,24 @@ def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[
     if not ExecutionState(call.state).terminal:
         raise not_in_time(call, timeout if of is None else of)
     if call.record != Record.FULL and not has_key():
-        with contextlib.suppress(DatabaseDown):  # otherwise, the later clean-up drops the answer
+        with contextlib.suppress(DatabaseDown):  # otherwise, the later cleanup deletes the answer
             dispatch.take_answer(norn().intake, execution)
     return call, answer
 
 
 def _wait_for(execution: int, timeout: float, *, looking: bool = False) -> None:
-    """Waits for a call's end until `timeout` and the grace are over; raises NotWaited if the process has to end."""
+    """Waits for a call's end until `timeout` and the grace period are over; raises NotWaited if the process
+    must end.
+    """
     ended = norn().ends_of_calls.until_ended(execution, timeout + GRACE_SECONDS, looking=looking)
     if not ended and norn().closing.is_set():
         raise interrupted(execution)
 
 
 def _through_outages(execution: int) -> tuple[FunctionCall, Answer]:
-    """Returns a call's record and its output; retries while the database is down, and raises NotRead after 30 s."""
+    """Returns a call's record and its output; retries while the database is unreachable, and raises NotRead
+    after 30 s.
+    """
     end = time.monotonic() + OUTAGE_SECONDS
     while True:
         try:
@@ -83,7 +87,9 @@ def _through_outages(execution: int) -> tuple[FunctionCall, Answer]:
 
 
 def outcome(execution: int) -> tuple[FunctionCall, Answer]:
-    """Returns a call's record and its output; large outputs take turns. Raises TooManyRequests."""
+    """Returns a call's record and its output; only a few large outputs are read at the same time. Raises
+    TooManyRequests.
+    """
     with norn().database.transaction() as tx:
         call = runs_read.call(tx, execution)
         if max(call.request_size, call.response_size or 0) <= SMALL_BODY:

@@ -10,7 +10,7 @@ from norn_tasks.domain.jobs.execution import ExecutionState
 from norn_tasks.store.runs.runs_read import FunctionCall
 
 HEADERS_MAX = 32 * 1024
-"""The maximum size of all headers together: they become one environment variable, which Linux limits to 128 KiB."""
+"""The most bytes of all headers together. They become one environment variable, which Linux limits to 128 KiB."""
 
 _HOP_BY_HOP = {
     "connection",
@@ -68,7 +68,7 @@ class OomKilled(NornError):
 
 
 class OutputTooLarge(NornError):
-    """The function's output is over its limit."""
+    """The function's output is larger than its limit."""
 
     code, status = "output_too_large", 502
 
@@ -145,7 +145,7 @@ _BY_STATE: Mapping[str, type[NornError]] = {
 
 
 def trouble(call: FunctionCall) -> NornError | None:
-    """Returns the error for a call that has ended without success; None if it succeeded."""
+    """Returns the error for a call that ended without success; None if it succeeded."""
     if call.state == ExecutionState.SUCCEEDED:
         return None
     kind = _BY_CAUSE.get(call.cause) or _BY_STATE[call.state]
@@ -158,14 +158,14 @@ def trouble(call: FunctionCall) -> NornError | None:
 
 
 def not_in_time(call: FunctionCall, timeout: float) -> NornError:
-    """Returns the error for a call that has not ended in time, but may still go on."""
+    """Returns the error for a call that has not ended in time, but may still continue."""
     facts = {"execution": call.id, "job": call.job}
     hint = "raise function.timeout in its infraspec.yaml, or make it quicker"
     return FunctionTimedOut(f"{call.app}: it did not end within {timeout:g} s", hint=hint, **facts)
 
 
 def interrupted(execution: int) -> NotWaited:
-    """Returns the error for a waiting client when this process has to end; the call itself goes on."""
+    """Returns the error for a waiting client when this process must end; the call itself continues."""
     sentence = f"the server restarts; invocation {execution} goes on"
     return NotWaited(sentence, hint=_LATER.format(execution), execution=execution)
 

@@ -26,7 +26,9 @@ class ChangedValue:
 
 @dataclass(frozen=True)
 class AnswerDifference:
-    """The differences of two answers. `first_byte`: where the bodies begin to differ; `lines`: the unified diff."""
+    """The differences between two answers. `first_byte`: where the bodies begin to differ; `lines`: the unified
+    diff.
+    """
 
     status: ChangedValue | None
     headers: tuple[ChangedValue, ...]
@@ -72,7 +74,7 @@ def _first_byte(before: bytes, after: bytes) -> int | None:
     if before == after:
         return None
     equal, least = 0, min(len(before), len(after)) + 1
-    while least - equal > 1:  # the first `equal` bytes are the same, the first `least` bytes are not
+    while least - equal > 1:  # invariant: the first `equal` bytes are the same, the first `least` bytes are not
         middle = (equal + least) // 2
         if before[equal:middle] == after[equal:middle]:
             equal = middle
@@ -82,7 +84,7 @@ def _first_byte(before: bytes, after: bytes) -> int | None:
 
 
 def _lines(before: FunctionAnswer, after: FunctionAnswer) -> tuple[str, ...]:
-    """Returns the unified diff of two texts; nothing if one of them is not text, or is too long."""
+    """Returns the unified diff of two texts; empty if one of them is not text, or is too long."""
     if before.body == after.body or max(len(before.body), len(after.body)) > TEXT_MOST:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""Reading and accepting a call, for both addresses of a function: `/invoke` and `/fn`."""
+"""Reads and accepts a call, for both addresses of a function: `/invoke` and `/fn`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.releases import releases
 
 SMALL_BODY = 64 * 1024
-"""Bodies up to this size do not wait for a turn."""
+"""Bodies up to this size are stored without waiting for a turn."""
 TURN_SECONDS = 30.0
-"""How long a large body waits for its turn; after that the call is refused, and nothing was done."""
+"""How many seconds a large body waits for its turn; after that the call is refused, and nothing was done."""
 BODY_SECONDS = 18.0
 """How long the database may take to store a large body; PostgreSQL itself ends a statement after 20 s."""
 
@@ -51,8 +51,8 @@ def function_of(app: str) -> LiveFunction:
 def recent_function_of(app: str) -> LiveFunction:
     """Returns the live release of a function as it was within the last second, for an asynchronous call.
 
-    Only its acceptance checks that the release is still live. A body that is too large for this release, or whose size
-    is not known, gets the release that is live now. Raises as `function_of` does.
+    The release may have been replaced since; accepting the call checks that. If the body is too large for this release,
+    or its size is unknown, the release is read again. Raises as `function_of` does.
     """
     functions, size = norn().functions, current().content_length
     found = functions.get(app, function_of)
@@ -74,7 +74,7 @@ class ReceivedCall:
 
 @contextmanager
 def received_call(app: str, options: FunctionOptions, *, method: str, path: str, query: str) -> Iterator[ReceivedCall]:
-    """Reads the request as a call; raises BodyTooLarge while reading, before anything is kept."""
+    """Reads the request as a call; raises BodyTooLarge while reading, before anything is stored."""
     asked = current()
     if "\0" in path or "\0" in query or len(path) + len(query) > 8192:
         raise InvalidRequest("path: it holds a NUL or is over 8192 characters", hint="send the rest in the body")
@@ -118,9 +118,9 @@ def accept_call(
     app: str, call: Call, *, sync: bool, release: int | None = None, stream: bool = False,
     known: LiveFunction | None = None,
 ) -> Accepted:  # fmt: skip
-    """Accepts a call; from then on the response has its id in a header, even if an error follows.
+    """Accepts a call; from then on the response has the call's id in a header, even if an error follows.
 
-    `known`: the live release of an asynchronous call, as this process knows it.
+    `known`: the live release of an asynchronous call, as this process remembers it.
     """
     by, used, callback = actor().name, key(call.body), _callback(sync=sync)
     try:
@@ -139,7 +139,9 @@ def accept_call(
 
 
 def _callback(*, sync: bool) -> str | None:
-    """Returns the destination to which the end of the call is reported, if any; raises InvalidRequest or Forbidden."""
+    """Returns the destination to which the end of the call is reported; None if there is none. Raises InvalidRequest or
+    Forbidden.
+    """
     name = current().headers.get(CALLBACK)
     if name is None:
         return None

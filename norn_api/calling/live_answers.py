@@ -1,9 +1,9 @@
 """Sends the answer of a call while the function prints it: the broker passes on the pieces of its output.
 
 The client gets exactly the recorded output. If a piece is lost, all later pieces are ignored, and the rest is read from
-the record when the call has ended. The head of the answer is sent with the first piece. If the call fails before
-that, the client gets an ordinary error. A later failure breaks the connection off, so that no client takes the
-beginning of an answer for the whole.
+the record when the call has ended. The head of the answer is sent with the first piece. If the call fails before that,
+the client gets an ordinary error. A later failure breaks the connection off, so that no client takes the beginning of
+an answer for the complete answer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from norn_tasks.store.apps.registry import LiveFunction
 _PIECE_SECONDS = 0.25
 """How long to wait for a piece before checking whether the call has ended."""
 _LOOK_EVERY = 4
-"""After this number of waits, the row of the call is read too, in case the announcement of its end was lost."""
+"""After this many waits, the row of the call is read too, in case the announcement of its end was lost."""
 
 
 def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None]) -> Response:
@@ -45,7 +45,7 @@ def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None
         begin += piece
         head = _head(begin, options)
         if head is None and len(begin) > HEAD_MOST:
-            begin += b"".join(output)  # its head has a mistake: the error of the call says which
+            begin += b"".join(output)  # the head is invalid; the error of the call says why
         if head is not None:
             connection.guard()
             sent = stream_with_context(_sent(chain((head.body,), output), connection))
@@ -80,7 +80,8 @@ def _output(job: int, execution: int, timeout: float, connection: Connection) ->
         if ended or time.monotonic() > until or norn().closing.is_set():
             break
         if connection.gone():
-            connection.cut()  # otherwise a client that closed only its sending side would believe the answer whole
+            # otherwise a client that has closed only its sending side would believe that the answer is complete
+            connection.cut()
             return
     call, io = end_of(execution, max(0.0, until - time.monotonic()), of=timeout)
     error = trouble(call)
@@ -90,7 +91,7 @@ def _output(job: int, execution: int, timeout: float, connection: Connection) ->
 
 
 def _sent(pieces: Iterator[bytes], connection: Connection) -> Iterator[bytes]:
-    """Yields the pieces; an error ends the connection, because the head has been sent."""
+    """Yields the pieces; an error closes the connection, because the head was already sent."""
     try:
         yield from pieces
     except NornError:

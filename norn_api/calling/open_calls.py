@@ -1,7 +1,8 @@
-"""Calls without a token of functions whose live release has `function.auth: none`.
+"""Calls without a token, of functions whose live release has `function.auth: none`.
 
-Their senders are strangers. Three things are limited: the calls per second from one address, the number of bodies that
-are read at the same time, and the time for each body. An Idempotency-Key is refused, because its owner is not known.
+Their senders are strangers, so three things are limited: the calls per second from one address, the number of bodies
+that are read at the same time, and the time for each body. An Idempotency-Key is refused, because nobody knows whose
+key it is.
 """
 
 from __future__ import annotations

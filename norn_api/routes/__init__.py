@@ -1,1 +1,1 @@
-"""The endpoints: one noun per file, one function per verb."""
+"""The endpoints of the API: one noun per file, one function per method and path."""

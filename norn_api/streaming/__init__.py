@@ -1,1 +1,1 @@
-"""Long responses: the event hub, live logs, waiting for the end of a call, and the limits on them."""
+"""Long responses: the distribution of events, live logs, waiting for the end of a call, and limits for all of these."""

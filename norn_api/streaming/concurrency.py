@@ -1,4 +1,6 @@
-"""Concurrency limits for requests that occupy a thread or memory for long; excess requests get a Retry-After."""
+"""Limits the number of requests that occupy a thread or memory for long. Requests above the limit are refused with a
+Retry-After.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from norn_tasks.domain.errors import TooManyRequests
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a limit that the requests of one holder, such as a token, may use at the same time."""
+    """The part of a limit that the requests of one sender, such as a token, may use at the same time."""
 
     holder: str
     part: float
@@ -21,14 +23,14 @@ class Share:
     """The name of the holder in an error message, such as `your token`."""
 
     def of(self, places: int) -> int:
-        """Returns how many of these places the holder may have; at least one."""
+        """Returns how many of `places` the sender may use; at least one."""
         return max(1, int(places * self.part))
 
 
 class ConcurrencyLimit:
-    """A limit on the number of requests at the same time: each request holds one of `count` places.
+    """A limit on the number of simultaneous requests: each request occupies one of `count` places.
 
-    A request may name shares; then no holder of a share can take all places and keep the others out.
+    If a request names shares, no sender can occupy all places and keep others out.
     """
 
     def __init__(self, count: int, what: str) -> None:
@@ -39,7 +41,8 @@ class ConcurrencyLimit:
         self._held: Counter[str] = Counter()
 
     def take(self, seconds: float = 0, shares: Sequence[Share] = ()) -> Callable[[], None]:
-        """Takes a place, waiting at most `seconds` for one, and returns the function that releases it (idempotent).
+        """Takes a place, waiting at most `seconds`, and returns a function that releases the place (and may be called
+        repeatedly).
 
         Raises TooManyRequests.
         """
@@ -58,7 +61,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def place(self, seconds: float = 0, shares: Sequence[Share] = ()) -> Iterator[None]:
-        """Holds a place during the block; raises TooManyRequests as `take` does."""
+        """Occupies a place inside the block; raises TooManyRequests as `take` does."""
         give_back = self.take(seconds, shares)
         try:
             yield
@@ -76,7 +79,7 @@ class ConcurrencyLimit:
     def _give_shares(self, shares: Sequence[Share]) -> None:
         with self._lock:
             self._held.subtract(share.holder for share in shares)
-            self._held += Counter()  # drops holders of nothing
+            self._held += Counter()  # drops senders that occupy nothing
 
 
 def _full(sentence: str) -> TooManyRequests:

@@ -1,4 +1,6 @@
-"""The connection of a stream or an upload: notices a client that has gone, and ends a connection that hangs."""
+"""The client's connection during a stream or an upload: notices that the client has disconnected, and ends a connection
+that hangs.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Connection:
         self._socket: socket.socket | None = environ.get("gunicorn.socket")
 
     def guard(self) -> None:
-        """Limits each wait for the client to 20 s, and notices within 30 s that a client vanished without closing."""
+        """Limits each wait for the client to 20 s, and notices within 30 s that a client disappeared without closing
+        the connection.
+        """
         if self._socket is None:
             return
         with contextlib.suppress(OSError):
@@ -67,7 +71,7 @@ class Connection:
             self._socket.settimeout(before)
 
     def stop_reading(self) -> None:
-        """Stops reading from the client. It can still be answered; after that the connection ends."""
+        """Stops reading from the client. A response can still be sent; then the connection ends."""
         self._shut(socket.SHUT_RD)
 
     def gone(self) -> bool:
@@ -83,7 +87,7 @@ class Connection:
 
     @property
     def cut(self) -> Callable[[], None]:
-        """Returns the function that ends the connection at once, even while another thread writes to it."""
+        """Returns a function that ends the connection immediately, even while another thread writes to it."""
         return self._cut
 
     def _cut(self) -> None:

@@ -1,8 +1,8 @@
-"""One reader of events per process: it reads each event once and hands it to every subscriber that wants it.
+"""One reader of events per process, which reads each event once and passes it to every subscriber that wants it.
 
-The reader listens for NOTIFY and also polls once a second, so that a lost notification only delays an event by one
-second. A subscriber that does not keep up is dropped; its client can connect again with the id of the last event that
-it saw.
+The reader listens for NOTIFY and also polls once per second, so a lost notification delays an event by at most a
+second. A subscriber that is too slow is dropped; its client can connect again with the id of the last event that it
+received.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Wants = Callable[[StoredEvent], bool]
 
 
 class Dropped(Exception):
-    """This subscriber was too slow."""
+    """Raised when this subscriber was too slow."""
 
 
 class Subscriber:
-    """Receives events. `job`: a job whose output also wakes the subscriber, without an event."""
+    """Receives events. `job`: new output of this job wakes the subscriber too, although output is not an event."""
 
     def __init__(self, wants: Wants, job: int | None, drop: Callable[[], None], reader: Callable[[], None]) -> None:
         self._wants = wants
@@ -123,7 +123,7 @@ class EventHub:
 
     @contextmanager
     def follow(self, wants: Wants, *, job: int | None = None, drop: Callable[[], None]) -> Iterator[Subscriber]:
-        """Yields a subscriber that receives every wanted event from now on; `drop` ends its connection.
+        """Yields a subscriber that receives every wanted event from now on; `drop` closes its client's connection.
 
         Raises DatabaseDown.
         """
@@ -146,7 +146,7 @@ class EventHub:
         self._thread.start()
 
     def _require_reader(self) -> None:
-        """Starts a new reader, which continues after the last event, if the reader has died. Each wait calls this."""
+        """Starts a new reader, which continues after the last event, if the old one has died. Each wait calls this."""
         with self._lock:
             if self._running and not self._thread.is_alive():
                 _log.error("the event reader died, and another one goes on")
@@ -160,7 +160,7 @@ class EventHub:
                 _log.warning("the event reader lost the database", says=error.sentence)
                 self._closing.wait(_AGAIN_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it is
-                # Without this thread every stream of the process is silent.
+                # Without this thread, every stream of the process would stay silent.
                 _log.exception("the event reader failed, and begins again")
                 self._closing.wait(_AGAIN_SECONDS)
 
@@ -182,7 +182,7 @@ class EventHub:
             listener.close()
 
     def _look(self) -> float:
-        """Hands out new events, and returns the seconds until the next poll."""
+        """Passes new events on, and returns the seconds until the next poll."""
         while True:
             with self._database.transaction() as tx:
                 found = stream.after(tx, self._place, limit=_BATCH)

@@ -16,7 +16,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.queue import jobs_read
 
 FIRST_SECONDS = 5.0
-"""Seconds that a response waits for the first line, so that an early failure is sent as an error response."""
+"""Seconds for which a response waits for the first line, so that an early failure can be sent as an error response."""
 
 
 class LiveReading:
@@ -50,7 +50,7 @@ class LiveReading:
         return kept
 
     def more(self, seconds: float) -> list[LiveLine]:
-        """Returns new lines after waiting at most `seconds`; if the reader missed some, one line says how many."""
+        """Returns new lines; waits at most `seconds`. If the reader missed some lines, one line says how many."""
         found = self._live.read(self.job, self._place, seconds)
         if not found:
             return []
@@ -81,5 +81,5 @@ class LiveReading:
         return kind(f"the logs could not be read: {found.error['sentence']}", hint=found.error["hint"])
 
     def leave(self) -> None:
-        """Notes that nobody reads the stream any longer, so that its job ends at once."""
+        """Records that nobody reads the stream any longer, so that its job ends soon."""
         self._live.unwatch(self.job)

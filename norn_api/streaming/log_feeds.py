@@ -1,7 +1,7 @@
-"""Log lines for pages: one reader per app, however many pages of this process follow the app.
+"""Log lines for web pages: one reader per app, no matter how many pages of this process follow the app.
 
-As long as at least one page follows an app, one worker reads its lines, and all its pages get them from here. If the
-worker goes away, another worker continues at the same line.
+As long as at least one page follows an app, one worker reads its lines, and all pages get them from here. If that
+worker ends, another worker continues at the same line.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
 from norn_tasks.store.broker.live import LiveLine
 
 READER = "norn's page"
-"""The actor of the jobs that read; no token can have this name. These jobs may take half of the places for readers."""
+"""The actor of the jobs that read the lines; no token can have this name. These jobs may use half of the readers that
+are allowed.
+"""
 MOST = 100_000
-"""The maximum number of past lines of an app that a page gets when it returns, and of lines that wait to be sent to it.
-A page keeps no more."""
+"""The most past lines of an app that a page gets when it reconnects, and the most lines that wait to be sent to it. A
+page shows no more.
+"""
 MOST_CHARACTERS = 16 * 2**20
 """The maximum length of all lines that wait to be sent to a page."""
 _OVERLAP_SECONDS = 5
@@ -124,7 +127,7 @@ class _Feed:
                 raise trouble
 
     def _say(self, sentence: str) -> None:
-        """Sends the pages the reason why there are no lines, once."""
+        """Sends the pages, once, the reason why there are no lines."""
         if sentence != self._said:
             self._said = sentence
             self._hand_out([note(sentence)])
@@ -157,7 +160,7 @@ class LogFeeds:
                     feed.inboxes.discard(inbox)
 
     def past(self, app: str, places: LogPlaces, tail: int) -> Iterator[LiveLine]:
-        """Yields the lines from these positions on, or the last `tail` lines for a reader without positions."""
+        """Yields the lines from these positions on; for a reader without positions, the last `tail` lines."""
         since = None if places.earliest is None else parse_time(places.earliest, 0, "since")
         if since is None and not tail:
             return
@@ -188,7 +191,7 @@ class LogFeeds:
             feed.inboxes.add(inbox)
 
     def _ending(self, feed: _Feed) -> bool:
-        """Returns True, and forgets the feed, if nobody follows it or the process ends."""
+        """Returns True, and deletes the feed, if nobody follows it or the process ends."""
         with self._lock:
             if feed.inboxes and not self._closing.is_set():
                 return False

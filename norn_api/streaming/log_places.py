@@ -32,7 +32,7 @@ class LogPlaces:
     def earliest(self) -> str | None:
         """The earliest time from which lines may be missing; None for a reader that has read nothing.
 
-        A stream that was silent long before the last line is ignored: lines are stored soon after they were written.
+        A stream whose last line is much older is ignored, because lines are stored soon after they were written.
         """
         times = [at for at, _ in self._places.values()]
         if not times:
@@ -45,11 +45,11 @@ class LogPlaces:
         self._again.clear()
 
     def new(self, lines: Iterable[LiveLine]) -> list[LiveLine]:
-        """Returns the lines that were not read before, and notes them."""
+        """Returns the lines that were not read before, and records them as read."""
         return [line for line in lines if self.is_new(line)]
 
     def is_new(self, line: LiveLine) -> bool:
-        """Returns True if the line was not read before, and notes it."""
+        """Returns True if the line was not read before, and records it as read."""
         at = line.about.get("at")
         if at is None:
             return True

@@ -31,9 +31,9 @@ class EndWaiter:
         self._closing = closing
 
     def until_ended(self, execution: int, seconds: float, *, looking: bool = False) -> bool:
-        """Waits until the call has ended; returns False if the time is up or the process stops.
+        """Waits until the call has ended; returns False if the time is over or the process ends.
 
-        `looking`: an announcement is not enough; the row must say that the call has ended.
+        `looking`: an announcement is not enough, and the row must say that the call has ended.
         """
         ended = self._ends.expect(execution)
         end = time.monotonic() + seconds
@@ -57,7 +57,7 @@ class EndWaiter:
         return self._ends.announced(execution) or (looking and self._has_ended(execution))
 
     def _has_ended(self, execution: int) -> bool:
-        """Returns True if the row says that the call has ended; False also while the database is down."""
+        """Returns True if the row says that the call has ended; returns False if the database is unreachable."""
         try:
             with self._database.transaction() as tx:
                 state = runs_read.call_state(tx, execution)

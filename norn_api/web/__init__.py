@@ -1,1 +1,1 @@
-"""HTTP beneath every route: requests, responses, errors, path converters and the OpenAPI document."""
+"""The parts of HTTP that all routes share: requests, responses, errors, path converters and the OpenAPI document."""

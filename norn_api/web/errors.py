@@ -1,4 +1,4 @@
-"""Turns every error into an RFC 9457 problem: our own errors, and those of the framework."""
+"""Turns every error into an RFC 9457 problem: Norn's own errors, and those of the framework."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _log = structlog.get_logger("norn.api")
 
 
 class HeadersTooLarge(NornError):
-    """The headers for a function are over the limit."""
+    """The headers for a function are larger than the limit."""
 
     code, status = "headers_too_large", 431
 
@@ -94,7 +94,7 @@ def problem(error: NornError) -> Response:
 
 
 def _refused(error: NornError) -> Response:
-    """Returns the response for an error of ours, with the name of another app only if the sender may see that app.
+    """Returns the response for one of Norn's errors; it names another app only if the sender may see that app.
 
     If the database fails after the request has changed something, the error says that the outcome is unconfirmed.
     """
@@ -146,7 +146,9 @@ def _framework(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    """Logs an error under an id, with the first line of its message only: the rest may hold a user's data."""
+    """Logs an error under an id. Only the first line of its message is logged, because the rest may contain a user's
+    data.
+    """
     number = secrets.token_hex(6)
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     first_line = (str(error).splitlines() or [""])[0][:200]

@@ -1,4 +1,4 @@
-"""Mistakes in the fields of a request: turns pydantic's errors into our sentences, each with a hint."""
+"""Mistakes in the fields of a request: turns pydantic's errors into Norn's sentences, each with a hint."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _mistake(found: Mapping[str, Any]) -> Mistake:
 
 
 def _pydantics(message: str) -> str:
-    """Returns a message from pydantic or from one of our validators, with its braces escaped for `format_map`."""
+    """Returns a message from pydantic or from one of Norn's validators, with its braces escaped for `format_map`."""
     return message.removeprefix("Value error, ").replace("{", "{{").replace("}", "}}")
 
 

@@ -44,8 +44,8 @@ def responses_of(model: type[BaseModel] | None, status: int = 200, **more: Any) 
 
 
 def text_response(about: str, content_type: str = "text/plain") -> Answers:
-    """Documents a response that is not one JSON value. Only plain text has a schema: that of a stream would describe
-    one chunk.
+    """Documents a response that is not one JSON value. Only plain text has a schema, because the schema of a stream
+    would describe one chunk.
     """
     shape = {"schema": {"type": "string"}} if content_type.startswith("text/plain") else {}
     return {"200": {"description": about, "content": {content_type: shape}}}
@@ -64,7 +64,7 @@ def file_body(about: str, *content_types: str) -> dict[str, Any]:
 
 
 def document(version: str) -> dict[str, Any]:
-    """Returns the arguments for an application that serves our document and none of the library's pages."""
+    """Returns the arguments for an application that serves Norn's document and none of the library's pages."""
     return {
         "info": Info(title="Norn", version=version, description="Runs small apps from their infraspec.yaml."),
         "security_schemes": {

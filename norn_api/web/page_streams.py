@@ -1,4 +1,6 @@
-"""The only stream of a page: events and log lines of the apps that the page shows, resumed together by one id."""
+"""The one stream of a web page: events, and log lines of the apps that the page shows. Both are resumed together by one
+id.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from norn_tasks.store.events.stream import Cursor
 
 @dataclass
 class PagePosition:
-    """How far a page got in the events and in the lines of each app. As text, it is the id of a message."""
+    """How far a page has read the events and the lines of each app. Its text form is the id of a message."""
 
     events: Cursor
     logs: dict[str, LogPlaces]

@@ -1,4 +1,6 @@
-"""Responses of views: models as JSON, accepted work as 202, and changes that an Idempotency-Key makes happen once."""
+"""Responses of views: models as JSON, accepted work as 202, and changes that an Idempotency-Key limits to one
+execution.
+"""
 
 from __future__ import annotations
 

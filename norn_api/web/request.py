@@ -1,4 +1,4 @@
-"""Reads a request strictly: a body is one JSON object or empty, and nothing is guessed."""
+"""Reads a request strictly: a body must be one JSON object or empty, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class StrictRequest(Request):
     def read_body(
         self, limit: int, what: str = "the body", hint: str = _SMALLER, *, seconds: float | None = None
     ) -> bytes:
-        """Reads the whole body, once; raises BodyTooLarge while reading, before more than `limit` bytes are held.
+        """Reads the complete body, once; raises BodyTooLarge while reading, before more than `limit` bytes are in
+        memory.
 
         `seconds`: the longest time that this may take; after it, BadRequest is raised.
         """
@@ -53,16 +54,18 @@ class StrictRequest(Request):
         return self._body
 
     def discard_rest(self) -> None:
-        """Reads and drops the rest of the request; closing the connection before that would lose the response."""
+        """Reads and discards the rest of the request. If the connection was closed before that, the response would be
+        lost.
+        """
         left = _DISCARDED_MAX if self.has_body else 0
         with contextlib.suppress(OSError, ParseException), Connection(self.environ).within(_DISCARD_SECONDS):
             while left > 0 and (piece := self.environ["wsgi.input"].read(_PIECE)):
                 left -= len(piece)
 
     def discard_what_came(self) -> None:
-        """Reads and drops the part of the body that has arrived; if more is to follow, the connection ends afterwards.
+        """Reads and discards what has arrived of the body; if more is to follow, the connection ends afterwards.
 
-        If it did not end, a thread of the HTTP server would wait for the rest of the body.
+        Otherwise, a thread of the HTTP server would wait for the rest of the body.
         """
         connection = Connection(self.environ)
         with contextlib.suppress(OSError, ParseException), connection.at_once():
@@ -119,7 +122,8 @@ class StrictRequest(Request):
         Raises BadRequest, BodyTooLarge or DiskFull while reading.
         """
         self.max_content_length = limit + 1
-        beside = str(room) if room.is_dir() else None  # the directory may not exist if processes are started manually
+        # the directory may not exist if the operator starts the processes manually
+        beside = str(room) if room.is_dir() else None
         spool = SpooledTemporaryFile(max_size=in_memory, dir=beside)  # noqa: SIM115 - handed on, read by the caller
         try:
             with _reading(what, limit, hint):
@@ -165,7 +169,7 @@ def current() -> StrictRequest:
 
 @contextmanager
 def _reading(what: str, limit: int, hint: str) -> Iterator[None]:
-    """Turns the exceptions of reading a body into errors that the sender understands."""
+    """Turns exceptions during the reading of a body into errors that the sender understands."""
     try:
         yield
     except RequestEntityTooLarge as error:

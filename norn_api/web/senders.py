@@ -1,4 +1,4 @@
-"""The sender of a request: the parts of the request that can identify it."""
+"""Collects the parts of a request that can identify its sender."""
 
 from __future__ import annotations
 

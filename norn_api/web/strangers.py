@@ -1,4 +1,5 @@
-"""Bodies that are read before their sender is known: sign-ins, and deliveries of webhooks, which sign their body.
+"""Bodies that are read before their sender is known: sign-ins, and deliveries of webhooks, whose signature covers the
+body.
 
 Only a few are read at the same time, each within a time limit, so that strangers occupy few threads and little memory.
 """

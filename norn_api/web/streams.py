@@ -1,4 +1,4 @@
-"""Server-sent events and growing logs: each occupies a thread, but no database connection while it waits."""
+"""Server-sent events and growing logs. Each occupies a thread, but no database connection while it waits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BATCH = 500
 
 
 def streamed(chunks: Iterator[str], content_type: str, connection: Connection) -> Response:
-    """Returns a streaming response that takes one of the places for streams until it ends; raises TooManyRequests."""
+    """Returns a streaming response, which counts against the limit of streams until it ends; raises TooManyRequests."""
     give_back = norn().streams.take(shares=shares())
     connection.guard()
     response = Response(chunks, content_type=content_type)
@@ -66,7 +66,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class Source:
-    """The origin of events, and the signals by which a stream has to end early."""
+    """Where a stream gets its events, and the signals that make it end early."""
 
     hub: EventHub
     database: Database
@@ -76,7 +76,7 @@ class Source:
 
     @property
     def open(self) -> bool:
-        """False when the process has to end, the client has gone, or its token was revoked."""
+        """False if the process ends, the client has disconnected, or its token was revoked."""
         return not (self.closing.is_set() or self.connection.gone()) and self.admission.holds()
 
 
@@ -169,10 +169,10 @@ def event_response(event: StoredEvent) -> EventResponse:
 
 
 class SignOfLife:
-    """The sign of life of a silent stream of JSON lines: an empty line every ten seconds.
+    """A sign of life in a silent stream of JSON lines: an empty line every ten seconds.
 
-    A stream of plain text gets no such lines, because a reader would show them; there TCP itself notices a client that
-    has vanished.
+    A stream of plain text gets no such lines, because a reader would show them. There, TCP itself notices a client that
+    has disappeared.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -191,7 +191,7 @@ class SignOfLife:
 def grow(source: Source, job: int, read: Callable[[], tuple[list[str], bool]], content_type: str) -> Iterator[str]:
     """Yields new text from `read` whenever the job's output grows, until `read` returns True for the end."""
     life = SignOfLife(content_type)
-    yield ""  # sends the headers: the first line may take long
+    yield ""  # sends the headers, because the first line may take long
     with source.hub.follow(_of_job(job), job=job, drop=source.connection.cut) as follower:
         while source.open:
             try:

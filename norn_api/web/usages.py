@@ -25,7 +25,7 @@ def _usage(stored: dict[str, Any]) -> UsageResponse:
 
 
 def usage_sum(parts: Sequence[UsageResponse]) -> UsageResponse | None:
-    """Returns the usage of an app; if one replica has no memory limit, the sum has none."""
+    """Returns the usage of an app; if one replica has no memory limit, the sum has no limit either."""
     if not parts:
         return None
     cpus = [each.cpus for each in parts if each.cpus is not None]

@@ -19,15 +19,17 @@ from norn_cli.sse import ServerEvent, events, lines
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 60.0
-# Heartbeats come every 10 s: a stream that is silent for three of them is dead.
+# Heartbeats arrive every 10 s, so a stream that is silent for three of them is dead.
 _HEARTBEAT_SECONDS = 30.0
 _TRIES = 3
-"""The number of times that a request is sent, at most, if its response gets lost."""
+"""How many times a request is sent, at most, if its response is lost."""
 _BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 
 class Transport:
-    """Speaks HTTP to one Norn server. `patience` is the timeout, in seconds, for connecting and for most responses."""
+    """The HTTP client of one Norn server. `patience` is the timeout, in seconds, for connecting and for most
+    responses.
+    """
 
     def __init__(self, profile: Profile, *, patience: float | None = None) -> None:
         self.profile = profile
@@ -62,7 +64,8 @@ class Transport:
             try:
                 return self._answer(self._exchange(method, path, headers=headers, read=read, **request))
             except Unreachable as error:
-                # After a broken connection nobody knows whether the request arrived; the key makes a retry safe.
+                # After a broken connection, nobody knows whether the request arrived. The Idempotency-Key makes a retry
+                # safe.
                 if attempt == _TRIES or not isinstance(error.__cause__, _BROKEN):
                     raise
                 time.sleep(0.3 * attempt)
@@ -76,7 +79,7 @@ class Transport:
     def _events(self, path: str, params: Mapping[str, Any], after: str) -> Iterator[ServerEvent]:
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": after} if after else {})}
         with self._open(path, params, headers, read=_HEARTBEAT_SECONDS) as response:
-            yield ServerEvent()  # the stream is open: events from now on will arrive
+            yield ServerEvent()  # the stream is open, so events from now on will arrive
             yield from events(lines(response.iter_bytes()))
 
     def _lines(self, path: str, params: Mapping[str, Any], *, accept: str, beating: bool = False) -> Iterator[str]:

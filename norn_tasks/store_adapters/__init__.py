@@ -1,1 +1,3 @@
-"""The ports that are implemented with the store's help, in a layer of their own: adapters do not know the store."""
+"""Implementations of ports that use the store. They have a layer of their own, because adapters may not import the
+store.
+"""

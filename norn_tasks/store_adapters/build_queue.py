@@ -1,4 +1,4 @@
-"""The turns of builds as rows: one build at a time per engine; a job that must wait frees its worker's slot."""
+"""The turns of builds as rows: one build at a time per engine. A job that must wait frees its worker's slot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.queue import builds
 
 POLL_SECONDS = 0.5
-"""The pause before PostgreSQL is asked again, while it is away."""
+"""The seconds between two tries while PostgreSQL is unreachable."""
 
 
 class BuildQueueRows:
@@ -25,7 +25,7 @@ class BuildQueueRows:
 
     @contextmanager
     def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
-        """Holds the turn during the block; with `keep`, until the end of the job's next turn, or of the job."""
+        """Holds the turn inside the block; with `keep`, until the end of the job's next turn, or of the job."""
         self._take(watch)
         try:
             yield
@@ -50,7 +50,7 @@ class BuildQueueRows:
             return
 
     def _leave(self, watch: Watch) -> None:
-        """Gives the turn back. If the database is away, the turn ends with the job."""
+        """Releases the turn. If the database is unreachable, the turn ends with the job."""
         try:
             with self._database.transaction() as tx:
                 builds.leave(tx, watch.fence)

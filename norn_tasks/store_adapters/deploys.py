@@ -1,4 +1,4 @@
-"""Deploys that a push asks for, accepted in the same way as those that people ask for."""
+"""Accepts deploys that pushes request, in the same way as those that people request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from norn_tasks.store.access.idempotency import IdempotencyKey
 
 
 class RequestedDeploys:
-    """Implements `ports.Deploys`: one deploy for each job that asks."""
+    """Implements `ports.Deploys`: one deploy for each job that requests one."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake

@@ -1,4 +1,4 @@
-"""The public host names as rows, and the turn of a job to change the tunnel, which is a lock of the database."""
+"""Public host names as rows, and a job's turn to change the tunnel, which is a lock in the database."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from norn_tasks.store.database.session import Database, T, Tx, retry_while_down
 from norn_tasks.store.replicas import rows
 
 LOOK_SECONDS = 900.0
-"""Seconds between two looks at a name: each may try to get a certificate, and issuers allow five failures an hour."""
+"""Seconds between two observations of a name. Each may try to get a certificate, and issuers allow five failures per
+hour.
+"""
 POLL_SECONDS = 0.2
-"""The pause before a turn that another job has is asked for again."""
+"""The seconds between two tries to get the turn while another job has it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class _LockedTurn:
 
 @dataclass(frozen=True)
 class ExternalHostTable:
-    """Implements `ports.ExternalHosts`; while PostgreSQL is away, a change is tried again for up to `patience` s."""
+    """Implements `ports.ExternalHosts`. While PostgreSQL is unreachable, a change is repeated for up to `patience`
+    seconds.
+    """
 
     database: Database
     patience: float = 0
@@ -52,11 +56,11 @@ class ExternalHostTable:
             watch.stop.wait(POLL_SECONDS)
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
-        """Makes the name the app's."""
+        """Gives the name to the app."""
         self._fenced(fence, lambda tx: external_hosts.claim(tx, app, host))
 
     def release(self, app: str, fence: Fence) -> None:
-        """Marks all names of the app as leaving."""
+        """Marks all names of the app for removal."""
         self._fenced(fence, lambda tx: external_hosts.release(tx, app))
 
     def of_app(self, app: str) -> tuple[ExternalHost, ...]:
@@ -68,7 +72,7 @@ class ExternalHostTable:
         return self._retried(external_hosts.everyone)
 
     def due_at_edge(self) -> tuple[ExternalHost, ...]:
-        """Lists the names that were last looked at more than 15 minutes ago."""
+        """Returns the names that were last observed more than 15 minutes ago."""
         return self._retried(lambda tx: external_hosts.due_at_edge(tx, LOOK_SECONDS))
 
     def save(self, host: ExternalHost, fence: Fence) -> None:

@@ -9,13 +9,15 @@ from norn_tasks.store.database.session import Database
 
 
 class HiddenSecrets:
-    """Implements `ports.Hiding` with the app's sealed secrets, including old ones that a container may still hold."""
+    """Implements `ports.Hiding` with the app's encrypted secrets, including replaced ones that a container may still
+    have.
+    """
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database, self._vault = database, vault
 
     def of(self, app: str) -> Redaction:
-        """Returns the values to hide; raises SecretsLocked if one cannot be opened, or DatabaseDown."""
+        """Returns the values to hide; raises SecretsLocked if one cannot be decrypted, or DatabaseDown."""
         with self._database.transaction() as tx:
             sealed = secrets.sealed_of(tx, app)
         return Redaction([self._vault.open(each) for each in sealed])

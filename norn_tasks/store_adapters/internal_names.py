@@ -10,11 +10,11 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.replicas import routes
 
 KEPT_SECONDS = 1.0
-"""How long the names are kept, so that a worker with many runs does not read them for each."""
+"""How many seconds the names are remembered, so that a worker with many runs does not read them for each run."""
 
 
 class InternalNames:
-    """Returns the names; while the database is away, the last ones that were read."""
+    """Returns the names; while the database is unreachable, the last ones that were read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

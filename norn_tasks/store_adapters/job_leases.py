@@ -11,7 +11,9 @@ from norn_tasks.store.replicas import rows
 
 @dataclass(frozen=True)
 class JobLeases:
-    """Checks leases in the database; while PostgreSQL is away a check is tried again for up to `patience` seconds."""
+    """Checks leases in the database. While PostgreSQL is unreachable, a check is repeated for up to `patience`
+    seconds.
+    """
 
     database: Database
     patience: float = 0

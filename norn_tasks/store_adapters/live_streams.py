@@ -1,4 +1,4 @@
-"""Live lines and terminals, which travel through the broker."""
+"""Live lines and terminals, which are sent through the broker."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from norn_tasks.store_adapters.reader import ReaderStop
 from norn_tasks.store_adapters.terminal import BrokerTerminal
 
 _ENTRY_LINES, _ENTRY_SIZE = 100, 64 * 1024
-"""The most lines in one entry of a stream, and the most characters in an entry of several lines."""
+"""The most lines in one entry of a stream, and the most characters of an entry with several lines."""
 _PIECES_MOST = 4 * 2**20
-"""The bytes of a call's output after which no further pieces are sent."""
+"""The bytes of a call's output after which no more pieces are sent."""
 
 
 class BrokerStreams:
@@ -39,8 +39,9 @@ class BrokerStreams:
 class BrokerPieces:
     """Sends the output of a call in pieces to a client that reads it while the code runs.
 
-    Each piece has its position in the output, so that the reader notices a missing one. When the broker is away, the
-    client has left, or the output is large, no more pieces are sent; the reader gets the rest when the call has ended.
+    Each piece has its position in the output, so that the reader notices a missing one. If the broker is unreachable,
+    the client has disconnected, or the output is large, no more pieces are sent. The reader then gets the rest when the
+    call has ended.
     """
 
     def __init__(self, live: Live, job: int) -> None:

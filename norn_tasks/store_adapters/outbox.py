@@ -1,4 +1,4 @@
-"""The deliveries that wait to be sent, as the sender of notifications reads them."""
+"""The deliveries that wait to be sent, for the sender of notifications."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from norn_tasks.store.database.session import Database
 
 
 class DeliveryOutbox:
-    """Implements `ports.Outbox`; `instance` is a part of the id under which a receiver sees a delivery."""
+    """Implements `ports.Outbox`; `instance` is part of the id of a delivery that the receiver sees."""
 
     def __init__(self, database: Database, instance: str) -> None:
         self._database, self._instance = database, instance
 
     def parcel(self, delivery: int) -> Parcel | None:
-        """Returns a waiting delivery with its sealed secret; None when nothing is left to send."""
+        """Returns a waiting delivery with its encrypted secret; None if nothing is left to send."""
         with self._database.transaction() as tx:
             return deliveries.parcel(tx, delivery, self._instance)

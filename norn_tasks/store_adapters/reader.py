@@ -1,4 +1,6 @@
-"""The stop of work that is done for a reader: it is set when the job is stopped, or the reader is gone."""
+"""The stop for work that is done for a reader. It is set when the job is stopped, or when the reader has
+disconnected.
+"""
 
 from __future__ import annotations
 

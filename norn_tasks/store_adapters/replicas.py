@@ -12,7 +12,7 @@ from norn_tasks.store.replicas import rows
 
 
 class ReplicaTable:
-    """Implements `ports.Replicas`. While PostgreSQL is away, a call is tried again for up to `patience` seconds."""
+    """Implements `ports.Replicas`. While PostgreSQL is unreachable, a call is repeated for up to `patience` seconds."""
 
     def __init__(self, database: Database, *, patience: float = 0) -> None:
         self._database, self._patience = database, patience
@@ -31,7 +31,7 @@ class ReplicaTable:
             raise NotFound(f"container {container} was never recorded as a replica", hint="deploy the app again")
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """Keeps new requests away from a container; a container that is gone stays gone."""
+        """Stops new requests to a container; does nothing if the container has no row."""
         self._retried(lambda tx: rows.leaving(tx, container, fence))
 
     def drained(self, container: str) -> bool:
@@ -55,7 +55,9 @@ class ReplicaTable:
         self._retried(lambda tx: rows.gone(tx, container, fence))
 
     def _retried(self, work: Callable[[Tx], T]) -> T:
-        """Runs `work` in a transaction, again while PostgreSQL is away: each change here is idempotent."""
+        """Runs `work` in a transaction, and repeats it while PostgreSQL is unreachable. This is safe because each
+        change here is idempotent.
+        """
 
         def transaction() -> T:
             with self._database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""The logins of private repositories, opened for git."""
+"""The logins for private repositories, decrypted for git."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_tasks.store.database.session import Database
 
 
 class RepositoryLogins:
-    """Implements `ports.GitLogins`: reads a login each time git needs it, and keeps none."""
+    """Implements `ports.GitLogins`: reads a login each time git needs it, and remembers none."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The router's ports as clusters give them to webservers: rows that the router reads."""
+"""The router's ports that clusters give to webservers, as rows that the router reads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from norn_tasks.store.replicas import routes, rows
 class RouterPortTable:
     """Implements `ports.RouterPorts` for the ports from `first` to `last`.
 
-    While PostgreSQL is away, a call is tried again for up to `patience` seconds.
+    While PostgreSQL is unreachable, a call is repeated for up to `patience` seconds.
     """
 
     database: Database
@@ -31,7 +31,9 @@ class RouterPortTable:
         self._fenced(fence, lambda tx: routes.release_address(tx, app))
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Leads the requests of an app that has moved to `entrance`; returns its port, None for any other app."""
+        """Makes the router send the requests of an app that moved to `entrance`; returns the app's port, None for any
+        other app.
+        """
         return self._fenced(fence, lambda tx: routes.lead_to(tx, app, entrance))
 
     def _fenced(self, fence: Fence, work: Callable[[Tx], T]) -> T:

@@ -1,4 +1,6 @@
-"""The records of shared services: rows, and credentials that are sealed here in the same way as secrets in the API."""
+"""The records of shared services: rows, and credentials, which are encrypted here in the same way as secrets in the
+API.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ BY = "norn"
 
 @dataclass(frozen=True)
 class ServiceRecordTable:
-    """Implements `ports.ServiceRecords`. While PostgreSQL is away, a call is repeated for up to `patience` seconds."""
+    """Implements `ports.ServiceRecords`. While PostgreSQL is unreachable, a call is repeated for up to `patience`
+    seconds.
+    """
 
     database: Database
     patience: float = 0
@@ -30,7 +34,7 @@ class ServiceRecordTable:
         self._fenced(fence, lambda tx: services.reserve(tx, app, grants))
 
     def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
-        """Seals and keeps credentials; returns all secrets of the app."""
+        """Encrypts and stores credentials; returns all secrets of the app."""
 
         def kept(tx: Tx) -> tuple[Sealed, ...]:
             public = secrets.recipient(tx)
@@ -41,7 +45,7 @@ class ServiceRecordTable:
         return self._fenced(fence, kept)
 
     def made(self, app: str, grant: Grant, fence: Fence) -> None:
-        """Notes that the parts exist."""
+        """Records that the parts exist."""
         self._fenced(fence, lambda tx: services.made(tx, app, grant))
 
     def reserve_snapshot(self, app: str, database: str, reason: SnapshotReason, fence: Fence) -> Snapshot:
@@ -49,7 +53,7 @@ class ServiceRecordTable:
         return self._fenced(fence, lambda tx: snapshots.reserve(tx, app, database, reason, fence))
 
     def snapshot_taken(self, snapshot: int, dump: Dump, fence: Fence) -> None:
-        """Notes that the file of a snapshot is complete."""
+        """Records that the file of a snapshot is complete."""
         self._fenced(fence, lambda tx: snapshots.taken(tx, snapshot, dump))
 
     def spent_snapshots(self, app: str, reason: SnapshotReason, retain: int) -> tuple[Snapshot, ...]:
@@ -68,7 +72,7 @@ class ServiceRecordTable:
             return snapshots.newest_backup(tx, app)
 
     def drilled(self, snapshot: int, fence: Fence) -> None:
-        """Notes that a drill has restored a snapshot."""
+        """Records that a drill has restored a snapshot."""
         self._fenced(fence, lambda tx: snapshots.drilled(tx, snapshot))
 
     def check(self, fence: Fence) -> None:
@@ -95,11 +99,13 @@ class ServiceRecordTable:
             return services.of_app(tx, app)
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns the app's parts of this kind that no other app keeps; from now on no other app can reserve them."""
+        """Returns those of the app's parts of this kind that no other app uses; from now on no other app can reserve
+        them.
+        """
         return self._fenced(fence, lambda tx: services.leave(tx, app, kind))
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:
-        """Removes the record of parts that are gone, and retires the credential for them."""
+        """Deletes the record of parts that no longer exist, and the credential for them."""
 
         def forget(tx: Tx) -> None:
             services.forget(tx, app, grant)

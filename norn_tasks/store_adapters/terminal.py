@@ -1,4 +1,4 @@
-"""The terminal of `norn exec`: two pipes at the broker, one for each direction."""
+"""The terminal of `norn exec`: two pipes through the broker, one for each direction."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from norn_tasks.store_adapters.reader import ReaderStop
 MAX_CHUNKS = 64
 """The number of chunks that a pipe holds before its writer waits."""
 RETRY_SECONDS = 0.02
-"""The pause before a full pipe is tried again."""
+"""The seconds before a full pipe is tried again."""
 
 
 class BrokerTerminal:
-    """Implements `ports.Terminal` for the client that asked for a job."""
+    """Implements `ports.Terminal` for the client that requested a job."""
 
     def __init__(self, live: Live, job: int, watch: Watch) -> None:
         self._live, self._job, self._last = live, job, 0
         self.stop = ReaderStop(live, job, watch)
 
     def typed(self, seconds: float) -> Typed | None:
-        """Waits for the next chunk; one that arrived twice is left out."""
+        """Waits for the next chunk; ignores a chunk that arrives a second time."""
         item = self._live.take(f"{self._job}:in", seconds)
         if item is None:
             return None

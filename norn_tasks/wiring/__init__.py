@@ -1,4 +1,4 @@
-"""Builds the Tools from the settings; the only package that knows every adapter."""
+"""Builds the Tools (the bundle of ports for steps) from the settings; the only package that knows every adapter."""
 
 from norn_tasks.wiring.assembly import tools
 from norn_tasks.wiring.clusters import cluster_engines

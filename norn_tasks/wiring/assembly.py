@@ -1,4 +1,4 @@
-"""The Tools of steps, from the parts that the other modules build."""
+"""Assembles the Tools of steps from the parts that the other modules here build."""
 
 from __future__ import annotations
 

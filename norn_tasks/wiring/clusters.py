@@ -36,6 +36,8 @@ def clusters(settings: Settings, database: Database, engine: EngineClient, insta
 
 
 def cluster_engines(settings: Settings) -> Mapping[str, str | None]:
-    """Returns a worker's clusters by name, each with the engine of its replicas, or None for machines of its own."""
+    """Returns a worker's clusters by name, each with the name of the engine that has its replicas, or None for
+    Kubernetes.
+    """
     docker: dict[str, str | None] = {DockerCluster.name: next(iter(places(settings)[0]))}
     return docker | {KubernetesCluster.name: None} if settings.kube_namespace else docker

@@ -28,7 +28,7 @@ from norn_tasks.wiring.kubernetes import kube_api, site_of
 
 
 def places(settings: Settings) -> tuple[dict[str, Engine], dict[str, Runtime]]:
-    """Returns the engines and the runtimes of a worker, by name; the first engine is the one that has the images."""
+    """Returns the engines and the runtimes of a worker, by name. The first engine is the one that has the images."""
     docker = DockerEngine(EngineClient(settings.engine_address, timeout=5))
     return engines_of(settings, docker), runtimes_of(settings, docker, tuple)
 
@@ -66,26 +66,30 @@ def runtimes_of(settings: Settings, docker: DockerEngine, names: Callable[[], tu
 
 
 def fast_road(settings: Settings, database: Database) -> FastRoad | None:
-    """Returns the nest of this machine; None where runs do not use it. Raises DatabaseDown, EngineDown."""
+    """Returns the nest (the container in which crun starts runs) of this machine; None if runs do not use it. Raises
+    DatabaseDown, EngineDown.
+    """
     docker = DockerEngine(EngineClient(settings.engine_address), instance.name(database))
     return nest_or_none(docker, settings.data_dir, wanted=settings.nest == "auto")
 
 
 def disks(settings: Settings) -> Callable[[], tuple[Space, ...]]:
-    """Returns a function that measures how much room this worker's disks have; it raises EngineDown."""
+    """Returns a function that measures how much space this worker's disks have; it raises EngineDown."""
     engine = EngineClient(settings.engine_address, timeout=5)
     return EngineDisks(engine, settings.data_dir / "work").look
 
 
 def engine_memory(settings: Settings) -> Callable[[], int]:
-    """Returns a function that asks how much memory the engine has for apps; it returns 0 where nothing runs on it."""
+    """Returns a function that asks how much memory the engine has for apps; it returns 0 if nothing runs on the
+    engine.
+    """
     if settings.engine_memory or (settings.noop_runtime and settings.test_build):
         return lambda: settings.engine_memory
     return EngineClient(settings.engine_address, timeout=5).memory_for_apps
 
 
 def bridge_addresses(settings: Settings) -> tuple[str, ...]:
-    """Returns the machine's addresses on the networks of replicas and of runs; makes a network that is missing."""
+    """Returns the machine's addresses on the networks of replicas and of runs; creates a network that is missing."""
     engine = EngineClient(settings.engine_address, timeout=5)
     replicas = addresses.gateway(addresses.ensure(engine))
     runs = runs_reach.address_of(networks.ensure(engine, networks.RUNS, talk=False))

@@ -15,7 +15,7 @@ from norn_tasks.settings import Settings
 
 
 def incus_engine(settings: Settings, instance: str = "") -> IncusEngine:
-    """Returns the Incus that the settings name; it is not asked anything yet."""
+    """Returns the Incus in the settings; no request is sent to it yet."""
     return IncusEngine(IncusApi(settings.incus_socket, settings.incus_project), instance)
 
 

@@ -24,12 +24,14 @@ KUBERNETES = KubernetesCluster.name
 
 
 def kube_api(settings: Settings) -> Api:
-    """Returns the API server of the Kubernetes cluster; it is not asked anything yet."""
+    """Returns the client of the Kubernetes API server; no request is sent yet."""
     return Api(ClusterAccess(settings.kube_namespace, settings.kube_config, settings.kube_context))
 
 
 def site_of(settings: Settings, instance: str) -> Site:
-    """Returns Norn's place on Kubernetes: its namespace, and the limits of a rollout there."""
+    """Returns the facts that the objects on Kubernetes depend on: Norn's namespace, and the limits of a rollout
+    there.
+    """
     return Site(
         settings.kube_namespace,
         instance,
@@ -43,7 +45,7 @@ def site_of(settings: Settings, instance: str) -> Site:
 
 
 def kubernetes(settings: Settings, database: Database, instance: str) -> KubernetesCluster:
-    """Returns the cluster on Kubernetes; it is not asked anything yet."""
+    """Returns the Kubernetes cluster; no request is sent to it yet."""
     login, site = registries(settings).login_of_nodes, site_of(settings, instance)
     leases = JobLeases(database, settings.self_stop_seconds)
     router = Entrances(router_ports(settings, database), settings.router_address)

@@ -1,4 +1,4 @@
-"""Log lines of replicas: their directory, their collector, and the secrets that are hidden in them."""
+"""Log lines of replicas: the directory that stores them, the collector, and the secrets that are hidden in them."""
 
 from __future__ import annotations
 

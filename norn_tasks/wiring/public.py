@@ -1,4 +1,4 @@
-"""Public names of apps: the tunnel with its DNS, and the edge."""
+"""Public host names of apps: the tunnel with its DNS records, and the edge (the HTTPS server)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def way_in(settings: Settings, hosts: ExternalHosts, instance: str) -> tuple[Tun
 
 
 def public_edge(settings: Settings, hosts: ExternalHosts, instance: str) -> Edge:
-    """Returns the edge of this machine; a stand-in if there is none, or if a tunnel serves the public names."""
+    """Returns the edge of this machine; an adapter that does nothing if there is none, or if a tunnel serves the public
+    names.
+    """
     if not settings.has_edge or settings.has_tunnel:
         return NoEdge()
     return CaddyEdge(

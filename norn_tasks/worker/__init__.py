@@ -1,1 +1,3 @@
-"""The code of a worker process: its leases, its presence, and the jobs that it runs. `tasks` runs it under Celery."""
+"""The code of a worker process: its leases, its reports about itself, and the jobs that it runs. `tasks` runs it under
+Celery.
+"""

@@ -1,6 +1,6 @@
-"""Listens for cancelled jobs, so that a worker stops one at once and not at its next heartbeat.
+"""Listens for cancelled jobs, so that a worker stops a job immediately and not at its next heartbeat.
 
-A lost notification only delays the stop until the heartbeat, which reads the cancel from the job's row.
+If a notification is lost, the job stops at the next heartbeat, which reads the cancellation from the job's row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WAIT_SECONDS = 60.0
 
 
 class CancelListener:
-    """One LISTEN connection of a worker process, which is opened again when it is lost."""
+    """A connection with LISTEN of a worker process, which is opened again when it is lost."""
 
     def __init__(self, database: Database, url: str, leases: LeaseKeeper) -> None:
         self._database, self._url, self._leases = database, url, leases
@@ -37,7 +37,7 @@ class CancelListener:
 
     def _hear(self) -> None:
         with closing(self._database.listen(CANCELS, url=self._url)) as listener:
-            self._leases.look()  # for cancels whose notification was missed
+            self._leases.look()  # for cancellations whose notification was missed
             while True:
                 for job in listener.wait(WAIT_SECONDS):
                     if job.isdigit():

@@ -1,4 +1,6 @@
-"""Requests a look at a cluster soon after something has changed there, in a worker of the class observe."""
+"""Requests an observation of a cluster soon after something has changed there; runs in a worker of the class
+observe.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,16 @@ from norn_tasks.domain.errors import DatabaseDown, NornError
 
 log = structlog.get_logger()
 APART = 2.0
-"""The least seconds between two looks, because a rollout changes its pods many times."""
+"""The least seconds between two observations, because a rollout changes its pods many times."""
 AGAIN = 5.0
-"""Seconds before another try while the database is away."""
+"""Seconds before the next try while the database is unreachable."""
 
 
 class ClusterWatch:
     """The thread that calls `request` after each call of `changed`, or once after several calls.
 
-    `begin` gets `changed`, and starts a watch that calls it. While the database is away, `begin` is tried again.
+    `begin` gets the method `changed`, and starts a watch that calls it. While the database is unreachable, `begin` is
+    tried again.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class ClusterWatch:
         self._changes = threading.Event()
 
     def changed(self) -> None:
-        """Notes a change; may be called from any thread."""
+        """Records a change; may be called from any thread."""
         self._changes.set()
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The engines of a worker: which of them answer, and what the worker can do because of that."""
+"""The engines of a worker: which of them answer, and which capabilities the worker therefore has."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from norn_tasks.store.fleet import engines
 from norn_tasks.store.fleet.engines import EngineMembership
 
 REPORT_SECONDS = 5.0
-"""The seconds between two reports of a worker; the known state of an engine is used for the same time."""
+"""The seconds between two reports of a worker. The known state of an engine is used for the same time."""
 _HANGS_SECONDS = 1.0
-"""An engine that does not answer, and does not refuse the connection within this time, hangs."""
+"""If an engine does not answer within this many seconds, and does not refuse the connection, it counts as hanging."""
 
 Registration = Callable[[str], EngineMembership]
-"""Registers an engine by its id, and returns its relation to the control plane's home."""
+"""A function that registers an engine by its id, and returns how the engine belongs to the control plane."""
 
 
 @dataclass(frozen=True)
 class WorkerTools:
     """The engines and runtimes that a worker's tools have, by name.
 
-    `main` names the engine with the images: that one decides whether the worker is at home. `others` return the ids of
-    the rest. `runtimes` maps each runtime to its engine, `clusters` each cluster to the engine of its replicas, or to
-    None for one on machines of its own.
+    `main` names the engine that has the images. The worker counts as on the home engine if this engine is the home
+    engine. `others` return the ids of the rest. `runtimes` maps each runtime to its engine, `clusters` each cluster to
+    the engine of its replicas, or to None for Kubernetes.
     """
 
     main: str = "main"
@@ -48,7 +48,7 @@ class WorkerTools:
     runtimes: Mapping[str, str] = field(default_factory=dict)
     clusters: Mapping[str, str | None] = field(default_factory=dict)
     fast: FastRoad | None = None
-    """A faster way to start runs; while it is ready, the worker announces it like a runtime."""
+    """A faster way to start runs; while it is ready, the worker announces it as a runtime."""
 
     @classmethod
     def of(
@@ -61,13 +61,14 @@ class WorkerTools:
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """The clusters on machines of their own."""
+        """The clusters with machines of their own (Kubernetes)."""
         return tuple(name for name, engine in self.clusters.items() if engine is None)
 
     def reached(self, engines: Collection[str], home: bool) -> frozenset[str]:
         """Returns the capabilities for the worker's clusters while these engines answer.
 
-        Only a worker at home reaches a cluster on an engine: another engine does not have the apps' replicas.
+        Only a worker on the home engine can use a cluster that is on an engine, because other engines do not have the
+        apps' replicas.
         """
         there = {None} | (set(engines) if home else set())
         return frozenset(cluster_capability(name) for name, engine in self.clusters.items() if engine in there)
@@ -76,10 +77,10 @@ class WorkerTools:
 class EngineIdentity:
     """The ids of this worker's engines while they answer, and the disks and the memory of the main one.
 
-    `standing`: whether the main engine is home, another engine that a registry allows, or refused (and then has no id).
-    `spoken_for`: the main engine's id even while it is away, because its jobs wait for this worker until it is back.
-    `measure` returns the main engine's memory for apps; it is called until that is not 0. `every`: the seconds for
-    which an answer is valid.
+    `standing`: whether the main engine is the home engine, another engine that a registry allows, or refused (and then
+    has no id). `spoken_for`: the main engine's id, even while the engine is unreachable, because its jobs wait for this
+    worker. `measure` returns the main engine's memory for apps; it is called until it returns more than 0. `every`: the
+    seconds for which an answer is valid.
     """
 
     def __init__(
@@ -111,7 +112,9 @@ class EngineIdentity:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The ids of all engines that have answered, even if one is away now; none when the worker is refused."""
+        """The ids of all engines that have answered, even of one that is unreachable now; empty if the worker is
+        refused.
+        """
         return () if self.standing.refused else tuple(sorted(self._known.values()))
 
     @property
@@ -121,12 +124,14 @@ class EngineIdentity:
 
     @property
     def complete(self) -> bool:
-        """True when the worker can do all that any worker can: it is at home, and every engine answers."""
+        """True if the worker can do everything that any worker can: it is on the home engine, and every engine
+        answers.
+        """
         return self.standing.home and len(self.ids) == 1 + len(self._has.others)
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """The jobs that the worker can do now; see `domain.jobs.placement`."""
+        """The capabilities that the worker has now; see `domain.jobs.placement`."""
         ids = self.ids
         can = {engine_capability(identity) for identity in ids.values()}
         can |= {runtime_capability(name) for name, engine in self._has.runtimes.items() if engine in ids}
@@ -163,11 +168,13 @@ class EngineIdentity:
         self._looked = time.monotonic()
 
     def refresh(self, within: float | None = None) -> None:
-        """Asks the engines again, because one may have come, gone or been replaced, or the home may have changed.
+        """Asks the engines again, because one may have come, gone or been replaced, or the home engine may have
+        changed.
 
-        An answer of the last `within` seconds is still valid; by default one of the last `every` seconds. Only one
-        thread asks at a time. Without `within`, threads that already know an engine keep using it; the others wait. An
-        engine that hung is left to the reports of the worker for a while: each question would cost a claim seconds.
+        An answer from the last `within` seconds is still valid; by default one from the last `every` seconds. Only one
+        thread asks at a time. Without `within`, threads that already know an engine keep using it, and the others wait.
+        An engine that hangs is only asked by the thread that reports for the worker, because each question would delay
+        a claim by seconds.
         """
         arrived, known = time.monotonic(), self.id is not None
         if arrived < self._hung_until:

@@ -1,6 +1,8 @@
-"""The leases of a worker process: one thread renews them all, and learns of cancels and draining in the answers.
+"""The leases of a worker process. One thread renews them all, and reads from the answers which jobs are cancelled, and
+whether the worker drains.
 
-A cancel need not wait for the next renewal: `worker.cancels` gets a notification, and makes the thread renew at once.
+A cancellation need not wait for the next renewal: `worker.cancels` gets a notification, and makes the thread renew
+immediately.
 
 A job whose lease could not be renewed for `self_stop` seconds stops itself, well before another worker may take it
 over. The database's clock decides about leases; the monotonic clock of this machine only decides when a worker gives up
@@ -25,16 +27,18 @@ from norn_tasks.store.queue.leases import LeaseRenewal, renew
 
 log = structlog.get_logger()
 DRAIN_PATIENCE = {JobClass.INVOKE: 25.0, JobClass.CRON: 25.0}
-"""Seconds for which a draining worker lets a run of the class go on; any other job stops at once."""
+"""Seconds for which a draining worker lets a run of the class continue; any other job stops immediately."""
 _REMEMBERED = 64
-"""The most cancelled jobs that are remembered: one may be claimed already, and its lease not yet held here."""
+"""How many cancelled jobs are remembered, because a job may already be claimed while its lease is not yet known
+here.
+"""
 
 
 class JobStop:
     """The stop of one job (ports.Stop): set at most once, with its reason.
 
-    `patience`: seconds after the last renewal at which the lease counts as lost. So a process that was frozen finds out
-    by its own clock, before the next renewal.
+    `patience`: seconds after the last renewal at which the lease counts as lost. So a process that was frozen notices
+    this by its own clock, before the next renewal.
     """
 
     def __init__(self, patience: float = float("inf")) -> None:
@@ -45,7 +49,7 @@ class JobStop:
         self.spared = 0.0
 
     def spare(self, seconds: float) -> None:
-        """Lets the job go on for these seconds after its worker began to drain, if its class allows fewer."""
+        """Lets the job continue for these seconds after its worker began to drain, if its class would allow fewer."""
         self.spared = seconds
 
     @property
@@ -61,11 +65,11 @@ class JobStop:
         return time.monotonic() - self._renewed
 
     def renewed(self, at: float) -> None:
-        """Notes a renewal that was asked for at a moment of the monotonic clock."""
+        """Records a renewal that was requested at a time of the monotonic clock."""
         self._renewed = at
 
     def set(self, reason: str) -> None:
-        """Stops the job; the first reason stays, but a lost lease replaces it."""
+        """Stops the job. The first reason stays, but a lost lease replaces any other reason."""
         if self._reason is None or reason == "lease_lost":
             self._reason = reason
         self._event.set()
@@ -82,7 +86,7 @@ class JobStop:
 
 
 class LeaseKeeper:
-    """The heartbeat of all jobs of this process.
+    """Renews the leases of all jobs of this process (the heartbeat).
 
     It has a `database` of its own, because jobs that wait for locks may use all other connections.
     """
@@ -117,17 +121,17 @@ class LeaseKeeper:
 
     @property
     def draining(self) -> bool:
-        """True once this worker was asked to drain: nothing new is claimed."""
+        """True if this worker was asked to drain, so that it claims no more jobs."""
         return self._draining_since is not None
 
     def drain(self) -> None:
-        """Notifies every job at once that its worker drains."""
+        """Notifies every job immediately that its worker drains."""
         if self._draining_since is None:
             self._draining_since = time.monotonic()
         self._wake.set()
 
     def heard_of_cancel(self, job: int) -> None:
-        """Looks at once whether this job must stop, if its lease is held here."""
+        """Checks immediately whether this job must stop, if its lease is held here."""
         with self._lock:
             self._cancelled.append(job)
             mine = any(fence.job == job for fence in self._held)
@@ -135,7 +139,7 @@ class LeaseKeeper:
             self.look()
 
     def look(self) -> None:
-        """Makes the thread renew all leases now, which shows whether their jobs are cancelled."""
+        """Makes the thread renew all leases now. The answers say which jobs are cancelled."""
         self._look = True
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""The liveness check of a worker: it is sick when it is idle, and work that it could take waits.
+"""The liveness check of a worker: a worker is sick if it is idle although work that it could take is waiting.
 
 A worker that no longer gets messages from the broker looks healthy in every process list. Only a sick worker is
 restarted: it drains first, and its supervisor starts it again.
@@ -22,11 +22,11 @@ from norn_tasks.store.queue import readiness
 
 log = structlog.get_logger()
 PATIENCE = 30.0
-"""Seconds that ready work may wait while a worker is free."""
+"""Seconds for which ready work may wait while a worker is idle."""
 
 
 def end_myself() -> None:
-    """Asks Celery for a warm shutdown of this process: draining, then gone."""
+    """Asks Celery to shut this process down: it drains, and then exits."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -44,7 +44,7 @@ class Liveness:
     _restarted: bool = False
 
     def look(self) -> None:
-        """Restarts the worker if it is sick; raises DatabaseDown, which does not make it sick."""
+        """Restarts the worker if it is sick; raises DatabaseDown, which does not count as sick."""
         waited = self._idle_while_work_waits()
         if waited is None or self._restarted or not self.live.answers():
             return
@@ -53,9 +53,10 @@ class Liveness:
         self.restart()
 
     def _idle_while_work_waits(self) -> float | None:
-        """Returns the seconds for which the oldest job that this worker could take has waited; None if all is well.
+        """Returns for how many seconds the oldest job that this worker could take has waited; None if the worker is not
+        sick.
 
-        Work that it cannot take is no reason for a restart: the worker's engine may be away, or be refused.
+        Work that it cannot take is no reason for a restart: its engine may be unreachable, or refused.
         """
         if time.monotonic() - self._started < self.patience:
             return None

@@ -1,4 +1,4 @@
-"""Collects the log lines of replicas, in a worker of the class observe and beside its jobs."""
+"""Collects the log lines of replicas, in a worker of the class observe, while the worker also runs jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.domain.errors import DatabaseDown
 
 log = structlog.get_logger()
 _AGAIN = 5.0
-"""Seconds before another try while the database is away."""
+"""Seconds before the next try while the database is unreachable."""
 
 
 class Collector(Protocol):
@@ -32,7 +32,7 @@ class LogCollection:
         self._make = make
 
     def start(self) -> None:
-        """Starts it."""
+        """Starts the thread."""
         threading.Thread(target=self._run, name="norn-logs", daemon=True).start()
 
     def _run(self) -> None:

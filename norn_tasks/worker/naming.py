@@ -1,4 +1,4 @@
-"""The name of a worker, under which it has its row, its leases and its drain: only one process has it at a time.
+"""The name of a worker, which identifies its row, its leases and its draining. Only one process has a name at a time.
 
 A new process may take the name of a process that has ended. If the old process ran on the same machine, the kernel
 knows whether it has ended; if it ran on another machine, a long silence counts as its end. Where the kernel knows it,

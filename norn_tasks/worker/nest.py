@@ -1,4 +1,6 @@
-"""Makes and tries the nest of this worker's machine when the worker starts, and again if the nest is gone."""
+"""Creates and tests the nest (the container in which crun starts runs) when the worker starts, and again if it no
+longer exists.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _LONGEST_SECONDS = 900.0
 
 
 class NestThread:
-    """Keeps the nest ready. Until it is ready, or if that is not possible, runs go through Docker."""
+    """Keeps the nest ready. While it is not ready, runs use Docker containers."""
 
     def __init__(self, road: FastRoad) -> None:
         self._road = road

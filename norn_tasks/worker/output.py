@@ -1,4 +1,6 @@
-"""Writes the log of a step into rows, at least twice a second; if it is long, keeps its head and tail only."""
+"""Writes the log of a step into rows, at least twice per second; of a long log it keeps only the beginning and
+the end.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ class StepOutput:
 
     @contextmanager
     def __call__(self, fence: Fence, step: str) -> Iterator[BufferedSink]:
-        """Yields the sink for the step's output, the rest of which is written when the block ends."""
+        """Yields a function for the step's output; the remaining output is written when the block ends."""
         sink = BufferedSink(self._database, fence, step)
         try:
             yield sink
@@ -41,7 +43,7 @@ class StepOutput:
 
 
 class BufferedSink:
-    """One step's output: a call takes text of stdout. Its thread starts with the first text."""
+    """One step's output: calling it takes text of stdout. Its thread starts with the first text."""
 
     def __init__(self, database: Database, fence: Fence, step: str) -> None:
         self._database, self._fence, self._step = database, fence, step
@@ -57,7 +59,7 @@ class BufferedSink:
         self._lost = 0
 
     def __call__(self, text: str) -> None:
-        """Takes text. If more text waits than a tail may have, its beginning is dropped, and a line reports that."""
+        """Takes text. If too much text is waiting, its beginning is dropped, and a line reports that."""
         self._take("stdout", text)
 
     def err(self, text: str) -> None:
@@ -67,7 +69,7 @@ class BufferedSink:
     def _take(self, stream: str, text: str) -> None:
         if not text:
             return
-        text = text.replace("\0", "\ufffd")  # the database keeps no NUL
+        text = text.replace("\0", "\ufffd")  # PostgreSQL cannot store NUL
         with self._lock:
             self._words.append((stream, text))
             self._waiting += len(text)
@@ -101,13 +103,13 @@ class BufferedSink:
                 self._words.extendleft(reversed(words))
                 self._waiting += sum(len(text) for _, text in words)
         except Exception:
-            # Without this thread the rest of the output would be lost too.
+            # Without this thread, the rest of the output would be lost too.
             log.exception("a part of a step's output cannot be kept", job=self._fence.job, step=self._step)
             with self._lock:
                 self._lost += sum(len(text) for _, text in words)
 
     def _taken(self) -> list[Word]:
-        """Returns the waiting text in its order, with neighbouring pieces of one stream joined."""
+        """Returns the waiting text in order, with neighbouring pieces of the same stream joined."""
         with self._lock:
             words = list(self._words)
             if self._lost:

@@ -1,4 +1,6 @@
-"""The presence of a worker: its row, which it writes every few seconds, with its engines, and removes at its end."""
+"""The worker's reports about itself: its row, with its engines, is written every few seconds, and removed when the
+worker ends.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,11 @@ from norn_tasks.worker.process_id import ProcessId
 
 log = structlog.get_logger()
 HANGS_SECONDS = 180.0
-"""Seconds after which one round of this thread counts as hanging: its waits for engine and database end earlier."""
+"""Seconds after which one round of this thread counts as hanging; its waits for engine and database end earlier."""
 
 
 class PresenceThread:
-    """Writes the worker's row until the worker leaves."""
+    """Writes the worker's row until the worker ends."""
 
     def __init__(
         self,
@@ -50,7 +52,7 @@ class PresenceThread:
         self._thread = self._speaker()
 
     def start(self) -> None:
-        """Starts the thread, which reports at once and then every few seconds."""
+        """Starts the thread, which reports immediately and then every few seconds."""
         self._turned = time.monotonic()
         self._thread.start()
         threading.Thread(target=self._guard_often, name="norn-presence-guard", daemon=True).start()
@@ -63,9 +65,9 @@ class PresenceThread:
             self.guard()
 
     def guard(self) -> None:
-        """Replaces the thread if it died; ends the worker in the same way as SIGTERM if the thread hangs.
+        """Replaces the thread if it died; if it hangs, ends the worker as SIGTERM would.
 
-        This runs in another thread. Without reports the worker counts as gone, and no other part of it would notice.
+        This runs in another thread. Without reports the worker counts as dead, and no other part of it would notice.
         """
         if not self._thread.is_alive():
             log.error("the presence thread died, and another one replaces it", worker=self._name)
@@ -83,7 +85,7 @@ class PresenceThread:
         self._quietly(self._marked)
 
     def leave(self) -> None:
-        """Removes the row, because the worker ends in an orderly way."""
+        """Removes the row, because the worker ends normally."""
         self._gone.set()
         self._quietly(self._left)
         log.info("worker has left", worker=self._name)
@@ -102,7 +104,7 @@ class PresenceThread:
         except (DatabaseDown, NotFound) as error:
             log.warning("presence not written", worker=self._name, error=error.sentence)
         except Exception:
-            # Without this thread the worker counts as gone, although it works.
+            # Without this thread, the worker would count as dead although it works.
             log.exception("a part of the presence failed, and the others go on", worker=self._name)
 
     def _speak_often(self) -> None:
@@ -127,7 +129,7 @@ class PresenceThread:
             self._heed(asked=asked)
 
     def _heed(self, *, asked: bool) -> None:
-        """Ends the worker in the same way as SIGTERM if it was asked to drain."""
+        """Ends the worker, as SIGTERM would, if it was asked to drain."""
         if asked and not self._draining:
             log.warning("worker drains: it was asked to", worker=self._name)
             self._end_once()

@@ -1,4 +1,4 @@
-"""A worker process: claims jobs of its class one after the other, and runs each under a heartbeat."""
+"""A worker process: claims jobs of its class, one after the other, and runs each while a thread renews its lease."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ PASS_ON_SECONDS = 0.5
 
 
 class _ShareFull(Exception):
-    """Another thread has taken the last slot of a job's share since the job's claim began."""
+    """Raised when another thread has taken the last slot of a job's share after the job's claim began."""
 
 
 class _Admission:
-    """The admission of one claim: it counts the job in its share, and takes that back if the claim is undone."""
+    """Counts one claimed job in its share (the slots that one app may use), and undoes this if the claim is rolled
+    back.
+    """
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -82,10 +84,10 @@ class WorkerProcess:
         return count
 
     def _pass_on(self) -> None:
-        """Passes a wake-up on to another worker: this one cannot take all jobs that wait.
+        """Passes a wake-up on to another worker, because this one cannot take all waiting jobs.
 
-        It pauses first, so that another worker gets the wake-up. While the home engine is away, a wake-up is passed on
-        only if there is another worker whose engine answers: otherwise wake-ups would pile up.
+        It pauses first, so that another worker gets the wake-up. While the home engine is unreachable, it does this
+        only if another worker's engine answers; otherwise wake-ups would pile up.
         """
         capabilities = self.engine.capabilities
         try:
@@ -104,9 +106,11 @@ class WorkerProcess:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
     def _claim(self) -> Job | None:
-        """Claims a job. A worker that changes apps asks its engine first, and leaves changes to others if that is away.
+        """Claims a job. A worker that changes apps first asks its engine, and leaves changes to other workers if the
+        engine is unreachable.
 
-        Before a call or a cron run, it does not ask: these are too frequent, and end at once if their engine has died.
+        Before a call or a cron run it does not ask, because these are too frequent, and end immediately if their engine
+        is dead.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:
@@ -127,7 +131,7 @@ class WorkerProcess:
             return None
 
     def _taken(self, claimer: Claimer) -> Job | None:
-        """Takes a job whose share is not full; tries again if another thread was quicker."""
+        """Claims a job whose share is not full; tries again if another thread was faster."""
         while True:
             admission = _Admission(self.shares)
             try:
@@ -139,9 +143,9 @@ class WorkerProcess:
                 raise
 
     def _last_resort(self) -> frozenset[str]:
-        """Returns the capabilities of an engine that is away, if no other worker has them.
+        """Returns the capabilities of an unreachable engine, if no other worker has them.
 
-        A change of an app then ends with the engine's error; a run waits.
+        Then a change of an app ends with the engine's error, and a run waits.
         """
         if self.engine.id is not None or self.job_class.runs_code:
             return frozenset()
@@ -154,7 +158,7 @@ class WorkerProcess:
         with about, self.leases.holding(job.fence) as stop:
             log.info("job begins", claims=job.claims)
             if job.execution is not None and job.execution.adopt:
-                self.leases.look()  # it may be cancelled already
+                self.leases.look()  # the job may already be cancelled
             state = self.runner.run(job, stop)
             log.info("job ends", state=str(state))
         if job.execution is not None and state is not None:

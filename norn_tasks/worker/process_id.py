@@ -1,8 +1,8 @@
-"""The identity of a process across machines and containers, and whether such a process has ended.
+"""Identifies a process across machines and containers, and finds out whether such a process has ended.
 
 A pid alone does not identify a process: each container has its own pids, and often the same ones after a restart. A
-process can ask the kernel whether another one lives, if both are on the same machine and in the same namespace of pids.
-It cannot find out whether any other process lives.
+process can ask the kernel whether another one lives, if both are on the same machine and in the same pid namespace. It
+cannot find this out about other processes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENDED = ("Z", "X")
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process: the boot of its machine, its namespace of pids, its pid, and the tick at which it started."""
+    """A process: the boot id of its machine, its pid namespace, its pid, and the kernel's time at which it started."""
 
     boot: str
     namespace: str
@@ -28,7 +28,7 @@ class ProcessId:
 
     @classmethod
     def own(cls) -> ProcessId:
-        """Returns the identity of this process; where there is no /proc, it is a random one."""
+        """Returns the identity of this process; on a system without /proc, a random one."""
         try:
             boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
             namespace = str((_PROC / "self/ns/pid").stat().st_ino)
@@ -38,7 +38,7 @@ class ProcessId:
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
-        """Returns the identity in a text; None for a text that an older version wrote."""
+        """Parses an identity; returns None for a text that an older version wrote."""
         parts = text.split("/")
         return cls(parts[0], parts[1], int(parts[2]), parts[3]) if len(parts) == 4 else None
 
@@ -46,13 +46,13 @@ class ProcessId:
         return f"{self.boot}/{self.namespace}/{self.pid}/{self.started}"
 
     def knows_ended(self, other: ProcessId) -> bool:
-        """Returns True if this process can see that the other one has ended; False if it cannot see that."""
+        """Returns True if this process can see that the other one has ended; otherwise False."""
         here = (self.boot, self.namespace) == (other.boot, other.namespace) and bool(self.started)
         return here and _start(other.pid) != other.started
 
 
 def _start(pid: int) -> str | None:
-    """Returns the tick of its machine's clock at which a process started; None for one that has ended."""
+    """Returns the kernel's time at which a process started; None if it has ended."""
     try:
         state, *fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -61,5 +61,5 @@ def _start(pid: int) -> str | None:
 
 
 def unique_name(kind: str) -> str:
-    """Returns a name that no other worker of this kind has, on this machine or a copy of it."""
+    """Returns a name that no other worker of this kind has, not even on a copy of this machine."""
     return f"{kind}-{secrets.token_hex(3)}@{socket.gethostname()}"

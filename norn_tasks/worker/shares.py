@@ -1,7 +1,8 @@
-"""The shares of a worker's slots, counted where the jobs run: neither one app nor deploys can have all of them.
+"""Shares out a worker's slots, so that neither one app nor deploys can use all of them. The jobs are counted in the
+process that runs them.
 
-The claim leaves out jobs whose share is full. Two threads may claim jobs of one share at the same moment, so each claim
-is counted before it is committed.
+A claim leaves out jobs whose share is full. Two threads may claim jobs of the same share at the same moment, so each
+claim is counted before it is committed.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ class Shares:
         self._lock = threading.Lock()
 
     def full(self) -> frozenset[str]:
-        """Returns the shares that get no further slot now."""
+        """Returns the shares that may get no further slot now."""
         with self._lock:
             return frozenset(share for share in self._running if share is not None and not self._has_place(share))
 
     def enter(self, kind: JobKind, app: str, *, adopts: bool) -> bool:
-        """Counts a job, unless its share is full; returns whether it is counted.
+        """Counts a job, unless its share is full; returns True if it was counted.
 
-        A job that `adopts` a running container is counted even over the share: that container must have an owner.
+        A job that `adopts` a running container is counted even if its share is full, because that container must have
+        an owner.
         """
         share = share_of(self._class, kind, app)
         with self._lock:

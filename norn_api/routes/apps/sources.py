@@ -28,7 +28,7 @@ def put_source(path: AppPath) -> Response:
     services = norn()
     give_back = services.uploads.take(shares=shares())
     try:
-        connection().guard()  # a client that vanished releases its place
+        connection().guard()  # if a client disappears, its place is released
         limit, room = services.settings.source_max, services.settings.data_dir
         kept = keep_source(
             services.intake, path.app, lambda: current().spooled(limit, KINDS, _HINT, room), actor=actor().name

@@ -53,7 +53,7 @@ from norn_tasks.store.status.apps import AppFilter, AppView
 RECENT = Cut(limit=5)
 FAR = datetime.max.replace(tzinfo=UTC)
 INCLUDED = timedelta(microseconds=1)
-"""The start is moved back by this much, so that an occurrence at exactly that moment is listed too."""
+"""The start is moved back by this much, so that an occurrence at exactly that time is listed too."""
 api = noun("cron", "Schedules of cron apps, their ticks and runs")
 
 

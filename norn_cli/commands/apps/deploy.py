@@ -69,12 +69,14 @@ def _of_directory(session: Session, what: str | None, ref: str | None) -> tuple[
 
 
 def _all(what: str | None, files: Sequence[Path]) -> bool:
-    """Returns True if the ref is meant for all apps of the current directory."""
+    """Returns True if the ref applies to all apps of the current directory."""
     return what is None and len(files) > 1
 
 
 def _by_name(session: Session, what: str, places: Sequence[Local]) -> tuple[Wanted, ...]:
-    """Returns the apps of a directory that has the name of one of them; none if the server has that app's source."""
+    """Returns the apps of the directory, if the argument is both the directory and the name of one of its apps; none if
+    the server has that app's source.
+    """
     named = next((place for place in places if place.app == what), None)
     if named is None:
         raise Usage(

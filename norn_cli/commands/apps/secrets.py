@@ -99,7 +99,9 @@ def unset_secrets(session: Session, words: tuple[str, ...]) -> None:
 
 
 def _app_first(words: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
-    """Separates the app from the secrets: the first word is the app if it can be an app's name and no `-` follows."""
+    """Separates the app from the secrets. The first word is the app if it can be an app's name and is not followed by
+    `-`.
+    """
     if words and _APP.fullmatch(words[0]) and words[1:2] != ("-",):
         return words[0], tuple(words[1:])
     return None, tuple(words)

@@ -21,7 +21,9 @@ rest=${DATABASE_URL#*://}; login=${rest%%@*}
 export PGUSER="${login%%:*}" PGPASSWORD="${login#*:}"
 exec psql -v ON_ERROR_STOP=1 "postgresql://${rest#*@}"
 """
-"""A script that starts psql. The password is in the environment, because all users of a machine can read arguments."""
+"""A script that starts psql. It passes the password in the environment, because all users of a machine can read
+arguments.
+"""
 _SNAPSHOT = click.argument("snapshot", required=False)
 
 
@@ -130,7 +132,9 @@ def shell(session: Session, app: str | None) -> int:
 
 
 def _named(session: Session, app: str | None, snapshot: str | None) -> tuple[str, int]:
-    """Returns the app and the snapshot's number; a number alone is the snapshot, because it cannot be an app's name."""
+    """Returns the app and the snapshot's number. A number alone is the snapshot, because no app can have a number as
+    its name.
+    """
     if app and app.isdigit() and snapshot is None:
         app, snapshot = None, app
     if snapshot is None or not snapshot.isdigit():

@@ -23,7 +23,7 @@ from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 SILENT = 10.0
-"""Seconds that the command waits for the first byte on a pipe."""
+"""Seconds for which the command waits for the first byte on a pipe."""
 _WITHOUT_BODY = ("GET", "HEAD")
 
 

@@ -50,7 +50,7 @@ def _follow(session: Session, client: Client, app: str, job: int | None) -> None
             _print_event(session.output, event)
             if event["kind"] == "job.ended":
                 return
-    # Starts at the newest event, by its id: nothing is missed if the first stream breaks before its first event.
+    # Starts at the newest event, by its id. So nothing is missed if the first stream breaks before its first event.
     newest = client.events(1, **({"app": app} if app else {}))["items"]
     begin = str(newest[-1]["id"]) if newest else _BEGINNING
     for event in _followed(lambda after: client.follow_events(app, after), begin):
@@ -58,7 +58,7 @@ def _follow(session: Session, client: Client, app: str, job: int | None) -> None
 
 
 def _followed(stream: Callable[[str], Iterator[ServerEvent]], after: str) -> Iterator[Json]:
-    """Yields each event once; when the stream breaks, it tries for a minute to resume after the last event."""
+    """Yields each event once. When the stream breaks, tries for a minute to resume after the last event."""
     begun, away_since = False, None
     while True:
         try:

@@ -1,7 +1,7 @@
-"""Why an app is not as it should be: its last failures, each with its sentence, last lines and hint.
+"""Explains why an app is not as it should be: its last failures, each with a sentence, the last lines and a hint.
 
-A failure that was followed by a success appears only in the histories. A return to the live release is not listed on
-its own, because Norn made it by itself: the failed deployment before it has the cause, and names the return.
+A failure that was followed by a success appears only in the histories. An automatic return to the live release is not
+listed on its own: the failed deployment before it has the cause, and names the return.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Returned:
 class Reason:
     """One failure. `kind`: the kind of a job or an alert, `occurrence`, `run` or `call`; `step`: the step that failed.
 
-    `last_lines` are the last lines of its output, which are kept after its container is gone.
+    `last_lines` are the last lines of its output, which are stored longer than its container exists.
     """
 
     kind: str
@@ -79,7 +79,7 @@ def reasons(tx: Tx, app: AppView) -> tuple[Reason, ...]:
 
 
 def _troubles(app: AppView) -> Iterator[Reason]:
-    """Yields the reasons in the app's open alerts about replicas that are live."""
+    """Yields the reasons from the app's open alerts about live replicas."""
     for alert in app.alerts:
         if alert.kind in _OF_REPLICAS:
             yield Reason(alert.kind, "reported", alert.raised_at, alert.kind, alert.sentence, alert.hint)
@@ -104,7 +104,7 @@ def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
 def _change(tx: Tx, app: str) -> Iterator[Reason]:
     """Returns the newest other change of the app, such as a forge, a restart or a repair, if it failed.
 
-    A return, or a repair that succeeded, does not hide an earlier failure, because Norn made it by itself.
+    An automatic return or a successful repair does not hide an earlier failure, because Norn itself requested it.
     """
     j, d = t.JobRow, t.DeploymentRow
     returns = select(d.id).where(d.app == app, d.kind == str(DeploymentKind.RETURN))

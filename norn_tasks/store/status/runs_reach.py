@@ -1,4 +1,4 @@
-"""Checks that containers of runs can connect to other apps, but not to the metadata address of a cloud."""
+"""Checks that containers of runs can reach other apps, but not the metadata address of a cloud provider."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ NEWER_RUNC = "install the newest containerd.io: CVE-2025-31133, CVE-2025-52565, 
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(.*)")
 _MENDED = {(1, 2): 8, (1, 3): 3}
-"""The first patch of each line of runc from which no way to escape is known; later lines have none, earlier ones do."""
+"""For each release series of runc, the first patch version from which no escape is known. Later series have no known
+escape; earlier ones do.
+"""
 _ERRORS = text("""
 SELECT d.app, d.runs_error AS error, coalesce(l.spec #>> '{hosts,internal}', d.app) AS host, l.spec ->> 'port' AS port
   FROM addresses d JOIN live_releases l ON l.app = d.app
@@ -31,7 +33,9 @@ SELECT d.app, d.runs_error AS error, coalesce(l.spec #>> '{hosts,internal}', d.a
 
 
 def checks(tx: Tx, within: Reach) -> Iterator[HealthCheck]:
-    """Yields a check of the metadata address, and one per problem: io_uring, a firewall, an app out of reach."""
+    """Yields a check of the metadata address, and one for each problem: io_uring, a firewall, or an app that runs
+    cannot reach.
+    """
     known = runs_reach.known(tx)
     yield _metadata([each.metadata for each in known])
     if any(each.io_uring for each in known):
@@ -54,7 +58,7 @@ def checks(tx: Tx, within: Reach) -> Iterator[HealthCheck]:
 
 
 def _of_runc(versions: Iterable[str]) -> Iterator[HealthCheck]:
-    """Returns a check of each version of runc, the program that starts containers."""
+    """Yields a check of each version of runc, the program that starts containers."""
     for version in sorted(set(versions)):
         sentence = f"containers are started by runc {version}"
         if _is_packaged(version):

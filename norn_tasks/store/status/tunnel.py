@@ -1,4 +1,6 @@
-"""The doctor's checks of the tunnel: its token, the tunnel itself, its zones, and the names that are not routed."""
+"""The checks of the tunnel for `norn doctor`: its token, the tunnel itself, its zones, and host names that are not
+routed.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.status.health import CheckStatus, HealthCheck
 
 SILENCE = 300.0
-"""Seconds after which the last look at the tunnel is too old: beat requests a look every minute."""
+"""Seconds after which the last observation of the tunnel is too old; the scheduler requests one every minute."""
 
 
 def checks(tx: Tx, *, within: Reach) -> Iterator[HealthCheck]:
-    """Returns the findings of the last look, and the names that are not routed; none if there never was a tunnel."""
+    """Yields the findings of the last observation, and the host names that are not routed; nothing if there never was a
+    tunnel.
+    """
     for check, age in external_hosts.checks(tx):
         if age > SILENCE:
             sentence = f"{check.sentence}, {age / 60:.0f} min ago and not looked at since"

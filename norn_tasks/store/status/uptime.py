@@ -1,4 +1,4 @@
-"""The share of the time in which a webserver or worker served, and its last changes of state."""
+"""The part of the time in which a webserver or worker served, and its last changes of state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ListedSpan(StateSpan):
 class Uptime:
     """The percentage of the last day and week in which at least one replica served.
 
-    Periods in which no replica was wanted are left out; None without any observation.
+    Periods in which the app was scaled to 0 replicas are left out. The values are None if there was no observation.
     """
 
     day: float | None

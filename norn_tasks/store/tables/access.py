@@ -41,7 +41,7 @@ class SessionRow(Base):
 
 
 class SignInCodeRow(Base):
-    """A code that signs one browser in once, by its hash."""
+    """A code, stored as a hash, with which one browser can sign in once."""
 
     __tablename__ = "sign_in_codes"
     hash: Mapped[str] = mapped_column(primary_key=True)
@@ -50,7 +50,7 @@ class SignInCodeRow(Base):
 
 
 class AuditRow(Base):
-    """A change that an actor asked for, accepted or refused."""
+    """A change that an actor requested, accepted or refused."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -29,7 +29,9 @@ class AlertRow(Base):
 
 
 class DestinationRow(Base):
-    """A receiver of notifications. If its format is signed, the secret is sealed so that only workers can read it."""
+    """A receiver of notifications. If its format is signed, it has a secret, which is encrypted so that only workers
+    can read it.
+    """
 
     __tablename__ = "destinations"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -17,7 +17,7 @@ class InstanceRow(Base):
     __tablename__ = "instance"
     name: Mapped[str] = mapped_column(primary_key=True)
     age_recipient: Mapped[str | None]
-    """The public key to which secrets are sealed."""
+    """The public key for which secrets are encrypted."""
     engine: Mapped[str | None]
     """The home engine; see `store.fleet.engines`."""
     engine_host: Mapped[str | None]
@@ -49,7 +49,7 @@ class AppRow(Base):
     live_generation: Mapped[int | None]
     replicas_override: Mapped[int | None]
     override_spec: Mapped[int | None]
-    """The number in the spec when the override was set: the override ends when the number in the spec changes."""
+    """The number in the infraspec when the override was set. The override ends when that number changes."""
     override_by: Mapped[str | None]
     override_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)

@@ -1,4 +1,4 @@
-"""Schedules, the verdict of each of their occurrences, and the gaps whose occurrences are still to be counted."""
+"""Schedules, the verdict of each occurrence, and the gaps whose occurrences must still be counted."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class CronStateRow(Base):
     paused_reason: Mapped[str | None]
     """The reason that the actor gave."""
     concurrent: Mapped[int] = mapped_column(server_default="1")
-    """How many runs may be under way at once."""
+    """How many runs may be running at the same time."""
     anchor: Mapped[datetime] = mapped_column(server_default=NOW)
     """The moment from which the intervals of an `@every` schedule are counted."""
     decided_until: Mapped[datetime] = mapped_column(server_default=NOW)
-    """Every occurrence up to this moment has its verdict, or belongs to a gap."""
+    """Every occurrence up to this time has its verdict, or belongs to a gap."""
     next_due: Mapped[datetime | None]
     """The next occurrence; none when there is none."""
     catchup: Mapped[str] = mapped_column(server_default="last")
     """The spec's policy for missed occurrences."""
     concurrency: Mapped[str] = mapped_column(server_default="forbid")
-    """The spec's policy for an occurrence while a run is under way."""
+    """The policy in the infraspec for an occurrence that is due while a run is running."""
     start_deadline: Mapped[int | None]
     """The seconds after which an occurrence is no longer started."""
     jitter: Mapped[int] = mapped_column(server_default="0")
@@ -88,7 +88,7 @@ class CronTickRow(Base):
 
 
 class CronGapRow(Base):
-    """A span of time whose missed occurrences are still to be counted, under the schedule of that time."""
+    """A span of time whose missed occurrences must still be counted, with the schedule as it was then."""
 
     __tablename__ = "cron_gaps"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -110,7 +110,7 @@ class CronGapRow(Base):
     reason: Mapped[str]
     """The reason for that verdict."""
     catches_up: Mapped[bool] = mapped_column(server_default="false")
-    """True if its newest occurrences are still to be run, under the policy `catchup: all`."""
+    """True if its newest occurrences must still be run, under the policy `catchup: all`."""
     tick: Mapped[int | None]
     """The row of `cron_ticks` whose range grows while the gap is counted."""
     decided_by: Mapped[str]

@@ -32,7 +32,9 @@ class ExecutionColumns:
 
 
 class CronExecutionRow(ExecutionColumns, Base):
-    """A cron run, with the head and the tail of each output stream and the number of bytes dropped between them."""
+    """A cron run, with the beginning and the end of each output stream, and the number of bytes that were dropped
+    between them.
+    """
 
     __tablename__ = "cron_executions"
     scheduled_for: Mapped[datetime | None]
@@ -46,7 +48,7 @@ class CronExecutionRow(ExecutionColumns, Base):
 
 
 class OneOffRow(ExecutionColumns, Base):
-    """A command that is run in an app's image, with its output in the form of a cron run's; `timeout` in seconds."""
+    """A command that is run in an app's image. Its output has the form of a cron run's; `timeout` is in seconds."""
 
     __tablename__ = "oneoffs"
     command: Mapped[list[str]]
@@ -74,7 +76,7 @@ class FunctionExecutionRow(ExecutionColumns, Base):
     request_sha256: Mapped[str | None]
     response_sha256: Mapped[str | None]
     trimmed_at: Mapped[datetime | None]
-    """The moment at which the other bytes were dropped."""
+    """When the bytes that are not kept were deleted."""
 
 
 class PayloadRow(Base):

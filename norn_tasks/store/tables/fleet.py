@@ -33,11 +33,11 @@ class WorkerRow(Base):
     clusters: Mapped[list[str]] = mapped_column(server_default="{}")
     """The names of the clusters that it has."""
     clusters_apart: Mapped[list[str]] = mapped_column(server_default="{}")
-    """The clusters among `clusters` whose replicas use no memory of an engine."""
+    """Those of its clusters with replicas that use no memory of an engine (Kubernetes)."""
     spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
     """The free space on its disks."""
     capabilities: Mapped[list[str]] = mapped_column(server_default="{}")
-    """The capabilities that it has now: it takes the jobs whose `requires` names no others."""
+    """The capabilities that it has now; it takes only jobs whose `requires` names no others."""
     engines: Mapped[list[str]] = mapped_column(server_default="{}")
     """The ids of all engines on which it runs containers, including engines that do not answer at the moment."""
     clock_offset: Mapped[float] = mapped_column(server_default="0")
@@ -55,13 +55,13 @@ class EngineRow(Base):
     runs_address: Mapped[str | None]
     """The address at which runs reach the engine's machine, with the length of its prefix."""
     host_reached: Mapped[bool | None]
-    """Whether connections of runs reach a program that listens there; none: it was not tried."""
+    """Whether connections of runs reach a program that listens there; None: this was not tested."""
     metadata_reached: Mapped[bool | None]
-    """Whether runs can connect to the metadata address of a cloud; none: it was not tried."""
+    """Whether runs can connect to the metadata address of a cloud provider; None: this was not tested."""
     io_uring: Mapped[bool | None]
-    """Whether runs may use io_uring; none: it was not tried."""
+    """Whether runs may use io_uring; None: this was not tested."""
     vsock: Mapped[bool | None]
-    """Whether runs may use AF_VSOCK; none: it was not tried."""
+    """Whether runs may use AF_VSOCK; None: this was not tested."""
     runc: Mapped[str | None]
     """The version of runc on the engine; none: it is not known."""
 

@@ -27,8 +27,9 @@ REQUIRED_CAPABILITIES = f"""array_remove(ARRAY[
     '{CLUSTER}' || cluster,
     CASE WHEN class IN {CODE_CLASSES} OR kind = 'deploy' THEN '{RUNTIME}' || (spec ->> 'runtime') END,
     CASE WHEN kind = 'deploy' THEN '{BUILDS}' END], NULL)"""
-"""The capabilities of the workers that may take a job: the engine that it is pinned to, the engine of its container,
-its cluster, the runtime that starts its code, and for a deploy an engine that builds and keeps images."""
+"""The capabilities that a worker needs to take a job: the engine to which it is pinned, the engine of its container,
+its cluster, the runtime that starts its code and, for a deploy, an engine that builds and stores images.
+"""
 
 
 class JobRow(Base):
@@ -48,9 +49,11 @@ class JobRow(Base):
     state: Mapped[str] = mapped_column(server_default="queued")
     """Its state; `JobState` lists all states."""
     sync: Mapped[bool] = mapped_column(server_default="false")
-    """True if a client waits for its answer: the job goes first within its app, and its code never begins twice."""
+    """True if a client waits for the answer. Such a job is taken before others of its app, and its code never begins
+    twice.
+    """
     spec: Mapped[dict[str, Any] | None]
-    """The spec that it runs with, frozen at its acceptance; a deploy replaces it with the spec of its revision."""
+    """The infraspec with which it runs, stored at its acceptance; a deploy replaces it with the one in its revision."""
     args: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     """Its request, as `domain.jobs.requests` writes and reads it."""
     facts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
@@ -60,7 +63,7 @@ class JobRow(Base):
     dedupe_key: Mapped[str | None]
     """A second request with the same kind, app and key joins the open job."""
     engine: Mapped[str | None]
-    """The engine that it is pinned to: an id, or `home`; none if it may run on any engine."""
+    """The engine to which it is pinned: an id, or `home`; None if it may run on any engine."""
     cluster: Mapped[str | None]
     """The cluster of its app, or the cluster that it observes; none for other jobs."""
     container: Mapped[str | None]
@@ -82,7 +85,7 @@ class JobRow(Base):
     max_runs: Mapped[int] = mapped_column(server_default="1")
     """How often its code may begin."""
     adopt: Mapped[bool] = mapped_column(server_default="false")
-    """True if its container may still be running: the next worker waits for the end of that container."""
+    """True if its container may still be running, so that the next worker waits for the end of that container."""
     lease_token: Mapped[int | None]
     """The token of the latest claim; a write with an older token is refused."""
     lease_owner: Mapped[str | None]
@@ -96,7 +99,7 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     """The moment of its acceptance."""
     first_claimed_at: Mapped[datetime | None]
-    """The moment of its first claim; none means that no worker has done anything for the job."""
+    """The time of its first claim; None means that no worker has done anything for the job."""
     begun_at: Mapped[datetime | None]
     """The moment at which its code last began."""
     ended_at: Mapped[datetime | None]
@@ -114,7 +117,7 @@ class JobRow(Base):
     requires: Mapped[list[str]] = mapped_column(Computed(REQUIRED_CAPABILITIES, persisted=True))
     """The capabilities that its worker needs, which PostgreSQL computes from the columns above."""
     attention: Mapped[str | None]
-    """`open` while a person must decide about a step whose end is not known, then the decision; none for other jobs."""
+    """`open` while a person must decide about a step whose end is unknown, then the decision; None for other jobs."""
 
 
 class StepRow(Base):
@@ -143,7 +146,7 @@ class StepRow(Base):
     error: Mapped[dict[str, Any] | None]
     """Code, sentence and hint of a bad end."""
     once: Mapped[bool] = mapped_column(server_default="false")
-    """True if the step is not repeated automatically when it had begun and its end is not known."""
+    """True if the step is not repeated automatically after it had begun and its end is unknown."""
 
 
 class StepLogRow(Base):

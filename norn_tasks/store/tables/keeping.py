@@ -22,7 +22,9 @@ class ExclusiveTaskRow(Base):
 
 
 class TallyRow(Base):
-    """A figure counted from events: a count, and for durations their sum in seconds and the count of each bucket."""
+    """A figure that is counted from events: a count and, for durations, also their sum in seconds and the count in each
+    bucket.
+    """
 
     __tablename__ = "tallies"
     __table_args__ = (PrimaryKeyConstraint("name", "labels"),)

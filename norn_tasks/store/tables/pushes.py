@@ -1,4 +1,4 @@
-"""Webhooks and logins of repositories, deliveries of webhooks with their consequences, and newest commits."""
+"""Webhooks of repositories and their deliveries, the logins for repositories, and the newest commits of branches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class WebhookRow(Base):
-    """The webhook of a repository. Its secret is sealed to the key of the API, which checks signatures."""
+    """The webhook of a repository. Its secret is encrypted for the key of the API, which checks signatures."""
 
     __tablename__ = "webhooks"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -25,7 +25,7 @@ class WebhookRow(Base):
 
 
 class PushDeliveryRow(Base):
-    """A signed request of a webhook; a request with the same id and body that comes again gets no second row."""
+    """A signed request to a webhook. A repeated request with the same id and body gets no second row."""
 
     __tablename__ = "push_deliveries"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -44,7 +44,7 @@ class PushDeliveryRow(Base):
 
 
 class PushedRow(Base):
-    """The newest commit that was pushed for an app. Another push of the same commit is nothing new."""
+    """The newest commit that was pushed for an app. A repeated push of the same commit changes nothing."""
 
     __tablename__ = "pushed"
     app: Mapped[str] = mapped_column(primary_key=True)
@@ -56,7 +56,7 @@ class PushedRow(Base):
 
 
 class BranchRow(Base):
-    """The newest commit of a branch that apps are deployed from, as a push or a poll showed it."""
+    """The newest commit of a branch from which apps are deployed, as a push or a poll has shown it."""
 
     __tablename__ = "branches"
     repository: Mapped[str] = mapped_column(primary_key=True)
@@ -80,7 +80,7 @@ class PushJobRow(Base):
 
 
 class LoginRow(Base):
-    """The login of a private repository. Its token is sealed so that only workers can read it."""
+    """The login for a private repository. Its token is encrypted so that only workers can read it."""
 
     __tablename__ = "repository_logins"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -31,7 +31,9 @@ class DeploymentRow(Base):
 
 
 class ReleaseRow(Base):
-    """Image, source revision and spec, which a rollback brings back. Releases are numbered per app."""
+    """The image, source revision and infraspec of a release, which a rollback restores. Releases are numbered
+    per app.
+    """
 
     __tablename__ = "releases"
     __table_args__ = (PrimaryKeyConstraint("app", "n"),)
@@ -89,7 +91,7 @@ class SourceRow(Base):
     actor: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
     used_at: Mapped[datetime] = mapped_column(server_default=NOW)
-    """The moment of its last upload or deploy: a source that nothing needs is kept for a day after this moment."""
+    """The time of its last upload or deploy. A source that nothing needs is deleted a day after this time."""
 
 
 class SourcePieceRow(Base):

@@ -1,4 +1,4 @@
-"""The secrets of apps, and the parts of shared services that they were given."""
+"""The secrets of apps, and the parts of shared services that apps have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class SecretRow(Base):
-    """A version of a secret, sealed to the server's key; retired when it was replaced or unset."""
+    """A version of a secret, encrypted for the server's key; `retired` means that it was replaced or unset."""
 
     __tablename__ = "secrets"
     __table_args__ = (PrimaryKeyConstraint("app", "name", "version"),)
@@ -64,7 +64,7 @@ class BackupPlanRow(Base):
 
 
 class ServicePartRow(Base):
-    """A database, a namespace or a topic that an app was given; reserved before it is made."""
+    """A database, a namespace or a topic of an app; reserved before it is created."""
 
     __tablename__ = "service_parts"
     __table_args__ = (

@@ -1,1 +1,1 @@
-"""Retention, counters and other work that one process does at a time."""
+"""Retention, counters and other work that only one process does at a time."""

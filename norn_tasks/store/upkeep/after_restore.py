@@ -1,8 +1,8 @@
 """Prepares a restored database for its first process: it is on another PostgreSQL server now, and time has passed.
 
 Events are ordered by transaction ids, which belong to one server: the restored events get an id that is older than any
-id of this server. Some numbers also exist outside the database: those of jobs, executions and fences on containers,
-and those of snapshots in the names of files. These continue after a gap, which has room for the numbers that were
+id of this server. Some numbers also exist outside the database: those of jobs, executions and claims in the labels of
+containers, and those of snapshots in file names. After a restore these numbers continue after a gap, because some were
 assigned after the backup.
 """
 
@@ -14,7 +14,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES
 
 LEAP = 1_000_000
-"""The size of the gap: more numbers than a control plane assigns after its last backup until it is replaced."""
+"""The size of the gap: more numbers than a control plane assigns between its last backup and a restore."""
 _OUTSIDE = ("fence", "executions", "jobs_id_seq", "deployments_id_seq", "events_id_seq", "snapshots_id_seq")
 _OLDEST = "3"
 """The first ordinary transaction id of any PostgreSQL server."""
@@ -38,7 +38,7 @@ def clear(tx: Tx) -> None:
 
 
 def settle(tx: Tx) -> None:
-    """Adapts the restored rows to this PostgreSQL server and to the present. Idempotent."""
+    """Adapts the restored rows to this PostgreSQL server and to the present time. May be repeated."""
     tx.execute(_COUNTED, {"oldest": _OLDEST})
     for table in ("sessions", "sign_in_codes"):  # sessions that ended after the backup stay ended
         tx.execute(text(f"DELETE FROM {table}"))  # noqa: S608

@@ -1,4 +1,4 @@
-"""Rows that say when backups and drills of databases are due, and which jobs made the last ones."""
+"""Rows that say when backups and drills (test restores) of databases are due, and which jobs made the last ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DueWork:
 
 
 def due(tx: Tx) -> tuple[DueWork, ...]:
-    """Adapts the plans to the infraspecs, and returns the work that is due; several missed backups are due as one.
+    """Updates the plans from the infraspecs, and returns the work that is due; several missed backups count as one.
 
     The first drill is due as soon as there is a backup.
     """
@@ -67,7 +67,7 @@ def next_after(backup: Mapping[str, Any], last: datetime) -> datetime:
 
 
 def take(tx: Tx, due: DueWork) -> bool:
-    """Returns True if this beat has to request the work; False if another beat has taken it."""
+    """Returns True if this scheduler must request the work; False if another scheduler has done so."""
     at = Plan.backup_at if due.work == "backup" else Plan.drill_at
     taken = update(Plan).where(Plan.app == due.app, at == due.last).values({at.key: NOW}).returning(Plan.app)
     return tx.scalar(taken) is not None

@@ -1,7 +1,7 @@
 """Counters: each event is counted exactly once, so that the figures survive restarts and outlive the events.
 
-One process at a time goes on from the saved cursor, and writes cursor and sums in one transaction. Figures about a job
-are counted with the job's last event, and read from the job's row.
+One process at a time continues from the saved cursor, and writes the cursor and the sums in one transaction. Figures
+about a job are counted with the job's last event, and read from the job's row.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def all_of(tx: Tx) -> dict[Key, Tally]:
 
 
 def _next(tx: Tx) -> tuple[StoredEvent, ...]:
-    """Returns the next events, under the lock of the cursor; none while another process counts."""
+    """Returns the next events, under the lock of the cursor; none if another process is counting."""
     tx.execute(
         text("INSERT INTO chores(name) VALUES (:name) ON CONFLICT DO NOTHING"), {"name": exclusive_tasks.TALLIES}
     )

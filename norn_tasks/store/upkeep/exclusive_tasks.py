@@ -35,12 +35,12 @@ RETURNING name""")
 
 
 def my_turn(tx: Tx, name: str, every: float) -> bool:
-    """Returns True if the caller has to run the task now: no process has begun it in the last `every` seconds."""
+    """Returns True if the caller must run the task now, because no process has begun it in the last `every` seconds."""
     return tx.execute(_TURN, {"name": name, "every": every}).one_or_none() is not None
 
 
 def done(tx: Tx, name: str, **did: Any) -> None:
-    """Records that a task was done just now."""
+    """Records that a task has just been done."""
     now = text("clock_timestamp()")
     row = insert(ExclusiveTaskRow).values(name=name, done_at=now, did=did)
     tx.execute(row.on_conflict_do_update(index_elements=["name"], set_={"done_at": now, "did": did}))
@@ -61,5 +61,5 @@ def seen(tx: Tx, name: str) -> Done | None:
 
 
 def forget(tx: Tx, name: str) -> None:
-    """Makes a task due again at once."""
+    """Makes a task due immediately."""
     tx.execute(update(ExclusiveTaskRow).where(ExclusiveTaskRow.name == name).values(begun_at=text("'epoch'")))

@@ -1,4 +1,6 @@
-"""The requests of calls that have not ended, for a backup: without its request a call could not run after a restore."""
+"""The requests of calls that have not ended, for a backup. Without its request, a call could not run after a
+restore.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def now(tx: Tx) -> datetime:
 def requests_since(tx: Tx, since: datetime) -> Iterator[tuple[int, bytes | None]]:
     """Yields the requests of calls that were open at `since` or later.
 
-    A dump that began at `since` sees each of these calls as open, or does not see it.
+    In a dump that began at `since`, each of these calls is either open or missing.
     """
     for row in tx.execute(_OPEN, {"since": since}):
         yield row.execution, None if row.request is None else bytes(row.request)

@@ -1,4 +1,4 @@
-"""Lists the texts of all tables that are sealed to the server's key, and replaces them one by one."""
+"""Lists the texts in all tables that are encrypted for the server's key, and replaces them one by one."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.tables import DestinationRow, LoginRow, SecretRow
 
 _TABLES: dict[str, type[Any]] = {each.__tablename__: each for each in (SecretRow, DestinationRow, LoginRow)}
-"""The tables with a column `sealed`. Webhooks are not among them: they are sealed to the API's own key."""
+"""The tables with a column `sealed`. Webhooks are missing, because they are encrypted for the API's own key."""
 
 
 def places(tx: Tx) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """Yields the table and the primary key of each sealed text."""
+    """Yields the table and the primary key of each encrypted text."""
     for name, table in _TABLES.items():
         for row in tx.execute(select(*_key(table)).where(table.sealed.is_not(None))).all():
             yield name, tuple(row)
 
 
 def held(tx: Tx, table: str, key: tuple[Any, ...]) -> bytes | None:
-    """Returns a sealed text and locks its row until the transaction ends; None if it is gone."""
+    """Returns an encrypted text and locks its row until the transaction ends; None if the row no longer exists."""
     of = _TABLES[table]
     found = tx.scalar(select(of.sealed).where(*_same(of, key)).with_for_update())
     return None if found is None else bytes(found)

@@ -1,8 +1,8 @@
-"""Retention: deletes rows over the limits of age and number, in batches so small that no other transaction waits long.
+"""Retention: deletes rows that are too old or too many, in batches so small that no other transaction waits long.
 
-A table is walked in the order of its ids, oldest first. Rows that are live, open or referred to stay at any age; the
-conditions below define these rows. A batch is one short transaction; PostgreSQL itself ends a batch that takes longer
-than `BATCH_MS`, and the batch is then retried with half as many rows.
+A table is read in the order of its ids, oldest first. Some rows stay at any age, for example live releases and open
+jobs; the conditions below define them. A batch is one short transaction; PostgreSQL itself ends a batch that takes
+longer than `BATCH_MS`, and the batch is then retried with half as many rows.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ _HELD_EVENT = """(EXISTS (SELECT 1 FROM jobs j WHERE j.id = r.job_id) OR (r.xact
     SELECT CAST(coalesce(did->>'xact', '0') AS xid8), CAST(coalesce(did->>'id', '0') AS bigint)
       FROM chores WHERE name = 'tallies'))"""
 _LAST_OF_TICK = "greatest(t.decided_at, t.until)"
-"""A range is as old as its last occurrence; otherwise the row of a long pause would be deleted when the pause ends."""
+"""A range is as old as its last occurrence. Otherwise the row of a long pause would be deleted as soon as the pause
+ends.
+"""
 _END_OF_STATE = "coalesce(t.ended_at, clock_timestamp())"
 _OPEN_RUN = f"r.state IN {OPEN_RUN_STATES}"
 
@@ -73,7 +75,8 @@ class RetentionLimits:
 
 @dataclass(frozen=True)
 class _Rule:
-    """The rule of one table: the age of a row, the condition under which it stays, and further deletions.
+    """The rule for one table: how a row's age is computed, the condition under which the row stays, and what else to
+    delete.
 
     `at` is SQL over the row `t`, `stays` over the row `r`. `per_app` is None if the number of rows is not limited.
     `also` are the statements that delete everything that belongs to the rows with the ids `:ids`.
@@ -98,8 +101,8 @@ def _rules(keep: RetentionLimits) -> tuple[_Rule, ...]:
                 "DELETE FROM events WHERE job_id = ANY(:ids)",
             ),
         ),
-        # An event of a job stays as long as the job: its stream is read from the first to the last. Every event stays
-        # until it is counted.
+        # An event of a job stays as long as the job, because clients read its stream from the first event to the last.
+        # Every event stays until it is counted.
         _Rule("events", "t.at", keep.days, keep.per_app, _HELD_EVENT),
         _Rule(
             "func_executions", "t.created_at", keep.days, keep.per_app, _OPEN_RUN,
@@ -129,11 +132,11 @@ class Tidied:
 
 
 class _TooSlow(Exception):
-    """A batch took too long: it is undone, and tried again with fewer rows."""
+    """Raised when a batch took too long. It is rolled back, and tried again with fewer rows."""
 
 
 def tidy(database: Database, keep: RetentionLimits, go_on: Callable[[], bool] = lambda: True) -> Tidied:
-    """Deletes rows that need not be kept; stops between two batches when `go_on` is False. Raises DatabaseDown."""
+    """Deletes rows that need not be kept; stops between two batches when `go_on` returns False. Raises DatabaseDown."""
     work = _Work(database, keep.failed_days * 86400, go_on)
     for rule in _rules(keep):
         work.by_age(rule)
@@ -233,7 +236,7 @@ class _Work:
         return len(going)
 
     def _quickly(self, table: str, delete: Callable[[_RetentionBatch], int]) -> int | None:
-        """Runs one batch; returns the number of deleted rows, None if it took too long and must be smaller."""
+        """Runs one batch; returns the number of deleted rows, or None if it took too long and must be smaller."""
         began = monotonic()
         try:
             with self._database.transaction() as tx:

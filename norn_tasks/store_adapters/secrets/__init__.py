@@ -1,1 +1,1 @@
-"""The secrets of apps that steps read from files or write into files."""
+"""Secrets that steps read from files or write into files."""

@@ -28,7 +28,7 @@ class SecretFileTable:
             return secret_files.find(tx, job)
 
     def keep(self, job: int, app: str, text: str, fence: Fence) -> None:
-        """Keeps the file that a job has written."""
+        """Stores the file that a job has written."""
         self._fenced(fence, lambda tx: secret_files.keep(tx, job, app, text))
 
     def set_secrets(self, app: str, values: Mapping[str, Secret], fence: Fence) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Everything that is sealed to the server's key, as rows of several tables."""
+"""Everything that is encrypted for the server's key, as rows of several tables."""
 
 from __future__ import annotations
 
@@ -16,27 +16,29 @@ from norn_tasks.store.upkeep import resealing
 
 @dataclass(frozen=True)
 class SealedTables:
-    """Implements `ports.SealedRows`. While PostgreSQL is away, a call is repeated for up to `patience` seconds."""
+    """Implements `ports.SealedRows`. While PostgreSQL is unreachable, a call is repeated for up to `patience`
+    seconds.
+    """
 
     database: Database
     patience: float = 0
 
     def in_use(self) -> str:
-        """Returns the public key to which secrets are sealed."""
+        """Returns the public key for which secrets are encrypted."""
         with self.database.transaction() as tx:
             return secrets.recipient(tx)
 
     def use(self, public: str, fence: Fence) -> None:
-        """Makes this the key, once every transaction that seals to the key before it has ended."""
+        """Makes this the key for new secrets, after every transaction that uses the old key has ended."""
         self._fenced(fence, lambda tx: secrets.remember_recipient(tx, public))
 
     def all(self) -> tuple[SealedPlace, ...]:
-        """Lists the places of all sealed texts."""
+        """Returns where all encrypted texts are."""
         with self.database.transaction() as tx:
             return tuple(SealedPlace(table, key) for table, key in resealing.places(tx))
 
     def reseal(self, place: SealedPlace, change: Callable[[Sealed], bytes | None], fence: Fence) -> bool:
-        """Replaces a sealed text in one transaction."""
+        """Replaces an encrypted text in one transaction."""
 
         def work(tx: Tx) -> bool:
             found = resealing.held(tx, place.table, place.key)
