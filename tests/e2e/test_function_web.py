@@ -1,4 +1,4 @@
-"""Functions on the web: a webhook of GitHub that checks its signature, and an answer that is sent while it is made."""
+"""Functions on the web, by each road: a webhook of GitHub that checks its signature, and an answer in pieces."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.e2e import apps, github_hook
+from tests.e2e.fast_road import ROADS, SETTING, await_nest
 from tests.e2e.github_hook import signed
 from tests.e2e.stack import Stack
 
@@ -17,12 +18,19 @@ DOCUMENTED = (b"Hello, World!", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d
 """The example of GitHub's own page about signatures, with the secret above."""
 
 
+@pytest.fixture(scope="module", params=ROADS)
+def environment(request: pytest.FixtureRequest) -> dict[str, str]:
+    """A Norn for each road."""
+    return {"NORN_NEST": SETTING[request.param]}
+
+
 def _deliver(stack: Stack, body: bytes, signature: str, path: str = "") -> httpx.Response:
     headers = {"X-GitHub-Event": "push", "X-Hub-Signature-256": signature, "Content-Type": "application/json"}
     return httpx.post(f"{stack.url}/fn/hook{path}", content=body, headers=headers, timeout=60)
 
 
 def test_github_calls_a_function_without_a_token_and_only_its_signature_counts(stack: Stack) -> None:
+    await_nest(stack, ("invoke",))
     github_hook.deploy(stack)
     body = PAYLOAD.read_bytes()
     taken = _deliver(stack, body, signed(body))
@@ -49,6 +57,7 @@ def _open(stack: Stack, path: str) -> AbstractContextManager[httpx.Response]:
 
 
 def test_answer_is_sent_while_it_is_made_and_broken_off_when_the_call_fails(stack: Stack) -> None:
+    await_nest(stack, ("invoke",))
     apps.deploy_function(stack, "slowly", SLOW)
     state = "SELECT state FROM func_executions WHERE id = %s"
     with _open(stack, "") as answer:
