@@ -1,4 +1,6 @@
-"""Builds Norn's page into a wheel. A machine without npm still gets a Norn, whose API says how to get the page."""
+"""Builds Norn's web page into a wheel. On a machine without npm the wheel has no page, and the API responds how to get
+one.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ _COMMANDS = (("npm", "ci", "--no-progress"), ("npm", "run", "build"))
 
 
 class PageHook(BuildHookInterface[Any]):
-    """The hook of the build: it runs once before a wheel or a source archive is written."""
+    """The hook of the build tool hatchling. The hook runs once before a wheel or a source archive is written."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Builds the page unless it is built already; an editable install takes what deploy/prepare built."""
+        """Builds the page unless it is built already; an editable install uses the page that deploy/prepare built."""
         ui = Path(self.root, "norn_api", "ui")
         if version == "editable" or not (ui / "package.json").is_file() or (ui / "dist" / "index.html").is_file():
             return

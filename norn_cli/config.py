@@ -1,4 +1,5 @@
-"""The server's URL and its token, from options, the environment, config.toml, or the token that `norn up` left.
+"""The server's URL and its token, from options, the environment, config.toml, or the token that `norn up` wrote on this
+machine.
 
 `NORN_URL` (default http://localhost:8800) and `NORN_TOKEN` are read here; `NORN_APP` is read in `project`.
 """
@@ -147,7 +148,7 @@ def is_loopback(url: str) -> bool:
 
 
 def bootstrap_token(url: str, environ: Mapping[str, str]) -> str:
-    """Returns the token that `norn up` left in its data directory; empty if the server is not on this machine."""
+    """Returns the token that `norn up` wrote into its data directory; empty if the server is not on this machine."""
     if not is_loopback(url):
         return ""
     try:

@@ -1,7 +1,7 @@
 """Reads a `.env` file: `NAME=value` or `export NAME=value` lines, `#` comments, and quoted values of several lines.
 
 Text in single quotes is literal. In double quotes `\\n` is a new line, `\\t` a tab, and a backslash before any other
-letter is dropped. Nothing is expanded or run: `$HOME` is five letters.
+letter is dropped. Nothing is expanded or run: `$HOME` stays as it is written.
 """
 
 from __future__ import annotations

@@ -78,13 +78,13 @@ class JobFailed(CliError):
 
 
 class WaitedEnough(CliError):
-    """`--timeout` has passed; the job goes on."""
+    """`--timeout` has passed; the job continues on the server."""
 
     exit_code = ExitCode.TIMED_OUT
 
 
 class Detached(CliError):
-    """The user pressed Ctrl-C; the job goes on."""
+    """The user pressed Ctrl-C; the job continues on the server."""
 
     exit_code = ExitCode.INTERRUPTED
 
@@ -97,7 +97,7 @@ _BY_STATUS = {
     504: ExitCode.JOB_FAILED,
 }
 
-# The hints for responses that have none.
+# The hints for error responses without a hint of their own.
 _HINTS = {
     401: "set NORN_TOKEN, or norn context set NAME --token -; on the server's machine norn finds the one of norn up",
     403: "ask an admin for a token that reaches further: norn token create NAME",
@@ -118,7 +118,7 @@ class Refused(CliError):
 
     @property
     def code(self) -> int:
-        """The exit status that belongs to the HTTP status; 1 if none is listed for that."""
+        """The exit status that belongs to the HTTP status; 1 for an HTTP status that is not in the table."""
         return int(_BY_STATUS.get(self.status, ExitCode.FAILED))
 
     @property

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from norn_cli.errors import CliError
 
-# One package of each extra that `norn up` needs; they are only looked up, not imported.
+# One package of each extra that `norn up` needs. They are only searched for, not imported.
 _SERVER_PARTS = ("flask", "celery", "sqlalchemy", "docker", "supervisor")
 _PAGE = """<!doctype html>
 <meta charset="utf-8">
@@ -60,8 +60,8 @@ def output(form: str) -> list[str]:
 def browse(url: str, *, secret: bool = False) -> None:
     """Opens a URL in the user's browser if there is a desktop.
 
-    `secret`: the URL is for nobody else. Every account of the machine can read the arguments of a browser, so the
-    browser opens a file that leads to the URL; raises CliError if the file cannot be written.
+    With `secret`, only this user may see the URL. Every account of the machine can read the arguments of a browser, so
+    the browser opens a file that leads to the URL; raises CliError if the file cannot be written.
     """
     import webbrowser
 
@@ -91,8 +91,8 @@ def _page_to(url: str) -> Path:
 
 
 def _become(module: str, arguments: Sequence[str]) -> NoReturn:
-    # The new program replaces this process, so that it gets the signals and the terminal, and its exit status is ours.
-    # -P keeps Python from importing modules that happen to be in the current directory.
+    # The new program replaces this process, so that the new program gets the signals and the terminal, and its exit
+    # status is that of the command. -P keeps Python from importing modules that happen to be in the current directory.
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", module, *arguments])  # noqa: S606 - no shell is wanted

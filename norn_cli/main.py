@@ -185,7 +185,8 @@ def _as_usage(error: click.ClickException) -> Usage:
 
 
 def _close_quietly(stream: TextIO) -> None:
-    # The reader of our output has gone: the rest of the buffer is discarded, so that Python prints no error at exit.
+    # The program that read this command's output has ended. The rest of the buffer is discarded, so that Python prints
+    # no error at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

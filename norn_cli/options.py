@@ -74,7 +74,9 @@ def global_options() -> list[click.Option]:
 
 
 class _WithGlobals(click.Command):
-    """A command that accepts the global options after its name too, and lists them separately from its own."""
+    """A command that accepts the global options after its name too, and lists them in the help after its own
+    options.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

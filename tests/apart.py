@@ -1,8 +1,8 @@
-"""Another machine, as far as a process can tell: a mount and a network namespace of their own.
+"""Simulates another machine: a process with a mount namespace and a network namespace of its own.
 
-Its only network is a loopback of its own, on which chosen ports lead to the same ports of this machine; of this
-machine's files it has all but the tests' own directory. Everything in it ends with its first process, which the kernel
-kills when the test's process dies. No interface, route, rule or mount of this machine is touched.
+Its only network interface is a loopback interface, on which chosen ports lead to the same ports of this machine. It
+sees all files of this machine except the tests' own directory. All programs in it end with its first process, which the
+kernel kills when the test's process dies. No interface, route, rule or mount of this machine is changed.
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ socket.send_fds(socket.socket(fileno=0), [b"."], [inside.fileno()])
 
 
 class Apart:
-    """The other machine: `pid` is its first process, `home` an empty directory that is there only."""
+    """The simulated machine. `pid` is its first process; `home` is an empty directory that only its programs see."""
 
     def __init__(self, pid: int, home: Path) -> None:
         self.pid, self.home = pid, home
         self._forwards = ExitStack()
 
     def within(self, *argv: str) -> list[str]:
-        """Answers the command line that runs a program there."""
+        """Returns the command line that runs a program on the simulated machine."""
         return ["nsenter", "--target", str(self.pid), "--mount", "--net", "--wd=/", "--", *argv]
 
     def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Runs a program there to its end."""
+        """Runs a program on the simulated machine until the program ends."""
         return subprocess.run(self.within(*argv), capture_output=True, text=True, check=check, timeout=60)
 
     def spawn(self, log: Path, environment: Mapping[str, str], *argv: str) -> subprocess.Popen[bytes]:
-        """Starts a program there; its log is a file of this machine."""
+        """Starts a program on the simulated machine; its log is a file of this machine."""
         with log.open("ab") as said:
             return subprocess.Popen(
                 self.within(*argv), env=dict(environment), stdout=said, stderr=said, start_new_session=True
             )
 
     def sees(self, path: Path) -> bool:
-        """True when a path leads to something there."""
+        """Returns True if a path exists on the simulated machine."""
         return self.run("test", "-e", str(path), check=False).returncode == 0
 
     def forward(self, port: int) -> None:
-        """Lets a port of its loopback lead to the same port of this machine's."""
+        """Connects a port of the simulated machine's loopback interface to the same port of this machine."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             listen = self.within(sys.executable, "-c", _LISTEN, str(port))
@@ -72,13 +72,15 @@ class Apart:
         self._forwards.enter_context(_Forward(listening, port))
 
     def close(self) -> None:
-        """Ends the forwards."""
+        """Ends the connections between ports."""
         self._forwards.close()
 
 
 @contextmanager
 def apart(home: Path) -> Iterator[Apart]:
-    """Runs another machine on an empty directory, which it covers with files of its own, until the block ends."""
+    """Runs a simulated machine until the block ends; `home` is its own, empty directory, mounted over this machine's
+    files.
+    """
     home.mkdir(parents=True, exist_ok=True)
     leash = "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--net", "--"
     with subprocess.Popen([*leash, "sh", "-c", _FIRST_PROCESS, "sh", str(home)]) as first:
@@ -93,7 +95,7 @@ def apart(home: Path) -> Iterator[Apart]:
 
 
 def end(*processes: subprocess.Popen[bytes]) -> None:
-    """Kills processes that were started there, with their groups."""
+    """Kills processes that were started on the simulated machine, with their process groups."""
     for process in processes:
         if process.poll() is None:
             with suppress(ProcessLookupError):
@@ -102,7 +104,7 @@ def end(*processes: subprocess.Popen[bytes]) -> None:
 
 
 class _Forward:
-    """Serves a listening socket until the block ends, by connections to a port of this machine."""
+    """Serves a listening socket until the block ends: each connection is passed on to a port of this machine."""
 
     def __init__(self, listening: socket.socket, port: int) -> None:
         class Connection(socketserver.BaseRequestHandler):

@@ -1,4 +1,4 @@
-"""Archives as `norn deploy` uploads them, made of files in memory."""
+"""Makes archives in memory in the form in which `norn deploy` uploads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 
 def packed(files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> bytes:
-    """Answers a tar.gz of files, by relative path, and of symbolic links."""
+    """Returns a tar.gz of files, by relative path, and of symbolic links."""
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w:gz") as opened:
         for name, content in files.items():

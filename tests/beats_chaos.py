@@ -1,4 +1,6 @@
-"""Beats in trouble over a mix of schedules, their ledger compared with the oracle; CI and soak share it."""
+"""Runs schedulers ("beats") that are killed and frozen, over a mix of schedules, and compares their ledger of
+occurrences with an oracle. Tests of CI and of the soak share it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ PLACES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns")
 def run(
     database: Database, broker_url: str, home: Path, *, beats: int, seconds: float, frozen: float, pause: float = 3
 ) -> Counter[str]:
-    """Lets beats run in trouble for so long, and answers what was compared; fails with every difference."""
+    """Kills and freezes schedulers for some seconds, and returns what was compared. Raises if the ledger differs from
+    the oracle.
+    """
     chance = random.Random(beats)
     given = {
         f"app-{n:03}": (TEXTS[n % len(TEXTS)], PLACES[n % len(PLACES)]) for n in range(len(TEXTS) * len(PLACES) * 2)
@@ -70,7 +74,9 @@ def _compared(database: Database, crons: Crons) -> Counter[str]:
 
 
 def _runs_without_ticks(database: Database) -> list[object]:
-    """Answers runs that are not the one run of the one tick that started them, or began more than once."""
+    """Returns the runs that began more than once, or that are not the single run of the single occurrence that started
+    them.
+    """
     return beats_kit.rows(
         database,
         """SELECT x.id, k.id, j.runs FROM cron_executions x JOIN jobs j ON j.id = x.job_id

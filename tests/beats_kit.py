@@ -1,4 +1,6 @@
-"""Real beats and a worker without containers over the tests' own stores, and what their ledger should then hold."""
+"""Starts real schedulers ("beats") and a worker without containers over the stores of the tests, and computes what
+their ledger must hold.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ NOOP = "noop"
 
 
 class Processes:
-    """Beats and workers by name; every one is ended with `stop()`."""
+    """Scheduler and worker processes by name; `stop()` ends all of them."""
 
     def __init__(self, home: Path, database: Database, broker_url: str, **environment: str) -> None:
         home.mkdir(parents=True, exist_ok=True)
@@ -41,11 +43,11 @@ class Processes:
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
     def beat(self, name: str = "beat", **environment: str) -> None:
-        """Starts a beat."""
+        """Starts a scheduler."""
         self._spawn(name, *BEAT, **environment)
 
     def worker(self, name: str = "cron") -> None:
-        """Starts a worker of cron runs, whose runs are no containers."""
+        """Starts a worker of cron runs that only pretends to run containers."""
         self._spawn(
             name, "-A", "norn_tasks.tasks", "worker", "-Q", "cron", "-n", f"{name}@test", "-P", "threads", "-c", "4"
         )
@@ -58,13 +60,13 @@ class Processes:
             )  # fmt: skip
 
     def send(self, name: str, number: int) -> None:
-        """Sends a process a signal; waits for the end of one that is killed."""
+        """Sends a signal to a process; waits for the process to end if the signal kills it."""
         self.running[name].send_signal(number)
         if number == signal.SIGKILL:
             self.running[name].wait(10)
 
     def stop(self) -> None:
-        """Ends everything."""
+        """Ends all processes."""
         for process in self.running.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGCONT)
@@ -72,28 +74,28 @@ class Processes:
             process.wait(10)
 
     def log(self, name: str) -> str:
-        """Answers what a process has logged."""
+        """Returns everything that a process has logged."""
         return (self.home / f"{name}.log").read_text("utf-8", "replace")
 
     def decides(self) -> bool:
-        """True once a beat has spoken."""
+        """Returns True after a scheduler has logged its first message."""
         return bool(rows(self.database, "SELECT 1 FROM beats"))
 
 
 def rows(database: Database, query: str, **bound: Any) -> list[Any]:
-    """Answers the rows of a query."""
+    """Returns the rows of a query."""
     with database.transaction() as tx:
         return list(tx.execute(text(query), bound))
 
 
 def execute(database: Database, statement: str, **bound: Any) -> None:
-    """Changes rows."""
+    """Runs a statement that changes rows."""
     with database.transaction() as tx:
         tx.execute(text(statement), bound)
 
 
 def now(database: Database) -> datetime:
-    """Answers the database's clock."""
+    """Returns the database's clock."""
     with database.transaction() as tx:
         return effective.clock(tx)
 
@@ -124,7 +126,7 @@ class Crons:
     since: datetime
 
     def write(self, database: Database) -> None:
-        """Makes their rows."""
+        """Writes the rows of the apps."""
         apps = list(self.schedules)
         texts, zones = [self.schedules[app][0] for app in apps], [self.schedules[app][1] for app in apps]
         given = {"apps": apps, "schedules": texts, "zones": zones}
@@ -134,7 +136,7 @@ class Crons:
             tx.execute(text(_STATES), given | {"since": since, "due": since})
 
     def expected(self, app: str, until: datetime) -> list[datetime]:
-        """Answers the occurrences of an app up to a moment, by the oracle."""
+        """Returns the occurrences of an app up to a time, computed by the oracle."""
         schedule, zone = self.schedules[app]
         if schedule.startswith("@every "):
             period = timedelta(seconds=int(schedule.removeprefix("@every ").rstrip("s")))
@@ -144,7 +146,9 @@ class Crons:
 
 
 def differences(expected: list[datetime], ticks: Iterable[Any]) -> list[str]:
-    """Compares the occurrences of an app with its ledger: each is in exactly one row, and each row holds some."""
+    """Compares the occurrences of an app with its ledger: each occurrence must be in exactly one row, and each row must
+    hold at least one.
+    """
     found, told = Counter[datetime](), []
     for tick in ticks:
         until = tick.until or tick.scheduled_for
@@ -158,7 +162,7 @@ def differences(expected: list[datetime], ticks: Iterable[Any]) -> list[str]:
 
 
 def settled(database: Database) -> None:
-    """Counts what the last beat left to count."""
+    """Counts the occurrences that the last scheduler had not yet counted in its rows."""
     looked = 1
     while looked:
         with database.transaction() as tx:
@@ -167,9 +171,9 @@ def settled(database: Database) -> None:
 
 @dataclass
 class Trouble:
-    """Kills, freezes and restarts beats at random; a frozen one goes on after `frozen` seconds.
+    """Kills, freezes and restarts schedulers at random. A frozen one continues after `frozen` seconds.
 
-    Between two of these pass up to `pause` seconds.
+    Between two of these events up to `pause` seconds pass.
     """
 
     processes: Processes
@@ -180,7 +184,7 @@ class Trouble:
     done: Counter[str]
 
     def until(self, end: float) -> None:
-        """Makes trouble until a moment of `time.monotonic()`; then all beats are there."""
+        """Disturbs the schedulers until a time of `time.monotonic()`; then starts all of them again."""
         thaw: dict[str, float] = {}
         while time.monotonic() < end:
             time.sleep(self.chance.uniform(0.5, self.pause))

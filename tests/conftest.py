@@ -1,4 +1,4 @@
-"""What every test may ask for: a PostgreSQL and a broker of the session's own, a fresh migrated database per test."""
+"""Fixtures for all tests: a PostgreSQL and a broker for the session, and a fresh, migrated database for each test."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.servers import Broker, Postgres
 
 MEMORY_DISK = Path("/dev/shm")
 MEMORY_FREE = 4 << 30
-"""The bytes that must be free there, so that four servers at once and the programs under test have room."""
+"""The free bytes that the file system in memory must have, so that four servers and the programs under test fit."""
 
 _numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the end-to-end tests: they wait most of their time, and everything else runs beside them."""
+    """Puts the end-to-end tests first: they mostly wait, so that the other tests can run at the same time."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 

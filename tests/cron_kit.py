@@ -96,24 +96,24 @@ class Cron:
         return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, stop or JobStop())
 
     def ticks(self, app: str | None = None) -> list[Any]:
-        """Answers the ledger of occurrences, oldest first."""
+        """Returns the ledger of occurrences, oldest first."""
         query = select(CronTickRow).order_by(CronTickRow.scheduled_for)
         return self.rows(query if app is None else query.where(CronTickRow.app == app))
 
     def verdicts(self, app: str | None = None) -> list[tuple[str, int]]:
-        """Answers verdict and number of each row of the ledger, oldest first."""
+        """Returns verdict and number of each row of the ledger, oldest first."""
         return [(tick.verdict, tick.how_many) for tick in self.ticks(app)]
 
     def jobs(self) -> list[Any]:
-        """Answers the jobs, oldest first."""
+        """Returns the jobs, oldest first."""
         return self.rows(select(JobRow).order_by(JobRow.id))
 
     def runs(self) -> list[Any]:
-        """Answers the executions, oldest first."""
+        """Returns the executions, oldest first."""
         return self.rows(select(CronExecutionRow).order_by(CronExecutionRow.id))
 
     def rows(self, query: Any) -> list[Any]:
-        """Answers the rows of a query."""
+        """Returns the rows of a query."""
         with self.database.transaction() as tx:
             return list(tx.execute(query))
 
@@ -123,11 +123,11 @@ class Cron:
             tx.execute(text(statement), bound)
 
     def now(self) -> datetime:
-        """Answers the database's clock."""
+        """Returns the database's clock."""
         with self.database.transaction() as tx:
             return effective.clock(tx)
 
 
 def minute(moment: datetime) -> datetime:
-    """Answers the beginning of a moment's minute."""
+    """Returns the beginning of a moment's minute."""
     return moment.astimezone(UTC).replace(second=0, microsecond=0)

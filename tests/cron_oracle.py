@@ -40,7 +40,7 @@ class Shown:
 
 
 def minute_of(moment: datetime) -> int:
-    """Answers the number of a moment's minute since 1970."""
+    """Returns the number of a moment's minute since 1970."""
     return int(moment.timestamp()) // 60
 
 
@@ -66,7 +66,7 @@ def shown(zone: str, begin: int, end: int) -> tuple[Shown, ...]:
 
 
 def transitions(zone: str, begin: int, end: int) -> list[int]:
-    """Answers the minutes of a span at which the wall clock jumps."""
+    """Returns the minutes of a span at which the wall clock jumps."""
     runs = shown(zone, begin, end)
     return [later.utc for run, later in pairwise(runs) if later.wall != run.wall + run.minutes]
 
@@ -106,7 +106,7 @@ class Expression:
         return known
 
     def named(self, first: int, last: int) -> list[int]:
-        """Answers the wall minutes from one to another, both included, that the fields name."""
+        """Returns the wall minutes from one to another, both included, that the fields name."""
         found: list[int] = []
         for number in range(first // DAY, last // DAY + 1):
             if self._names_day(number):
@@ -115,7 +115,7 @@ class Expression:
 
 
 def occurrences(text: str, zone: str, begin: datetime, end: datetime) -> list[datetime]:
-    """Answers every occurrence after `begin` and not after `end` (whole minutes), in UTC."""
+    """Returns every occurrence after `begin` and not after `end` (whole minutes), in UTC."""
     first, last = minute_of(begin), minute_of(end)
     runs, expression = shown(zone, first, last), Expression(text)
     found: list[int] = []
@@ -133,7 +133,7 @@ def occurrences(text: str, zone: str, begin: datetime, end: datetime) -> list[da
 
 
 def some_expression(chance: random.Random) -> str:
-    """Answers five fields by chance: stars, steps, ranges, lists and words in every place."""
+    """Returns five fields by chance: stars, steps, ranges, lists and words in every place."""
     return " ".join(
         _some_field(chance, low, high, star)
         for low, high, star in ((0, 59, 0.04), (0, 23, 0.35), (1, 28, 0.6), (1, 12, 0.7), (0, 7, 0.6))

@@ -56,7 +56,7 @@ class PrivateEngine:
         self.process.wait(10)
 
     def client(self) -> docker.DockerClient:
-        """Answers a client of it."""
+        """Returns a client of it."""
         return docker.DockerClient(base_url=self.address, timeout=20)
 
     def stop(self) -> None:

@@ -47,12 +47,12 @@ SPECS = {
 
 
 def spec(app: str, role: str = "function", more: str = "") -> Infraspec:
-    """Answers a small valid spec."""
+    """Returns a small valid spec."""
     return parse(f"app: {app}\nrole: {role}\n{SPECS[role]}{more}")
 
 
 def intake(database: Database, broker_url: str = NOWHERE, **settings: Any) -> Intake:
-    """Answers an intake over this database."""
+    """Returns an intake over this database."""
     chosen = Settings(database_url=database.url, broker_url=broker_url, **settings)
     return Intake(database, chosen, Waker(broker_url), Live(broker_url))
 
@@ -141,7 +141,7 @@ def request(kind: JobKind, **args: Any) -> JobRequest:
 
 
 def container(id: str, engine: str = ENGINE) -> ContainerRef:
-    """Answers a container of the runtime that specs name when they name none."""
+    """Returns a container of the runtime that specs name when they name none."""
     return ContainerRef("docker", engine, id)
 
 
@@ -152,7 +152,7 @@ def capabilities(engine: str = ENGINE, *, home: bool = True) -> frozenset[str]:
 
 
 def claimer(worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Claimer:
-    """Answers somebody who claims."""
+    """Returns somebody who claims."""
     return Claimer(worker, job_class, ENGINE, lease, 5, capabilities())
 
 

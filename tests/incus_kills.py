@@ -31,7 +31,7 @@ WHOLE = (5, b"start\nend\n")
 
 
 def run_of(name: str, app: str = "kills") -> Run:
-    """Answers the run whose parts are killed."""
+    """Returns the run whose parts are killed."""
     return Run(
         name=f"norn-x-{name}", app=app, owner=f"execution:{name}", image="busybox:stable", argv=PROGRAM, env={},
         timeout=60, memory=32 * 2**20, cpus=1, network="none",
@@ -39,7 +39,7 @@ def run_of(name: str, app: str = "kills") -> Run:
 
 
 def runtime_at(path: str, pool: str = "default") -> IncusRuntime:
-    """Answers a runtime on the Incus at a socket."""
+    """Returns a runtime on the Incus at a socket."""
     api = IncusApi(path, "norn-tests")
     docker = EngineClient(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     images = IncusImages(api, docker, None, pool=pool, instance="", workspace=None)
@@ -88,7 +88,7 @@ class Played:
 
     @property
     def right(self) -> bool:
-        """True when the run had its whole output and its code once, or had not begun and nothing was run."""
+        """Returns True if the run had its whole output and its code once, or had not begun and nothing was run."""
         if self.ended is not None and self.begun == 1:
             return (self.ended.exit_code, self.ended.stdout.head) == WHOLE
         return isinstance(self.error, EngineDown) and self.begun == 0

@@ -21,7 +21,7 @@ class Came:
     body: bytes
 
     def signed_with(self, secret: str) -> bool:
-        """True when the signature is that of the secret, over the timestamp that it carries and the body."""
+        """Returns True if the signature is that of the secret, over the timestamp that it carries and the body."""
         expected = sign(secret, int(self.headers["x-norn-timestamp"]), self.body)
         return self.headers["x-norn-signature"] == expected
 
@@ -46,7 +46,7 @@ class Receiver:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
-        """Answers where it listens."""
+        """Returns where it listens."""
         return f"{'https' if self.certificate else 'http'}://{host}:{self._http.server_port}{path}"
 
     def stop(self) -> None:

@@ -66,7 +66,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _address(method: bytes, target: bytes) -> tuple[str, int]:
-    """Answers host and port of `host:port` after CONNECT, of an address after any other method."""
+    """Returns host and port of `host:port` after CONNECT, of an address after any other method."""
     connect = method == b"CONNECT"
     url = urlsplit(("//" if connect else "") + target.decode())
     return url.hostname or "", url.port or (443 if connect else 80)

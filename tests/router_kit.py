@@ -68,7 +68,7 @@ class Message:
         return int(self.start.split(" ")[1])
 
     def all(self, name: str) -> list[str]:
-        """Answers the values of a field, in order."""
+        """Returns the values of a field, in order."""
         return [value for given, value in self.fields if given.lower() == name.lower()]
 
 
@@ -119,7 +119,7 @@ async def _chunks(reader: asyncio.StreamReader) -> tuple[bytes, Fields]:
 
 
 def answer(body: bytes = b"ok", *fields: str, status: str = "200 OK") -> bytes:
-    """Answers the bytes of an answer with a length."""
+    """Returns the bytes of an answer with a length."""
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields])
     return head.encode("latin-1") + b"\r\n\r\n" + body
 
@@ -242,7 +242,7 @@ async def get(port: int, path: str = "/") -> Message:
 async def stage(
     *live: Server, others: tuple[Server, ...] = (), connections: int = 100_000, **facts: Any
 ) -> AsyncIterator[Stage]:
-    """Gives a router before these servers, all running; `others` run too and are no replicas yet."""
+    """Yields a router before these servers, all running; `others` run too and are no replicas yet."""
     between = Stage(connections)
     for server in live + others:
         await server.__aenter__()

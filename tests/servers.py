@@ -63,7 +63,7 @@ def _is_free(port: int) -> bool:
 
 
 def allowed(seconds: float) -> float:
-    """Answers a limit of the design as it is when a test runs alone, three times as long beside other tests.
+    """Returns a limit of the design as it is when a test runs alone, three times as long beside other tests.
 
     The figures are for two quiet cores: `pytest <file>` holds a test to them, `make test` runs four at once.
     """
@@ -125,7 +125,7 @@ class Postgres:
         return True
 
     def url(self, name: str) -> str:
-        """Answers the URL of one of its databases."""
+        """Returns the URL of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def execute(self, statement: str) -> None:
@@ -193,7 +193,7 @@ class Broker:
             return False
 
     def client(self) -> redis.Redis:
-        """Answers a client of the server."""
+        """Returns a client of the server."""
         return redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=1)
 
     def stop(self) -> None:

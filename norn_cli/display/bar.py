@@ -1,4 +1,6 @@
-"""A schedule's last occurrences as a bar: a sign for each, newest on the right, which can be read without colours."""
+"""A schedule's last occurrences as a bar: one character for each, newest on the right. Every character has a meaning
+without its colour too.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ LEGEND = ". well  x failed  > running  w waits  - cancelled  m missed  ! did not
 
 
 def bar(marks: Iterable[Json]) -> Bar:
-    """Returns the bar of occurrences, which are given oldest first; a range of n occurrences takes n signs."""
+    """Returns the bar of occurrences, which are given oldest first. A row that stands for n occurrences gets n
+    characters.
+    """
     signs: list[Styled] = []
     for mark in marks:
         text, style = _NOT_RUN.get(str(mark.get("verdict"))) or _ENDED.get(str(mark.get("state")), _FAILED)

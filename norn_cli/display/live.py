@@ -1,4 +1,4 @@
-"""The step view: a line for each step that has ended, and for the current one.
+"""Shows the steps of a job: a line for each step that has ended, and one for the current step.
 
 On a terminal the current step is one repainted line. Elsewhere a step is named after it has run for a second, and again
 every 30 seconds.
@@ -23,9 +23,9 @@ _MARKS = {
     "failed": Styled("✘ ", Style.BAD),
 }
 EVERY = 30.0
-"""Seconds after which a running step is named again, where no line can be repainted."""
+"""Seconds after which a running step is printed again if no line can be repainted."""
 MOMENT = 1.0
-"""Seconds after which a running step is named for the first time, where no line can be repainted."""
+"""Seconds after which a running step is printed for the first time if no line can be repainted."""
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 

@@ -91,7 +91,7 @@ class Output:
             self._put(self._out, dumped(answer, self.form))
 
     def one(self, thing: Json, name: object = "") -> None:
-        """Prints one object of a stream at once: a line of JSON, or a document of YAML."""
+        """Prints one object of a stream immediately: a line of JSON, or a document of YAML."""
         if self.form is Format.NAME:
             self.line(str(name))
         elif self.form is Format.YAML:
@@ -144,7 +144,7 @@ class Output:
         self._out.buffer.write(content)
         self._out.flush()
 
-    # Remarks
+    # Remarks on stderr
 
     def say(self, *parts: str | Styled) -> None:
         """Prints one line of progress to stderr."""
@@ -185,7 +185,7 @@ class Output:
         if left.hint:
             self.say(Styled("hint: ", Style.FAINT), one_line(left.hint))
 
-    # How
+    # How parts are printed
 
     def _joined(self, parts: Iterable[str | Styled], colour: bool) -> str:
         return "".join(painted(part, colour) if isinstance(part, Styled) else clean(part) for part in parts)

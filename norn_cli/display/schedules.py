@@ -30,7 +30,7 @@ def show_next(output: Output, answer: Json) -> None:
 
 
 def _not_running(answer: Json) -> Iterator[Fact]:
-    """Says why the schedule does not run at the times listed below."""
+    """Yields why the schedule does not run at the times that are listed below this line."""
     state, paused = answer.get("state", "scheduled"), answer.get("paused")
     if paused:
         yield "paused", f"{_by(paused)}; it would run:"
@@ -61,7 +61,7 @@ def _facts(cron: Json) -> Iterator[Fact]:
 
 
 def _facts_without_hint_to_itself(found: Json) -> Iterator[Fact]:
-    """Yields the facts of a run; its output follows here, so a hint to it is left out."""
+    """Yields the facts of a run. The hint about how to see its output is left out, because the output follows here."""
     for name, value in facts_of_run(found):
         if name != "hint" or not str(value).startswith(f"norn cron logs {found.get('app')}"):
             yield name, value

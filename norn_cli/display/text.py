@@ -1,4 +1,6 @@
-"""Makes outside text safe for a terminal: an app's log line must not move the cursor or rename the window."""
+"""Makes text from apps and servers safe for a terminal: an app's log line must not move the cursor or rename the
+window.
+"""
 
 from __future__ import annotations
 

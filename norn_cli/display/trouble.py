@@ -1,4 +1,4 @@
-"""How bad the trouble of an app is, for the order of lists and for a filter."""
+"""Ranks the trouble of an app, for the order of lists and for a filter."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def last_deploy_failed(app: Json) -> bool:
 
 
 def trouble_of(app: Json) -> int:
-    """Returns how bad the trouble of an app is: 0 for none, a higher number for worse trouble."""
+    """Returns the rank of an app's trouble: 0 for none, a higher number for worse trouble."""
     state = app.get("state")
     if state not in _WELL and state not in _HALF:
         return 3

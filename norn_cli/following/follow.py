@@ -53,14 +53,14 @@ class Away:
 
 @dataclass(frozen=True)
 class Lost:
-    """The end of the following: the server has not responded for a minute, or refuses."""
+    """The job can no longer be followed: the server has not responded for a minute, or refuses the requests."""
 
     error: CliError
 
 
 @dataclass(frozen=True)
 class SpinnerTick:
-    """Nothing has changed; the spinner turns."""
+    """Nothing has changed since the last SpinnerTick; the caller repaints its spinner."""
 
 
 Change = JobUpdate | OutputChunk | Away | Lost | SpinnerTick
@@ -102,7 +102,9 @@ class Following:
         return threading.Thread(target=self._reported, args=(work,), daemon=True)
 
     def _reported(self, work: Callable[[], None]) -> None:
-        """Does the work of a thread; an unforeseen error ends the following, which would otherwise wait forever."""
+        """Runs the work of a thread. If the work raises an unforeseen error, the following ends with that error instead
+        of waiting forever.
+        """
         try:
             work()
         except Exception as error:  # noqa: BLE001 - it is shown
@@ -168,7 +170,7 @@ class Following:
                 if self._over.is_set() or self._look():
                     break
         except (Unreachable, NotNorn, Refused):
-            # Without a stream the job is read every second, and that read notices a server that is away.
+            # Without a stream the job is read every second. These reads also notice a server that does not respond.
             pass
         return after
 
@@ -186,7 +188,8 @@ class Following:
                 if JobUpdate(self._client.job(self._job)).ended:
                     return
             except (Unreachable, NotNorn, Refused):
-                # The thread that follows the job reports a server that is away; the lines only arrive later.
+                # The thread that follows the job reports a server that does not respond. Here the lines only arrive
+                # later.
                 pass
             self._over.wait(_POLL_SECONDS)
 
@@ -194,7 +197,7 @@ class Following:
 def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Json]:
     """Yields the output of a job's steps in chunks, each once; with `follow`, until the job ends.
 
-    If the server is away, it waits for as long as `Following` does.
+    If the server does not respond, the generator waits as long as `Following` does.
     """
     last: dict[str, int] = {}
     over, away_since = not follow, None
@@ -207,7 +210,7 @@ def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Jso
                     yield piece
             if over:
                 return
-            over = JobUpdate(client.job(job)).ended  # the output until that moment is read below
+            over = JobUpdate(client.job(job)).ended  # the output that was written until now is read below
         except (Unreachable, NotNorn, Refused) as error:
             away_since = away_since or time.monotonic()
             if not follow or not _passing(error) or time.monotonic() - away_since > AWAY_SECONDS:

@@ -51,7 +51,9 @@ class OneOffRun:
             self._output.raw(text.encode("utf-8", "replace"), err=stream == "stderr")
 
     def _whole(self, record: Json) -> Json:
-        """Prints output that was not streamed because a worker died, if the record holds all of it."""
+        """Prints the rest of the output if the stream ended early because a worker died, and the record holds the
+        complete output.
+        """
         for stream, shown in self._shown.items():
             if not record[f"{stream}_dropped"] and len(record[stream]) > shown:
                 self._show(stream, record[stream][shown:])

@@ -1,4 +1,6 @@
-"""A remote program that seems to run here: it gets the user's input, and its output and exit code become ours."""
+"""Connects the user's terminal or pipe with a program on the server. The user's input goes to the program; its output
+and exit code become those of the command.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from norn_cli.errors import CliError, JobFailed, Refused, Unreachable
 
 _PIECE = 32 * 1024
 _AGAIN = 0.5
-"""Seconds until input that was refused for the moment is sent again."""
+"""Seconds until input is sent again after the server could not take it."""
 
 
 class Remote:

@@ -1,4 +1,6 @@
-"""Follows accepted work: shows its steps, prints the outcome, and says how to return to work that goes on."""
+"""Follows accepted work: shows its steps and prints the outcome. If the command stops waiting, it prints how to follow
+the work again.
+"""
 
 from __future__ import annotations
 

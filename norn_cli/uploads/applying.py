@@ -32,7 +32,7 @@ def name_of(session: Session, file: Path, spec: str) -> str:
     """Returns the app that the infraspec names; raises Refused with all its mistakes if it names none."""
     name = app_of(spec)
     if not name:
-        # Without a name there is no address to send it to, but the server can still say what is wrong with it.
+        # Without an app's name the infraspec cannot be registered, but the server can still report the mistakes in it.
         answer = session.client.validate(spec, str(file))
         raise _with_file(Refused(422, {"code": "spec_invalid", "detail": f"{file} names no app", **answer}), file)
     if session.app_option and session.app_option != name:

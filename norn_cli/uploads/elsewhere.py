@@ -1,4 +1,6 @@
-"""The note of `norn deploy NAME` beside the app's infraspec: it says that other files are deployed, and which."""
+"""Prints a note when `norn deploy NAME` runs next to the app's infraspec but deploys other files than those in this
+directory.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,16 @@ def _names(file: Path, app: str) -> bool:
 
 
 def _same(session: Session, here: Path, known: Json) -> bool:
-    """Returns True if the server reads this very directory."""
+    """Returns True if the server reads the app's files from this same directory."""
     if known.get("source") != "directory" or not session.profile.loopback:
         return False
     return Path(str(known.get("origin"))).resolve() == here.resolve()
 
 
 def _deployed(known: Json) -> str:
-    """Returns where the files come from; empty for an app without a source, whose deploy the server refuses."""
+    """Returns where the deployed files come from; empty for an app without a source, whose deploy the server
+    refuses.
+    """
     source, origin = known.get("source"), known.get("origin")
     if source == "upload":
         return f"what was uploaded last, {(known.get('upload') or {}).get('revision')}"

@@ -1,8 +1,8 @@
 """Compiles lines of a .gitignore so that a hostile line cannot keep the command busy for hours.
 
-A regular expression with several stars tries every length of each star. But if the part between two stars is found as
-early as possible, no other length can do better. So each star except the last is written as an atomic group, which is
-tried once.
+A regular expression with several stars tries every length for each star. That is needed only for the last star: if the
+text between two stars is matched as early as possible, no other length can succeed where this one fails. So each star
+except the last is written as an atomic group, which is tried once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STAR = "[^/]*"
 _GROUP = "(?"
 _MOST = 4
-"""The most parts of a line that may be tried in every length: `**`, and a star in front of `**`."""
+"""The most parts of a line whose length may vary while matching: each `**`, and each star in front of a `**`."""
 
 
 def compiled(line: str) -> GitIgnoreSpecPattern:
@@ -43,6 +43,6 @@ def _with_atomic_stars(regex: str) -> str:
 
 
 def _tried(regex: str) -> int:
-    """Returns how many parts of a regular expression are tried in every length."""
+    """Returns how many parts of a regular expression may vary in length while matching."""
     lazy = f"{_STAR}?"
     return regex.count(".+") + regex.count(_STAR) - regex.count(lazy)

@@ -24,7 +24,7 @@ from norn_cli.uploads.uploading import Local
 
 @dataclass(frozen=True)
 class Wanted:
-    """An app to deploy. `named`: the server itself knows the source; otherwise the directory is uploaded."""
+    """An app to deploy. `named`: the infraspec names the source, so that nothing is uploaded."""
 
     place: Local
     named: bool

@@ -102,7 +102,7 @@ def require_uploadable(place: Local) -> None:
 
 
 def is_forged(app: Json) -> bool:
-    """Returns True if the app is forged."""
+    """Returns True if the app's infrastructure exists (state `forged`)."""
     return bool((app.get("forge") or {}).get("state") == "forged")
 
 
@@ -154,7 +154,9 @@ def packed(session: Session, places: Sequence[Local]) -> Packed:
 
 
 def forge(session: Session, app: str, waiting: WaitOptions) -> None:
-    """Forges an app and waits for the forge; with `--detach` it does not wait, and the deploy is queued behind it."""
+    """Forges an app and waits for the forge; with `--detach` it does not wait, and the server runs the deploy after the
+    forge.
+    """
     accepted = session.client.work(app, "forge", {"force": False})
     if not waiting.detach:
         work.raise_if_failed(session.client, work.wait(session, accepted["job"], waiting))

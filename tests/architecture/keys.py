@@ -12,7 +12,7 @@ from norn_tasks.domain.jobs import facts, requests
 from tests.architecture.source import ROOT, modules, tree
 
 HISTORY = ROOT / "norn_tasks" / "store" / "migrations" / "versions"
-"""Migrations spell the keys of their time."""
+"""Migrations are not checked: they contain the keys that were valid when they were written."""
 _COLUMNS = ("args", "facts")
 _METHODS = ("get", "pop", "setdefault")
 _HOLDERS = (
@@ -52,7 +52,9 @@ def _in_python(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _is_column(node: ast.expr) -> bool:
-    """Returns True for `args`, `x.args` and `x["args"]`, and the same of facts; an error has facts of its own."""
+    """Returns True for `args`, `x.args` and `x["args"]`, and the same for facts. The facts of an error are another
+    thing and do not count.
+    """
     if isinstance(node, ast.Name):
         return node.id in _COLUMNS
     if isinstance(node, ast.Attribute):

@@ -1,4 +1,6 @@
-"""Finds what could start a shell, or a program past the one place for it, in a module's syntax tree."""
+"""Finds calls in a module's syntax tree that could start a shell, or start a program outside the one module
+that may.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _LINE = re.compile(rf"\s*{_SHELL.pattern}\s+{_COMMAND.pattern}(\s.*)?", re.DOTAL
 
 @dataclass(frozen=True)
 class Found:
-    """What was found, and in which function (dotted, `` at the top of the module)."""
+    """A call that was found, and the dotted name of the function that contains it (empty at the top of the module)."""
 
     line: int
     where: str
@@ -30,7 +32,7 @@ class Found:
 
 
 def found(path: Path) -> list[Found]:
-    """Answers every start of a shell or program in a module, by line."""
+    """Returns every call in a module that starts a shell or program, by line."""
     module = tree(path)
     names = _names(module)
     return sorted(
@@ -40,7 +42,7 @@ def found(path: Path) -> list[Found]:
 
 
 def _walk(node: ast.AST, where: str) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
-    """Gives every statement and expression with the function that it stands in."""
+    """Yields every statement and expression with the name of the function that contains it."""
     for child in ast.iter_child_nodes(node):
         named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         inside = f"{where}.{child.name}".lstrip(".") if named else where  # type: ignore[attr-defined]
@@ -50,7 +52,7 @@ def _walk(node: ast.AST, where: str) -> Iterator[tuple[ast.expr | ast.stmt, str]
 
 
 def _names(module: ast.Module) -> dict[str, str]:
-    """Answers what each imported name stands for."""
+    """Returns the full name that each imported name refers to."""
     names: dict[str, str] = {}
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
@@ -80,7 +82,7 @@ def _forbidden(whole: str) -> list[str]:
 
 
 def _fetched(call: ast.Call, names: dict[str, str]) -> list[str]:
-    """Answers what `getattr` takes out of a module by its name."""
+    """Returns the names that a `getattr` call reads from a module."""
     if ast.unparse(call.func) != "getattr" or len(call.args) < 2 or not isinstance(call.args[1], ast.Constant):
         return []
     return _forbidden(f"{_whole(call.args[0], names)}.{call.args[1].value}")
@@ -92,7 +94,7 @@ def _whole(node: ast.expr, names: dict[str, str]) -> str:
 
 
 def _split(call: ast.Call) -> Iterator[str]:
-    """Gives the texts that a call cuts into words."""
+    """Yields the texts that a call splits into words."""
     told = [call.func.value] if isinstance(call.func, ast.Attribute) and call.func.attr == "split" else []
     told += call.args if ast.unparse(call.func).endswith("split") else []
     yield from (each.value for each in told if isinstance(each, ast.Constant) and isinstance(each.value, str))

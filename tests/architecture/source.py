@@ -1,4 +1,4 @@
-"""Reads our own source for the tests of its architecture."""
+"""Reads Norn's source for the tests of its architecture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tree(path: Path) -> ast.Module:
 
 
 def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Gives every function, methods included."""
+    """Yields every function, methods included."""
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node

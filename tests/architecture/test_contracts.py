@@ -1,4 +1,4 @@
-"""Every import contract is kept, and each one catches the violation that is planted for it."""
+"""Every import contract is kept, and each one catches a violation that the test adds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LAYERS = {
     "tasks-layers": ("norn_tasks/adapters/outgoing.py", "import norn_tasks.store_adapters.outbox"),
     "adapters-are-leaves": ("norn_tasks/adapters/vault.py", "import norn_tasks.store_adapters.uploads"),
 }
-"""A second violation of a contract: an adapter that reaches the store through the layer above it."""
+"""A second violation of a contract: an adapter that imports the store indirectly, by a module of the layer above."""
 
 
 def _lint(root: Path, contract: str | None = None) -> subprocess.CompletedProcess[str]:

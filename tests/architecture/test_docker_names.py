@@ -1,4 +1,4 @@
-"""Docker is named where it is chosen and where it is used: wiring, settings, its adapters. No step or row names it."""
+"""Only three places of the code may name Docker: the wiring, the settings and its adapters. No step and no row does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORDS = {
     "norn_cli/commands/apps/forge.py": "the same, as a value of --cluster",
     "norn_cli/launch.py": "the Python package that the server needs",
 }
-"""A string that is a word of users or of Python, with its reason."""
+"""The strings that users or Python need, each with its reason."""
 
 
 def naming(path: Path) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""docs/errors.md has a row for every code of an error and for every word a job or run ends with, and for no other."""
+"""docs/errors.md has exactly one row for every code of an error, and for every word in which a failed job or run
+reports its cause.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,13 @@ CODES = {code: (status, hint) for code, status, hint in re.findall(
     r"^\| `(\w+)` \| ([\d(), –]+) \| .+ \| (.+) \|$", PAGE, re.MULTILINE)}  # fmt: skip
 ENDS = set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE, re.MULTILINE))
 INSIDE = {"error", "lease_lost", "stopped"}
-"""The root's own word, and what no answer, job or run ever carries."""
+"""The code of the base class, and codes that no response, job or run ever has."""
 
 SOURCES = [path for package in ("norn_tasks", "norn_api") for path in (ROOT / package).rglob("*.py")]
 
 
 def errors() -> Iterator[type[NornError]]:
-    """Answers every class of error, after importing each module that defines one."""
+    """Returns every class of error, after importing each module that defines one."""
     for path in SOURCES:
         if re.search(r"^    code(, status)? = ", path.read_text(), re.MULTILINE):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))

@@ -16,7 +16,7 @@ KIB = 1024
 
 
 def default(name: str, field: FieldInfo) -> str:
-    """Answers a default as the page writes it: sizes in units, nothing as a dash."""
+    """Returns a default in the form that the page uses: sizes in units, a dash for an empty one."""
     if name == "data_dir":
         return "see below"
     value = field.default

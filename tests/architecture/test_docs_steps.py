@@ -20,10 +20,10 @@ PAGE = (Path(__file__).parents[2] / "docs" / "steps.md").read_text()
 ROWS = {name: (about, kinds) for name, about, kinds in re.findall(r"^\| `([\w-]+)` \| (.+) \| (.+) \|$", PAGE, re.M)}
 
 RESCALES = (JobKind.RESTART, JobKind.SCALE, JobKind.REPAIR)
-"""Refused for what does not stay running."""
+"""These kinds of job are refused for a role that has no permanent replicas."""
 
 PULLING = DeployJobRequest(ImageSource("nginx:1"), None)
-"""A deploy whose image is not built."""
+"""A deploy of an existing image, which Norn does not build."""
 
 LOOKING = (ObserveJobRequest(tunnel=True), ObserveJobRequest(databases=True))
 MOVING = ForgeJobRequest(None, move_from=factories.CLUSTER)
@@ -32,7 +32,9 @@ ENDING = ObserveJobRequest(drained=True)
 
 
 def taken() -> dict[str, list[str]]:
-    """Answers every step of every pipeline with the kinds of job that take it; a forced forge has its own."""
+    """Returns every step of every pipeline with the kinds of job that run it; a forced forge counts as a kind of its
+    own.
+    """
     steps: dict[str, list[str]] = {}
     for kind, pipeline in PIPELINES.items():
         for force in (False, True) if kind is JobKind.FORGE else (False,):

@@ -1,4 +1,6 @@
-"""What the source must not contain: hidden exceptions, silent types, our machines. Shells: test_shells.py."""
+"""Forbids in the source: broad `except` clauses that hide an error, untyped values, and names of the developers'
+machines. For shells see test_shells.py.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ def test_broad_excepts_are_fewer_than_one_in_a_thousand_lines() -> None:
 
 
 def test_no_broad_except_hides_an_error() -> None:
-    """Each one keeps a thread or a job alive, and passes the error on: to the log, or to the user."""
+    """Each broad `except` keeps a thread or a job alive, and passes the error on to the log or to the user."""
     hidden = [
         f"{path}:{node.lineno}"
         for path in modules()
@@ -46,7 +48,9 @@ def test_no_type_is_ignored_without_saying_which() -> None:
 
 
 def test_no_file_names_a_machine_of_ours() -> None:
-    """Lockfiles and docs too: a clone must work where nothing of ours is."""
+    """Lockfiles and documents are searched too: a clone must work on machines that cannot reach the developers'
+    ones.
+    """
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     forbidden = re.compile(r"/wor[k]/|\.librar[y]|pypi\.or[g]|registry\.npmj[s]|deb\.debian\.or[g]|/tmp/nor[n]/")
     named = [

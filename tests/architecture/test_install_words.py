@@ -1,4 +1,6 @@
-"""Until Norn is released, nobody is sent to a package index for it: the `norn` that is there is another project's."""
+"""Until Norn is released, no document says to install it from a package index: the package `norn` there belongs to
+another project.
+"""
 
 from __future__ import annotations
 

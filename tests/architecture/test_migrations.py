@@ -1,4 +1,4 @@
-"""The migrations are one line: each has the number in its file's name, and follows the one before it."""
+"""The migrations form one sequence: each has the number in its file's name, and follows the one before it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBERS = re.compile(r'^revision = "(\d{4})"\ndown_revision = (?:"(\d{4})"|None
 
 
 def misplaced(folder: Path) -> list[str]:
-    """Returns the migrations whose number or predecessor is not the one that their place in the line demands."""
+    """Returns the migrations whose number or predecessor is not the one that their place in the sequence requires."""
     wrong = []
     for number, path in enumerate(sorted(folder.glob("[0-9]*.py")), start=1):
         found = _NUMBERS.search(path.read_text())

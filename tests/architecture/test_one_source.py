@@ -1,4 +1,4 @@
-"""A rule of the domain is written once: its home says it, and other modules use the home's name."""
+"""Each rule of the domain is written in one module; other modules use the name that this module defines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Finder = Callable[[ast.Module], Iterator[int]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule, the files in which it may be written, and a line that writes it a second time."""
+    """A rule, the files in which it may be written, and a line that would repeat the rule elsewhere."""
 
     name: str
     homes: tuple[str, ...]
@@ -169,7 +169,9 @@ RULES = (
 
 @cache
 def _parsed() -> dict[str, ast.Module]:
-    """Returns the modules that may repeat no rule, by name. Migrations say the rules of their time."""
+    """Returns the modules that may repeat no rule, by name. Migrations are left out: they keep the rules of the time
+    when they were written.
+    """
     return {path.relative_to(ROOT).as_posix(): tree(path) for path in modules() if path.parent != HISTORY}
 
 

@@ -1,4 +1,6 @@
-"""Docstrings, comments and pages are in plain English (CONTRIBUTING, "Prose"); each rule has a planted violation."""
+"""Docstrings, comments and pages are in plain English (CONTRIBUTING, "Prose"). For each rule there is a text that
+breaks it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def test_no_pending_entry_is_left_without_a_finding(findings: list[Finding]) -> 
     assert done(findings, PENDING) == [], "python -m tests.architecture.prose --shrink"
 
 
-# --- planted violations ---
+# --- texts that break a rule ---
 
 PLANTED = {
     "answers": ["Answers the app.", "Ends it, and answers whether it ran.", "It waits. Answers the rest."],
@@ -149,7 +151,7 @@ def test_a_class_name_that_is_used_twice_is_found_unless_the_glossary_lists_it(t
     assert [(path.name, line, name) for path, line, name in found] == [("one.py", 2, "Wanted"), ("two.py", 2, "Wanted")]
 
 
-# --- what is pending can only go ---
+# --- entries of pending.txt may only be removed ---
 
 
 def _finding(place: str, rule: str = "told", found: str = "") -> Finding:

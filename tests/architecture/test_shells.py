@@ -1,4 +1,6 @@
-"""No shell runs on the host, and programs start in one place: what looks like it is named here, with its reason."""
+"""No shell runs on the host, and only one module starts programs. Places that look like a start are listed here, each
+with its reason.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ ALLOWED = {
     ): "the same; the nest itself runs in a container",
     ("norn_tasks/adapters/docker/runs_reach.py", "ReachProbe._create", "sh -c"): "tries the network, in a container",
 }
-"""Where a shell or a program is meant, and why that is no shell on the host."""
+"""Places that name a shell or a program, each with the reason why no shell runs on the host."""
 
 
 def test_no_shell_runs_on_the_host() -> None:

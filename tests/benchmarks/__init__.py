@@ -1,1 +1,1 @@
-"""Measurements: ratios side by side in one run, printed; none is a test of time."""
+"""Benchmarks. Each compares programs in one run and prints the ratios; none fails because of a time."""

@@ -1,4 +1,6 @@
-"""Processes under measurement: started with a log of their own, their CPU time read from /proc, ended together."""
+"""Processes that are measured: each has a log of its own, their CPU time is read from /proc, and all are ended
+together.
+"""
 
 from __future__ import annotations
 
@@ -48,15 +50,15 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its id."""
+        """The id of the process."""
         return self._process.pid
 
     def wait(self) -> int:
-        """Waits until it has ended, and returns its exit code."""
+        """Waits until the process has ended, and returns its exit code."""
         return self._process.wait(60)
 
     def stop(self) -> None:
-        """Asks it to end, and sees to it after 20 s."""
+        """Sends the process SIGTERM, and kills it if it has not ended after 20 s."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:

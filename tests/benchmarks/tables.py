@@ -17,7 +17,7 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 
 def percentile(values: Sequence[float], p: int) -> float | None:
-    """Returns the value that p percent are not above; None of nothing."""
+    """Returns the smallest value that at least p percent of the values do not exceed; None if there are no values."""
     if not values:
         return None
     return sorted(values)[max(0, math.ceil(len(values) * p / 100) - 1)]

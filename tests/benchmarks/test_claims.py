@@ -1,6 +1,7 @@
-"""A claim with a million past jobs and 10,000 ready ones, of one app, of 20, of 5,000: 20 ms at p99 is to be held.
+"""Measures the claim of a job among a million past jobs and 10,000 ready ones, of 1, 20 or 5,000 apps; the goal is 20
+ms at p99.
 
-Each call needs memory of its engine, which has enough for some; at last it has none left, and a claim finds nothing.
+Each call reserves memory of its engine. At the end no memory is left, and a claim finds no job.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from tests import factories, ledger_kit
 PAST, READY, CLAIMS = 1_000_000, 10_000, 1_000
 LIMIT = 0.020
 NEED, ROOM, KEPT = 256 * 2**20, 16, 2
-"""What a call needs; how many of them the engine has memory for; how many of the claimed ones go on running."""
+"""The memory that a call needs; how many calls the engine has memory for; how many claimed calls keep running."""
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("apps", [1, 20, 5_000])
 def test_a_claim_among_a_million_past_jobs(database: Database, apps: int) -> None:
-    """Each claimed job is ended before the next claim, but for two that keep running: caps and fairness are at work."""
+    """Each claimed job is ended before the next claim, except two that keep running, so that limits and fairness have
+    an effect.
+    """
     ledger_kit.fill(database, past=PAST, ready=READY, apps=apps)
     ledger, found, refused = Ledger(database, patience=0), [], []
     _engine_has(database, ROOM)

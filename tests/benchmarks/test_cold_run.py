@@ -1,4 +1,6 @@
-"""A cold run through Norn's runtime beside `docker run --rm` of the same: the same engine, the same image, in turn."""
+"""Compares a cold run through Norn's runtime with `docker run --rm` of the same program, in turns, on the same engine
+and image.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ ROUNDS = 10
 
 class _Hooks:
     def created(self, container: str) -> None:
-        """Records nothing: the ledger is measured elsewhere."""
+        """Records nothing: writing the ledger is measured by another benchmark."""
 
     def begun(self) -> None:
         """Records nothing."""

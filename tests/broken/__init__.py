@@ -1,4 +1,4 @@
-"""Apps that are broken on purpose, each with the words in which Norn must name what is broken."""
+"""Apps that are broken on purpose, each with words that Norn's error message must contain."""
 
 from tests.broken.builds import BUILDS
 from tests.broken.case import BrokenApp, attempt

@@ -1,4 +1,4 @@
-"""One app that is broken on purpose, and the attempt to deploy and use it as a person does."""
+"""One app that is broken on purpose, and the attempt to deploy and use the app as a user does."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ WORKER = "role: worker\n"
 CRON = "role: cron\nschedule: '0 0 1 1 *'\n"
 FUNCTION = "role: function\n"
 _AGAIN = 3
-"""How often a deploy is asked for again that the server of a busy machine refused: nothing was done of it."""
+"""How often a deploy is requested again that the server refused because it was busy."""
 
 
 @dataclass(frozen=True)
 class BrokenApp:
-    """An app that is broken; `says` are words that must be in the sentence and its hint, none if it works after all."""
+    """An app that is broken. `says` are words that the error or its hint must contain; no words if the app works after
+    all.
+    """
 
     name: str
     breaks: str
@@ -29,16 +31,16 @@ class BrokenApp:
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     image: str = BUSY
     then: tuple[str, ...] = ()
-    """The command after the deploy that fails, when the deploy itself does not."""
+    """The command that fails after the deploy, if the deploy itself succeeds."""
     quick: bool = False
-    """Whether it is tried with every change; it is built on busybox alone then."""
+    """True if the app is tried after every change of the code; such an app needs no image but busybox."""
 
     def __str__(self) -> str:
         return self.name
 
     @property
     def works(self) -> bool:
-        """True when Norn makes it work."""
+        """Returns True if Norn makes it work."""
         return not self.says
 
 
@@ -54,7 +56,7 @@ def script(image: str, name: str, *words: str) -> str:
 
 
 def attempt(stack: Stack, app: BrokenApp) -> tuple[int, str]:
-    """Deploys an app and does what comes then; returns the exit status and the error with its hint, as printed."""
+    """Deploys an app and runs the command of `then`; returns the exit status and the printed error with its hint."""
     directory = stack.apps / app.name
     for path, text in {"infraspec.yaml": f"app: {app.name}\n{app.spec}", **app.files}.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Apps that run, and are not reached or do not answer well."""
+"""Apps that run but cannot be reached, or whose responses are wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ h.HTTPServer(('', 8080), H).serve_forever()
 
 
 def server(name: str, breaks: str, body: str, *says: str) -> BrokenApp:
-    """Returns an app that answers each request as `body` says."""
+    """Returns an app that responds to each request as `body` says."""
     return python(name, breaks, SERVER.format(body=body.replace("\n", "\n        ")), *says, spec=HEALTHY)
 
 

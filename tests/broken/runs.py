@@ -12,7 +12,7 @@ def cron(name: str, breaks: str, command: str, *says: str, image: str = BUSY, qu
 
 
 def command(name: str, breaks: str, line: str, *says: str, image: str = BUSY) -> BrokenApp:
-    """Returns an app of which a command fails that is run once."""
+    """Returns an app with a one-off command that fails."""
     spec = f'{CRON}command: ["true"]\n'
     then = ("run", name, "--", "sh", "-c", line)
     return BrokenApp(name, breaks, spec, says, {"Dockerfile": dockerfile(image)}, image, then)

@@ -1,4 +1,4 @@
-"""Apps whose infraspec is wrong, or names what is not there."""
+"""Apps whose infraspec is wrong, or names something that does not exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Apps whose program does not start, or ends soon after."""
+"""Apps whose program does not start, or ends soon after its start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shell(name: str, breaks: str, command: str, *says: str, spec: str = WEB, qui
 def entry(
     name: str, breaks: str, content: str | bytes, *says: str, mode: str = "755", quick: bool = False
 ) -> BrokenApp:
-    """Returns an app whose image starts a file of its own."""
+    """Returns an app whose image starts a file with this content."""
     lines = ("COPY entry.sh /entry.sh", f"RUN chmod {mode} /entry.sh", 'CMD ["/entry.sh"]')
     return BrokenApp(
         name, breaks, WEB, says, {"Dockerfile": dockerfile(BUSY, *lines), "entry.sh": content}, quick=quick
@@ -87,7 +87,7 @@ STARTS = (
         {"Dockerfile": f'FROM {PYTHON} AS from\nFROM {BUSY}\nCOPY --from=from /usr/bin/env /run-it\nCMD ["/run-it"]\n'},
         image=PYTHON,
     ),
-    # What it needs is not there
+    # The program misses something
     python(
         "b03-no-variable",
         "DATABASE_URL is not set",
@@ -152,7 +152,7 @@ STARTS = (
         "add it to the dependencies",
     ),
     python("m07-syntax", "a syntax error", "def f(:\n    pass\n", "SyntaxError", "/app/app.py:1"),
-    # What it may not do
+    # The program lacks a permission
     python(
         "b08b-denied",
         "it may not read a file",

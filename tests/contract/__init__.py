@@ -1,1 +1,1 @@
-"""Tests: contract."""
+"""Contract tests: each runs against the fake of a port and against its real adapter."""

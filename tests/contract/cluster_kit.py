@@ -1,4 +1,6 @@
-"""What the cluster's contract tests are built from: programs that behave as told, and a world of one app."""
+"""The parts from which the contract tests of clusters are built: small programs for containers, and a "world" of one
+app on one cluster.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ STAY_UP = 0.6
 
 
 def sh(text: str) -> tuple[str, ...]:
-    """A program that ends at SIGTERM, as good ones do: what the shell's first process does not catch, it ignores."""
+    """Returns a program that ends at SIGTERM. The first process of a container ignores signals that it does not handle,
+    so the shell handles SIGTERM.
+    """
     return ("sh", "-c", f"trap 'exit 0' TERM; {text}")
 
 
@@ -49,7 +53,7 @@ MISSING = ("nosuchprogram",)
 WORKS = sh(f"echo working; {FOREVER}")
 QUITS = sh("echo early; sleep 0.2; exit 4")
 BRIEF = sh("echo brief; httpd -p 8080 -h /etc; sleep 0.4; exit 3")
-"""Opens its port, and ends soon after: as a server does that cannot load its app."""
+"""Opens its port, and ends soon after, like a server that cannot load its app."""
 PROGRAMS = {
     SERVES: Acts(lines=("serving",)),
     UNWELL: Acts(lines=("unwell",), answers=404),
@@ -65,9 +69,10 @@ PROGRAMS = {
 
 @dataclass
 class World:
-    """One app on one cluster, with its memory, and a door behind the cluster's back.
+    """One app on one cluster, the rows of its replicas, and direct access to the cluster for the test.
 
-    `hasty` is the same cluster with little patience for a new replica; `neighbour` makes another control plane's.
+    `hasty` is the same cluster with a short limit for the start of a replica; `neighbour` makes a cluster of another
+    control plane.
     """
 
     cluster: Cluster
@@ -89,7 +94,7 @@ class World:
 
     @property
     def worker(self) -> Workload:
-        """The app as a worker."""
+        """Returns the app as a worker (an app without a port)."""
         return replace(self.web, argv=WORKS, port=None, healthcheck=None)
 
     def roll(self, workload: Workload, *, token: int = 1) -> WorkloadStatus:
@@ -99,7 +104,7 @@ class World:
         return self.cluster.await_rollout(workload, self.watch.watch)
 
     def refused(self, workload: Workload) -> NornError:
-        """Rolls what must fail, with little patience; answers how it did."""
+        """Rolls out a workload that must fail, with a short limit; returns the error."""
         self.watch = FakeWatch()
         with pytest.raises(NornError) as refusal:
             self.hasty.apply(workload, self.watch.watch)
@@ -107,19 +112,19 @@ class World:
         return refusal.value
 
     def rolling(self, workload: Workload, *, until: str) -> Rolling:
-        """Rolls on a thread, and answers when its memory has heard that verb from it."""
+        """Rolls out on a thread; returns when the rows of the replicas have received the call `until`."""
         before = len(self.replicas.changes)
         rolling = Rolling(self, workload)
         wait_until(lambda: any(verb == until for verb, _ in self.replicas.changes[before:]), 10, until)
         return rolling
 
     def status(self) -> WorkloadStatus:
-        """What a look says of the app."""
+        """Returns the observed status of the app."""
         return next(each for each in self.cluster.status() if each.app == self.web.app)
 
 
 class Rolling:
-    """A rollout on a thread of its own."""
+    """A rollout that runs on a thread of its own."""
 
     def __init__(self, world: World, workload: Workload, token: int = 1) -> None:
         self.watch = FakeWatch(token=token)
@@ -134,14 +139,14 @@ class Rolling:
             self.error = error
 
     def end(self, seconds: float = 20) -> float:
-        """Waits for its end; answers how long that took."""
+        """Waits for the end of the rollout; returns how long that took."""
         begun = time.monotonic()
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"the rollout did not end in {seconds:g} s"
         return time.monotonic() - begun
 
     def stop(self, reason: str) -> float:
-        """Stops it; answers how long it took to give up."""
+        """Stops the rollout; returns how long it took to end."""
         self.watch.stop.set(reason)
         return self.end()
 
@@ -164,13 +169,13 @@ def webserver(app: str) -> Workload:
 
 
 def next_release(workload: Workload, **changes: object) -> Workload:
-    """The same, rolled once more."""
+    """Returns the same workload as its next release."""
     later = {"release": workload.release + 1, "generation": workload.generation + 1, **changes}
     return replace(workload, **later)  # type: ignore[arg-type]
 
 
 def fake_world(app: str) -> World:
-    """A world in memory."""
+    """Returns a world in memory."""
     replicas = FakeReplicas()
     cluster = FakeCluster(replicas, PROGRAMS, images={IMAGE}, gates=Gates(PATIENCE, STAY_UP), instance=INSTANCE)
 
@@ -186,7 +191,7 @@ def fake_world(app: str) -> World:
 
 
 def docker_world(app: str, engine: EngineClient) -> World:
-    """A world on a real engine."""
+    """Returns a world on a real engine."""
     replicas = FakeReplicas()
 
     def containers() -> list[str]:
@@ -202,7 +207,7 @@ def docker_world(app: str, engine: EngineClient) -> World:
 
 
 def kubernetes_world(app: str, api: Api) -> World:
-    """A world in a namespace of a real Kubernetes cluster, onto whose nodes the image was loaded."""
+    """Returns a world in a namespace of a real Kubernetes cluster whose nodes have the image."""
     chosen = marks.selector(INSTANCE, app)
 
     def pods() -> list[Object]:
@@ -226,7 +231,7 @@ def kubernetes_world(app: str, api: Api) -> World:
 
 
 def kubernetes_cluster(api: Api, instance: str = INSTANCE, timeout: float = PATIENCE) -> KubernetesCluster:
-    """A cluster with the tests' short times, whose jobs all hold their leases."""
+    """Returns a cluster with the tests' short limits; all its jobs hold their leases."""
     site = Site(api.namespace, instance, ServerVersion(0, 0), rollout_timeout=timeout, stay_up=STAY_UP, loaded=True)
     return KubernetesCluster(api, site, lambda _fence: None)
 
@@ -238,7 +243,7 @@ def docker_cluster(
     timeout: float = PATIENCE,
     keep_lines: Callable[[str], object] = lambda _: None,
 ) -> DockerCluster:
-    """A cluster with the tests' short times."""
+    """Returns a cluster with the tests' short limits."""
     return DockerCluster(
         engine, replicas, FakeRouterPorts(), router="http://127.0.0.1", instance=instance, rollout_timeout=timeout,
         drain_timeout=1, stay_up=STAY_UP, keep_lines=keep_lines,

@@ -1,4 +1,6 @@
-"""What contract tests share: a real engine, or a clear word that there is none; names of their own; cleaning up."""
+"""Fixtures of the contract tests: a real engine (or a clear error if the machine has none), unique names, and
+clean-up.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,7 @@ def incus() -> IncusKit:
 
 @pytest.fixture
 def on_incus(incus: IncusKit, engine: EngineClient, app: str) -> Iterator[IncusRuntime]:
-    """A runtime on the real Incus, from which everything of `app` is removed after the test."""
+    """A runtime on the real Incus; everything of `app` is removed after the test."""
     runtime = incus.runtime(engine)
     yield runtime
     swept(runtime, app)
@@ -66,14 +68,16 @@ def on_incus(incus: IncusKit, engine: EngineClient, app: str) -> Iterator[IncusR
 
 @pytest.fixture(scope="session")
 def nest(engine: EngineClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NestKeeper]:
-    """A nest of this process, which is removed at the end with everything in it."""
+    """A nest (the container in which crun starts runs) of this process; it is removed at the end with
+    everything in it.
+    """
     with made(engine, tmp_path_factory.mktemp("nest")) as keeper:
         yield keeper
 
 
 @pytest.fixture
 def in_nest(nest: NestKeeper, engine: EngineClient, app: str) -> Iterator[NestRuntime]:
-    """A runtime in the nest, from which every run of `app` is removed after the test."""
+    """A runtime in the nest; every run of `app` is removed after the test."""
     runtime = runtime_of(nest, engine)
     yield runtime
     for each in runtime.on.containers():

@@ -1,4 +1,4 @@
-"""A door to the real engine that a test can close: everything goes through a socket of our own."""
+"""A proxy to the real engine that a test can interrupt: all connections go through a socket of the test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 
 class CuttableEngine:
-    """Passes connections on to the engine at `target`, until `cut` (refused, broken off) or `freeze` (silence)."""
+    """Passes connections on to the engine at `target`. After `cut` it refuses and breaks connections; after `freeze` it
+    accepts them and stays silent.
+    """
 
     def __init__(self, path: Path, target: str) -> None:
         self.address = f"unix://{path}"
@@ -21,7 +23,7 @@ class CuttableEngine:
         self._door = self._listen()
 
     def cut(self) -> None:
-        """The engine is gone: connections end cleanly, new ones are refused."""
+        """Simulates a stopped engine: open connections end, new ones are refused."""
         self._close(self._door)
         self._path.unlink(missing_ok=True)
         for connection in self._open:
@@ -29,15 +31,15 @@ class CuttableEngine:
         self._open.clear()
 
     def restore(self) -> None:
-        """The engine is back."""
+        """Lets connections reach the engine again."""
         self._door = self._listen()
 
     def freeze(self) -> None:
-        """The engine takes connections and says nothing."""
+        """Simulates a frozen engine: connections are accepted, and nothing is sent."""
         self._moving.clear()
 
     def thaw(self) -> None:
-        """The engine goes on where it was."""
+        """Lets the frozen connections continue."""
         self._moving.set()
 
     def _listen(self) -> socket.socket:

@@ -1,4 +1,4 @@
-"""Acting at the right moment, while the test itself is held up by what it tries."""
+"""Runs an action when a condition holds, while the test itself waits in the call that it tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers import allowed, wait_until
 
 
 def once(fact: Callable[[], object], act: Callable[[], object]) -> None:
-    """Acts as soon as the fact holds, beside the test; never, when it does not come to hold."""
+    """Runs `act` on a thread as soon as `fact` returns true; never if that does not happen in time."""
 
     def wait() -> None:
         wait_until(fact, allowed(20), "the moment to act")
@@ -25,11 +25,11 @@ def once(fact: Callable[[], object], act: Callable[[], object]) -> None:
 
 
 def engine_of(runtime: Runtime) -> Engine:
-    """Answers the engine on which a runtime under test runs."""
+    """Returns the engine that a tested runtime uses."""
     assert isinstance(runtime, (FakeRuntime, DockerRuntime, IncusRuntime, KubernetesRuntime, NestRuntime))
     return runtime.on
 
 
 def runs(runtime: Runtime, name: str) -> bool:
-    """True while the code in the container of this name runs."""
+    """Returns True if the code in the container of this name runs."""
     return any(each.name == name and each.running for each in engine_of(runtime).containers())

@@ -21,25 +21,27 @@ class Repository:
         self.git("init", "--quiet")
 
     def git(self, *words: str, given: str = "") -> str:
-        """Runs git in it, gives it `given` to read, and answers what it said."""
+        """Runs git in the repository with `given` as its input, and returns its output."""
         done = subprocess.run(
             ["git", *_WHO, *words], cwd=self.path, input=given, check=True, capture_output=True, text=True, timeout=30
         )
         return done.stdout.strip()
 
     def commit(self, files: Mapping[str, bytes]) -> str:
-        """Writes the files, commits all there is, and answers the SHA."""
+        """Writes the files, commits everything, and returns the SHA."""
         written(files, self.path)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
         return self.git("rev-parse", "HEAD")
 
     def blob(self, content: bytes) -> str:
-        """Stores a file's content and answers its id."""
+        """Stores the content of a file and returns its object id."""
         return self._object("blob", content)
 
     def raw_tree(self, listing: str) -> str:
-        """Stores a tree of lines as `git ls-tree` has them, whatever git would say of it, and answers its id."""
+        """Stores a tree from lines in the format of `git ls-tree`, even if git would refuse it; returns its
+        object id.
+        """
         entries = b""
         for line in filter(None, listing.split("\n")):
             meta, name = line.split("\t")
@@ -48,7 +50,7 @@ class Repository:
         return self._object("tree", entries)
 
     def commit_tree(self, tree: str) -> None:
-        """Makes `main` a commit of a tree."""
+        """Makes `main` a commit with this tree."""
         self.git("update-ref", "refs/heads/main", self.git("commit-tree", tree, given="a change"))
 
     def _object(self, kind: str, content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Buckets of apps on a real object store: what an app is given, and what it cannot reach of another app's."""
+"""Buckets of apps on a real object store: each app can use its own bucket and cannot reach another app's."""
 
 from __future__ import annotations
 
@@ -65,21 +65,21 @@ class Given:
         return f"/{self.grant.names[0]}"
 
     def make(self, url: Secret | None = None) -> None:
-        """Makes the bucket."""
+        """Creates the bucket."""
         self.services.make(self.app, self.grant, url or self.url, FakeStop())
 
     def credential(self, known: Secret | None, present: Secret | None = None) -> Secret:
-        """Returns a credential."""
+        """Returns the credential that the app gets."""
         return self.services.credential(self.app, self.grant, known, FakeStop(), apart=False, present=present)
 
     def remove(self) -> None:
-        """Removes all that it was given."""
+        """Removes everything that the app was given."""
         self.services.remove(self.app, self.grant, FakeStop(), last=True)
 
 
 @pytest.fixture
 def servers(store: ObjectStoreServer) -> SharedServers:
-    """The object store as the operator names it."""
+    """The object store as the operator configures it."""
     return SharedServers({STORAGE: GivenServer(store.url)}, "t", NO_DUMPS)
 
 

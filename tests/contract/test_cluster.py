@@ -1,4 +1,4 @@
-"""What every cluster promises of rollouts, tried on the fake, on a real engine and on a real Kubernetes cluster.
+"""The promises of every cluster about rollouts, tested on the fake, on a real engine and on a real Kubernetes cluster.
 
 `world` is for promises about the rows of the Docker cluster, `anywhere` for those that hold on Kubernetes too.
 """
@@ -147,7 +147,7 @@ def test_without_a_healthcheck_only_the_first_new_replica_is_watched_for_a_while
 
 
 def failing(web: Workload, case: str) -> Workload:
-    """Release 2, which does not become healthy in that way."""
+    """Returns release 2, which does not become healthy in the way that `case` names."""
     cases: dict[str, dict[str, object]] = {
         "exits": {"argv": CRASHES},
         "is unwell": {"argv": UNWELL},
@@ -229,7 +229,7 @@ def test_the_next_worker_goes_on_with_the_same_container(world: World) -> None:
     assert (world.containers(), live(world)) == (left, [(1, True)])
 
 
-# A lost fence, a crash, a hand
+# A lost lease, a crash, a change by hand
 
 
 VERBS = ["starting", "live", "leaving", "gone"]

@@ -1,4 +1,6 @@
-"""What only a real engine can show of the docker cluster: the policy it was given, names, restarts, an engine away."""
+"""Behaviour of the Docker cluster that only a real engine can show: container options, names, restarts, an engine that
+does not respond.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def cuttable(clean_engine: EngineClient, tmp_path: Path) -> Iterator[CuttableEng
 
 
 def inspected(engine: EngineClient, world: World) -> dict[str, Any]:
-    """What the engine knows of the app's one container."""
+    """Returns the engine's description of the only container of the app."""
     [container] = world.containers()
     found: dict[str, Any] = engine.ask(lambda client: client.inspect_container(container))
     return found
@@ -73,7 +75,7 @@ def test_a_look_measures_what_a_replica_has_written_outside_of_its_volumes(world
 
 
 def used(world: World) -> ReplicaUsage:
-    """What the app's one replica uses by a look."""
+    """Returns what the app's only replica uses, as the cluster observes it."""
     usage = world.status().replicas[0].usage
     assert usage is not None
     return usage
@@ -161,7 +163,7 @@ def test_an_images_own_program_and_stop_signal_are_used(world: World, image: str
 
 
 IGNORANT = ("sh", "-c", "while :; do sleep 0.1; done")
-"""A program that sets up no signals: as the first process of a container it would not hear SIGTERM."""
+"""A program that handles no signals. As the first process of a container it would ignore SIGTERM."""
 
 
 def test_a_program_that_handles_no_signal_ends_at_once(world: World) -> None:
@@ -249,7 +251,7 @@ def test_an_app_that_the_engine_cannot_show_hides_no_other(clean_engine: EngineC
 
 
 def asked(engine: EngineClient, app: str, *argv: str) -> str:
-    """What a program in a container on the network says."""
+    """Returns the output of a program in a container on the network."""
 
     def ask(client: APIClient) -> str:
         host = client.create_host_config(network_mode="norn")
@@ -283,7 +285,7 @@ def test_a_restarted_replica_keeps_its_address(clean_engine: EngineClient, world
 
 @dataclass
 class Squatted(FakeReplicas):
-    """Puts somebody else at the address of the first container that is recorded, before it starts."""
+    """Gives another container the address of the first recorded container before that one starts."""
 
     engine: EngineClient | None = None
     squatter: list[str] = field(default_factory=list)
@@ -331,7 +333,7 @@ def test_several_workers_may_make_the_network_at_once(clean_engine: EngineClient
             clean_engine.ask(lambda client, network=each["Id"]: client.remove_network(network))  # type: ignore[misc]
 
 
-# What owns its data
+# Apps that lock their data
 
 
 OWNER = (
@@ -340,12 +342,12 @@ OWNER = (
     "mkdir /data/lock || exit 5; trap 'rmdir /data/lock; exit 0' TERM; mkdir /www; echo > /www/health;"
     " httpd -f -p 8080 -h /www & wait",
 )
-"""Serves only while no other has the lock in its volume, as databases do."""
+"""Serves only while no other process has the lock in its volume, as databases do."""
 
 
 @pytest.fixture
 def owned(clean_engine: EngineClient, world: World) -> Iterator[Workload]:
-    """The app with a volume whose lock it takes."""
+    """The app with a volume in which it takes a lock."""
     name = f"norn-test-{world.web.app}"
     yield replace(world.web, argv=OWNER, mounts=(Mount(name, "/data"),))
     world.cluster.dismantle(world.web.app, FakeWatch().watch)
@@ -367,7 +369,7 @@ def test_a_replica_has_the_time_to_end_that_its_own_spec_gave_it(clean_engine: E
     assert time.monotonic() - begun < 15
 
 
-# What goes wrong
+# Failures
 
 
 def test_a_worker_that_ends_soon_after_its_gate_fails_the_rollout(world: World) -> None:
@@ -418,7 +420,7 @@ def test_a_stop_is_noticed_while_the_engine_is_silent(cuttable: CuttableEngine, 
 
 
 def read(world: World, workload: Workload, count: int = 10) -> list[str]:
-    """The last lines of a workload that writes and then stays."""
+    """Returns the last lines of a workload that writes them and then stays running."""
     world.roll(workload)
     lines: list[str] = []
     world.cluster.logs(world.web.app, count, False, lambda _, line: lines.append(line), FakeStop())

@@ -1,4 +1,6 @@
-"""What every cluster promises of drift: nothing after a rollout, and each change that others make, with both values."""
+"""The promises of every cluster about drift: none after a rollout, and each change by others is reported with both
+values.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every cluster promises of programs inside a replica, tried on the fake and on a real engine."""
+"""The promises of every cluster about programs inside a replica, tested on the fake and on a real engine."""
 
 from __future__ import annotations
 

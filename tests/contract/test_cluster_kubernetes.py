@@ -1,4 +1,4 @@
-"""The promises of the Kubernetes cluster about what others wrote, tried on a real one."""
+"""The promises of the Kubernetes cluster about objects that others wrote or changed, tested on a real one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def world(app: str, kube_api: Api) -> World:
 
 
 def forged(world: World, token: int = 1) -> FakeWatch:
-    """Forges the app, which then has objects and no pod."""
+    """Forges the app: its objects exist, but no pod."""
     watch = FakeWatch(token=token)
     nothing = replace(world.web, release=0, generation=0, replicas=0)
     world.cluster.prepare(nothing, watch.watch)
@@ -66,12 +66,12 @@ def claims_of(world: World, token: int) -> Volumes:
 
 
 def lost(_fence: Fence) -> None:
-    """A lease that another worker has."""
+    """Raises as if another worker had taken the lease."""
     raise LeaseLost("another worker has it")
 
 
 def generation(found: Object) -> int:
-    """The generation that a Deployment runs."""
+    """Returns the generation that a Deployment runs."""
     return marks.number_of(found["spec"]["template"], marks.GENERATION)
 
 

@@ -1,6 +1,7 @@
-"""Broken releases that only a cluster of nodes can have, on a real one: the true cause, and the old release serves.
+"""Broken releases that only a cluster with nodes can have, on a real one: the error names the true cause, and the old
+release keeps serving.
 
-`tests/soak/test_kubernetes_broken.py` has fifteen of them.
+`tests/soak/test_kubernetes_broken.py` has fifteen more.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class End:
-    """How a broken release ended: its error, and what was live then."""
+    """How a broken release ended: its error, and which replicas were live then."""
 
     error: NornError
     live: list[tuple[int, bool]]
@@ -48,7 +49,7 @@ def end_of(api: Api, changes: dict[str, object]) -> End:
 
 @pytest.fixture(scope="module")
 def ends(kube_api: Api) -> Iterator[dict[str, Future[End]]]:
-    """The ends of all of them, which are rolled out at the same time."""
+    """The ends of all broken releases, which are rolled out at the same time."""
     with ThreadPoolExecutor(len(CASES)) as pool:
         yield {name: pool.submit(end_of, kube_api, changes) for name, (changes, _, _) in CASES.items()}
 

@@ -1,4 +1,6 @@
-"""What every cluster promises of looking, reading and taking down, tried on the fake and on a real engine."""
+"""The promises of every cluster about observing, reading logs and taking down, tested on the fake and on a real
+engine.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,7 @@ def test_before_the_first_deploy_nothing_runs(world: World) -> None:
 
 
 class Reader:
-    """Follows an app's logs on a thread of its own."""
+    """Follows an app's logs on a thread."""
 
     def __init__(self, world: World, tail: int = 10) -> None:
         self.lines: list[tuple[str, str]] = []

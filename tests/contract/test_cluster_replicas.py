@@ -1,4 +1,4 @@
-"""What the cluster's memory promises, tried on the fake and on the rows."""
+"""The promises of the store of replicas, tested on the fake and on the real rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER = Replica("c2", "shop", 1, 8, ReplicaState.STARTING)
 
 @dataclass
 class Memory:
-    """A memory, a fence that holds, one that has fallen, and what the router would do."""
+    """A store of replicas, a fence that holds, one that is lost, and the state that the router would report."""
 
     replicas: Replicas
     fence: Fence

@@ -1,4 +1,6 @@
-"""The docker cluster with its real neighbours: replicas as rows in PostgreSQL, the router before them, and users."""
+"""The Docker cluster with real parts around it: replicas as rows in PostgreSQL, the router in front of them, and
+clients.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ SERVES = sh(
 
 @pytest.fixture
 def port(database: Database, app: str) -> int:
-    """The app's address."""
+    """Returns the port of the app's address."""
     free = free_port()
     with database.transaction() as tx:
         return routes.reserve_address(tx, app, free, free)
@@ -70,7 +72,7 @@ def watch(database: Database, app: str) -> Watch:
 
 
 class User(threading.Thread):
-    """Asks for one path again and again; keeps what was not answered well in `failed`."""
+    """Requests one path again and again; keeps responses that were not good in `failed`."""
 
     def __init__(self, port: int, path: str, *, keep: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What reading an app's directory promises, tried on the fake and on real directories."""
+"""The promises of reading an app's directory, tested on the fake and on real directories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE_MIB = 2**20
 
 
 class Machine(Protocol):
-    """What the worker sees."""
+    """The directories that the worker can read."""
 
     directories: Directories
 

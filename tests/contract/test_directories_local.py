@@ -1,4 +1,4 @@
-"""What only real directories have: commits, links, modes, things that are no files."""
+"""Cases that only real directories have: commits, links, modes, entries that are not files."""
 
 from __future__ import annotations
 

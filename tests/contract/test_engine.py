@@ -1,4 +1,4 @@
-"""What every engine promises, tried on the fake and on a real one."""
+"""The promises of every engine, tested on the fake and on a real one."""
 
 from __future__ import annotations
 

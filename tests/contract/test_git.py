@@ -1,4 +1,4 @@
-"""What fetching a commit promises, tried on the fake and on real repositories."""
+"""The promises of fetching a commit, tested on the fake and on real repositories."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE_MIB = 2**20
 
 
 class Forge(Protocol):
-    """Where the test's repository is, and how it is changed."""
+    """The address of the test's repository, and functions that change it."""
 
     @property
     def git(self) -> Git: ...

@@ -1,4 +1,4 @@
-"""What a hostile repository, address or ref tries, and where it ends."""
+"""Attacks by a hostile repository, address or ref, each of which must be refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_host_without_an_address_is_named() -> None:
 )
 @pytest.mark.parametrize("outward", [(), ("1.1.1.1",), ("1.1.1.1", "2606:4700::1111")])
 def test_one_inward_address_among_the_answers_is_enough(inward: str, outward: tuple[str, ...]) -> None:
-    """A name with two answers would be the public one when it is checked, and the other when it is connected to."""
+    """A name with two addresses could use the public one when it is checked, and the other one for the connection."""
     answers = [(0, 0, 0, "", (each, 443)) for each in (*outward, inward)]
     with pytest.raises(SourceError, match="not an address of the public internet"):
         resolved_address(
@@ -135,7 +135,9 @@ def test_many_files_are_too_large_as_well(git: GitCommand, repository: Repositor
 
 
 def without_end(repository: Repository) -> str:
-    """Commits ten entries in each of ten levels, all the same: a few objects, and 10,000,000,000 files."""
+    """Commits a tree that refers to itself: ten entries in each of ten levels. It has few objects, but 10,000,000,000
+    files.
+    """
     kind, item = "100644 blob", repository.git("hash-object", "-w", "--stdin")
     for _ in range(10):
         item = repository.git("mktree", given="".join(f"{kind} {item}\tf{n}\n" for n in range(10)))
@@ -217,7 +219,7 @@ TREES = {
 def test_a_tree_that_git_would_not_make_writes_nothing_outside(
     git: GitCommand, repository: Repository, tmp_path: Path, listing: str
 ) -> None:
-    """Its link leads to the parent directory, where a file `hooks` would be written through it."""
+    """Its link leads to the parent directory: without a check, the file `hooks` would be written there."""
     blob, out = repository.blob(b"#!/bin/sh\ntouch canary\n"), repository.blob(b"..")
     tree = repository.raw_tree(f"100755 blob {blob}\thooks\n")
     repository.commit_tree(repository.raw_tree(listing.format(blob=blob, out=out, tree=tree)))

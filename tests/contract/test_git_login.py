@@ -1,4 +1,4 @@
-"""A private repository over https: git gets the token by asking for it, and it is seen nowhere."""
+"""A private repository over https: git asks for the token, and the token is visible nowhere."""
 
 from __future__ import annotations
 

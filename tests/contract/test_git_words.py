@@ -1,4 +1,4 @@
-"""What is told of a repository that a real git cannot read over HTTP: why, and the way out."""
+"""The error messages about a repository that a real git cannot read over HTTP: the cause, and the hint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.stop import FakeWatch
 
 
 class _Host(BaseHTTPRequestHandler):
-    """A git host: `/private` asks who is there, `/moved` leads elsewhere, nothing else is there."""
+    """A git server: `/private` requires a login, `/moved` redirects, every other path does not exist."""
 
     def do_GET(self) -> None:
         self.send_response(
@@ -26,7 +26,7 @@ class _Host(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+        """Writes no log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a builder and keeper of images promises, tried on the fake and on every docker CLI of this machine."""
+"""The promises of building and keeping images, tested on the fake and on every docker CLI of this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ USER 1002
 
 
 def docker_clis() -> list[str]:
-    """Answers the docker CLIs on the PATH: versions differ in what they build with."""
+    """Returns the docker CLIs on the PATH: their versions build with different builders."""
     found = (Path(part) / "docker" for part in os.environ["PATH"].split(os.pathsep) if part)
     return list(dict.fromkeys(str(path.resolve()) for path in found if path.is_file())) or ["docker"]
 
@@ -114,7 +114,7 @@ def test_an_image_that_is_not_ours_stays(images: Images) -> None:
 def test_an_image_with_a_tag_or_our_label_is_no_stage(images: Images, order: BuildOrder) -> None:
     first = images.build(order, FakeWatch().watch)
     (order.context / "greeting").write_text("hello again\n")
-    second = images.build(order, FakeWatch().watch)  # takes the tag of the first
+    second = images.build(order, FakeWatch().watch)  # gets the tag of the first image
     public = images.find(IMAGE)
     assert public is not None
     assert [images.remove_stage(each.id) for each in (first, second, public)] == [False, False, False]

@@ -1,4 +1,4 @@
-"""What only a real builder can show: ends, limits, and what a hostile source tries."""
+"""Behaviour that only a real builder can show: how builds end, limits, and attacks by a hostile source."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def until(fact: Callable[[], bool], seconds: float = 15) -> bool:
 
 
 def sleeping(mark: str) -> bool:
-    """True while a process of this machine sleeps for `mark` seconds: the build's, in whatever container."""
+    """Returns True if a process of this machine runs `sleep` for `mark` seconds, which only the build in
+    question does.
+    """
     wanted = f"sleep\0{mark}\0".encode()
     return any(_argv(path) == wanted for path in Path("/proc").glob("[0-9]*/cmdline"))
 
@@ -207,7 +209,7 @@ def test_a_stage_that_the_classic_builder_leaves_says_whose_it_is(
 def test_an_image_that_is_removed_while_the_builder_looks_for_a_cached_step_fails_no_build(
     clean_engine: EngineClient, order: BuildOrder, tmp_path: Path
 ) -> None:
-    """The first of two builds ends as the classic builder ends when another app's image goes at the wrong moment."""
+    """The first build ends as the classic builder does if another app's image is removed while it reads that image."""
     cli, gone = tmp_path / "docker", f"sha256:{'0' * 64}"
     cli.write_text(
         f'#!/bin/sh\n[ "$1" != build ] || [ -e {tmp_path}/tried ] && exec docker "$@"\ntouch {tmp_path}/tried\n'
@@ -259,7 +261,7 @@ def test_a_link_out_of_the_source_stays_a_link(images: DockerImages, order: Buil
 
 
 def test_what_one_app_leaves_in_a_cache_is_not_in_that_of_another(images: DockerImages, order: BuildOrder) -> None:
-    """The classic builder knows no such caches, and says so."""
+    """The classic builder has no such caches, and reports that."""
     mark, watch = order.tag.replace("/", "-"), FakeWatch()
     with contextlib.suppress(BuildFailed):
         images.build(says(order, f"RUN --mount=type=cache,target=/c echo {mark}-$((40 + 2)) > /c/x"), FakeWatch().watch)

@@ -1,4 +1,6 @@
-"""A two-stage image built ten times leaves on the disk what two leave, and nothing of anybody else is touched."""
+"""Ten builds of a two-stage image leave as much on the disk as two builds do, and nothing that belongs to others is
+removed.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ from tests.fakes.registry_images import FakeRegistryImages
 from tests.fakes.stop import FakeWatch
 
 RUN = uuid.uuid4().hex
-"""In every layer of this run: what earlier runs left in the engine's cache is of no use to it."""
+"""This mark is in every layer of this run, so that the engine's cache of earlier runs is not used."""
 
 
 @pytest.fixture(params=docker_clis())
@@ -44,7 +46,7 @@ def images(request: pytest.FixtureRequest, clean_engine: EngineClient, tmp_path:
 
 @pytest.fixture
 def foreign(engine: EngineClient, tmp_path: Path) -> Iterator[str]:
-    """Somebody else's image: dangling, of two stages, without a label, made by the same builder."""
+    """An image that does not belong to Norn: dangling, of two stages, without a label, made by the same builder."""
     place = tmp_path / "foreign"
     place.mkdir()
     (place / "Dockerfile").write_text(dockerfile(f"foreign-{RUN}", 1))
@@ -67,7 +69,7 @@ def dockerfile(mark: str, n: int) -> str:
 
 
 def left(engine: EngineClient, mark: str) -> set[str]:
-    """Answers every image on the engine, intermediate ones too, that a build with this mark made."""
+    """Returns every image on the engine, also intermediate ones, of builds with this mark."""
     found: set[str] = set()
     for each in engine.ask(lambda client: client.images(all=True)):
         try:
@@ -80,7 +82,7 @@ def left(engine: EngineClient, mark: str) -> set[str]:
 
 
 def deploy(database: Database, images: DockerImages, source: Path, app: str, n: int, mark: str) -> None:
-    """Builds release n, makes it live and prunes, as a deploy does."""
+    """Builds release n, makes it live and prunes old images, as a deploy does."""
     (source / "Dockerfile").write_text(dockerfile(mark, n))
     built = images.build(BuildOrder(source, "Dockerfile", f"norn/{app}:{n}", app, str(n), "us"), FakeWatch().watch)
     facts, row = went_live(database, app, n, built)

@@ -1,4 +1,6 @@
-"""Each verb removed from the Role that Norn ships, in turn, on a real cluster: the check of rights names it."""
+"""Removes each verb in turn from the Role that Norn ships, on a real cluster: the check of rights must name the missing
+verb.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class _Impersonating(Api):
-    """The API as a user has it: the cluster judges the requests of the administrator by that user's rights."""
+    """The API as a certain user sees it: the administrator sends the requests, and the cluster applies that user's
+    rights.
+    """
 
     def __init__(self, access: ClusterAccess, user: str) -> None:
         super().__init__(access)
@@ -38,7 +42,7 @@ class _Impersonating(Api):
 
 
 def user_of(right: Right) -> str:
-    """Returns the user who has every right but this one."""
+    """Returns the user who has every right except this one."""
     return "without-" + "-".join(filter(None, right)).replace("/", "-")
 
 

@@ -1,4 +1,4 @@
-"""What replicas write is kept when they are restarted, replaced or gone, and by whichever process collects."""
+"""The log lines of replicas are kept after a restart, a replacement and a removal, whichever process collects them."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ PARTS = sh(f"echo started as {SECRET}; trap 'echo bye; exit 0' TERM; {cluster_ki
 
 class _Hiding:
     def of(self, app: str) -> Redaction:
-        """Hides one value in every app."""
+        """Hides one secret value in every app's lines."""
         return Redaction([Secret(SECRET)])
 
 
 @dataclass
 class Collected:
-    """A world whose lines are collected."""
+    """A world (one app on one cluster) whose log lines are collected."""
 
     world: World
     engine: EngineClient
     home: Path
 
     def logs(self) -> KeptLogDirectory:
-        """What a process of its own sees."""
+        """Returns the kept logs as another process would read them."""
         return KeptLogDirectory(self.home, KeepLimits(64 * 2**20, 86400.0), 0, ("docker",))
 
     def collector(self) -> LogCollector:
-        """A collector of its own."""
+        """Returns another collector."""
         return LogCollector(EngineClient(self.engine.address), INSTANCE, self.logs(), _Hiding())
 
     def lines(self, **asked: object) -> list[str]:
-        """The kept lines, each with the name of its replica."""
+        """Returns the kept lines, each with the name of its replica."""
         found: list[KeptLine] = []
         self.logs().read(self.world.web.app, LogQuestion(**{"tail": 10**6, **asked}), found.extend)  # type: ignore[arg-type]
         return [f"{line.origin.name} {line.text.decode()}" for line in found]
 
     def await_lines(self, *wanted: str) -> None:
-        """Waits until these lines are kept, and no others."""
+        """Waits until exactly these lines are kept."""
         wait_until(lambda: sorted(self.lines()) == sorted(wanted), allowed(10), f"{wanted}, not {self.lines()}")
 
 

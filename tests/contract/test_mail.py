@@ -1,4 +1,4 @@
-"""Mail against a real SMTP server: TLS, accounts, refusals, and that nothing but the message arrives."""
+"""Sends mail to a real SMTP server: TLS, accounts, refusals; only the intended message must arrive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TO = ("ops@example.org", "ann@example.org")
 
 @dataclass
 class Mailbox:
-    """What came, who is refused for good or for the moment, and whether QUIT is answered."""
+    """The received messages; the addresses that are refused forever or for now; whether QUIT gets a response."""
 
     came: list[Envelope] = field(default_factory=list)
     refused: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ def mail(server: Server | int, *, scheme: str = "smtps", user: str = "norn:hunte
 
 @pytest.fixture(params=["smtps", "smtp"])
 def sending(request: pytest.FixtureRequest, mailbox: Mailbox, context: ssl.SSLContext) -> Iterator[Mail]:
-    """Mail over either kind of TLS, with an account."""
+    """A sender of mail over either kind of TLS, with an account."""
     server = Server(mailbox, context, smtps=request.param == "smtps", auth_required=True,
                     require_starttls=request.param == "smtp", auth_require_tls=request.param == "smtp")  # fmt: skip
     server.start()

@@ -1,4 +1,4 @@
-"""The engine's networks, made on demand, by however many workers at once."""
+"""Networks of the engine, which several workers may create on demand at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What publishing and pulling images promises, tried on the fake and on a real engine with a real registry."""
+"""The promises of pushing and pulling images, tested on the fake and on a real engine with a real registry."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_without_a_registry_nothing_is_published(
     assert alone.publish(built.id, "norn-test/x:1", FakeWatch().watch) is None
 
 
-# The real one's own
+# Only with a real registry
 
 
 def test_without_credentials_the_registry_says_no(

@@ -1,4 +1,4 @@
-"""What images of a registry promise, tried on the fake and on a real engine with a real registry."""
+"""The promises of images in a registry, tested on the fake and on a real engine with a real registry."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _faked(fake: FakeRegistryImages, name: str, version: str, labels: dict[str, 
 
 
 def pushed(registry: DockerRegistry, name: str, version: str, labels: dict[str, str] | None = None) -> str:
-    """Pushes an image of one file as a plain `docker push` does, leaves nothing of it on the engine."""
+    """Pushes an image with one file by plain `docker push`, and removes it from the engine."""
     client: Any = docker.from_env()
     repository, _, tag = name.rpartition(":")
     base = client.containers.create(IMAGE, ["cat", "/version"], labels=labels or {})
@@ -102,7 +102,7 @@ def test_what_the_registry_does_not_have_fails_with_its_reason(world: tuple[Regi
         images.resolve(missing, FakeWatch().watch)
 
 
-# The real one's own
+# Only with a real registry
 
 
 def test_without_credentials_the_registrys_own_reason_is_given(

@@ -1,4 +1,4 @@
-"""Restores and drills on a real PostgreSQL: what is replaced, when, and with whose rights."""
+"""Restores and drills (trial restores) on a real PostgreSQL: which data is replaced, when, and with which rights."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = "SELECT count(*) FROM orders"
 
 
 def nothing() -> None:
-    """Confirms that the job is this worker's."""
+    """Confirms that this worker still owns the job."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Shop:
                 return cursor.fetchall() if cursor.description else None
 
     def rows(self) -> int:
-        """Returns how many orders there are."""
+        """Returns the number of orders."""
         return int(self.sql(ROWS)[0][0])
 
     def snapshot(self, number: int = 1, reason: SnapshotReason = SnapshotReason.MANUAL) -> Snapshot:
@@ -68,14 +68,14 @@ class Shop:
         return self.servers.restore(snapshot, self.url, confirm, claim(token))
 
     def left(self) -> list[str]:
-        """Lists the databases of restores that exist."""
+        """Lists the databases that unfinished restores have left."""
         with closing(psycopg2.connect(self.admin)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'norn-%' ORDER BY 1")
             return [name for (name,) in cursor.fetchall()]
 
 
 def claim(token: int) -> Watch:
-    """Returns the companions of a claim of job 7."""
+    """Returns the watch of a claim of job 7."""
     return FakeWatch(job=7, token=token).watch
 
 
@@ -113,7 +113,7 @@ def test_a_restore_puts_the_rows_in_place_once_and_ends_older_connections(shop: 
 
 
 class Killed(BaseException):
-    """The worker dies."""
+    """Simulates the death of the worker."""
 
 
 def test_a_worker_that_dies_before_the_replacement_leaves_the_database_to_the_next_one(shop: Shop) -> None:

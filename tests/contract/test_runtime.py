@@ -1,4 +1,4 @@
-"""What every runtime promises, tried on the fake and on a real engine."""
+"""The promises of every runtime, tested on the fake and on a real engine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ PROGRAMS = {
 
 @dataclass
 class Owner:
-    """Hooks that remember what they were told, and refuse what `refuses` names."""
+    """Hooks that record their calls, and raise for the calls that `refuses` names."""
 
     runtime: Runtime
     refuses: str = ""
@@ -128,7 +128,7 @@ def of(runtime: Runtime, run: Run) -> list[str]:
 
 
 def left_running(runtime: Runtime, run: Run, token: int = 1, reason: str = "draining") -> str:
-    """Runs it for an owner that leaves it as soon as the code runs; answers the container that it leaves."""
+    """Starts a run for an owner that leaves as soon as the code runs; returns the container, which keeps running."""
     watch = FakeWatch(token=token)
     owner = Owner(runtime, on_begun=lambda: once(lambda: runs(runtime, run.name), lambda: watch.stop.set(reason)))
     with pytest.raises(Stopped):
@@ -137,7 +137,7 @@ def left_running(runtime: Runtime, run: Run, token: int = 1, reason: str = "drai
 
 
 def stopped(runtime: Runtime, run: Run, reason: str, watch: FakeWatch | None = None) -> float:
-    """Runs it and stops it as soon as the code runs; answers how long it took to give up."""
+    """Stops a run as soon as its code runs; returns how long the stop took."""
     watch = watch or FakeWatch()
     at: list[float] = []
 
@@ -266,7 +266,7 @@ def test_a_cancelled_run_gets_sigterm_and_may_end(runtime: Runtime, base: Run) -
 def test_a_cancelled_program_that_handles_no_signal_ends_within_its_grace(
     runtime: Runtime, base: Run, argv: tuple[str, ...]
 ) -> None:
-    """As the first process of its container it would not hear SIGTERM."""
+    """As the first process of its container the program would ignore SIGTERM."""
     assert stopped(runtime, replace(base, argv=argv, grace=60), "cancelled") < allowed(5)
 
 
@@ -281,13 +281,13 @@ def test_the_output_of_a_cancelled_run_is_answered(runtime: Runtime, base: Run) 
 
 
 def spoken(watch: FakeWatch) -> str:
-    """What the run has said so far."""
+    """Returns the output of the run until now."""
     return "".join(watch.said)
 
 
 @pytest.mark.parametrize("reason", LEFT)
 def test_a_logged_run_is_left_to_the_next_owner(runtime: Runtime, base: Run, reason: str) -> None:
-    """Who lost its lease may find the next owner waiting for it already."""
+    """When a worker loses its lease, the next owner may already wait for the run."""
     run = replace(base, argv=SLOW)
     assert of(runtime, run) == [] and left_running(runtime, run, reason=reason) in of(runtime, run)
 
@@ -315,7 +315,7 @@ def test_an_adopted_run_is_gone_after_its_end(runtime: Runtime, base: Run) -> No
 
 
 def test_the_timeout_of_an_adopted_run_counts_from_its_start(runtime: Runtime, base: Run) -> None:
-    """What it ran before its next owner came counts too."""
+    """The time before the next owner came counts too."""
     run = replace(base, argv=SLEEP, timeout=4)
     container = left_running(runtime, run)
     time.sleep(2)
@@ -334,7 +334,7 @@ def test_what_is_gone_has_no_known_end(runtime: Runtime, base: Run) -> None:
 def test_a_container_whose_start_is_late_is_taken_back_and_its_code_never_runs(
     runtime: Runtime, base: Run, owner: Owner
 ) -> None:
-    """Its owner is frozen right before the start, a later one comes, and then the first goes on."""
+    """The owner is frozen right before the start. A later owner comes, and then the first one continues."""
     frozen, thawed, ends = threading.Event(), threading.Event(), []
     owner.on_begun = lambda: (frozen.set(), thawed.wait(30))
     first = threading.Thread(target=lambda: ends.append(runtime.run(base, owner, FakeWatch().watch)))

@@ -1,4 +1,6 @@
-"""Runs with a client who types and reads: a terminal or pipes, the window, Ctrl-C, and the end when it leaves."""
+"""Runs with a client who types and reads: a terminal or pipes, the window size, Ctrl-C, and the end when the client
+leaves.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,14 @@ class Owner:
 
 
 class Typing(FakeTerminal):
-    """Somebody who types the next words when the words before the arrow were read."""
+    """Simulates a user who types the words after an arrow when the words before the arrow were printed."""
 
     def __init__(self, *steps: tuple[str, Typed]) -> None:
         super().__init__(())
         self._steps = list(steps)
 
     def typed(self, seconds: float) -> Typed | None:
-        """Returns the next words when it is their turn."""
+        """Returns the next input if its turn has come."""
         if self._steps and self._steps[0][0].encode() in self.read["stdout"]:
             return self._steps.pop(0)[1]
         return super().typed(seconds)
@@ -60,7 +62,7 @@ def played(engine: EngineClient, wanted: Run, terminal: FakeTerminal) -> Contain
 def test_a_terminal_has_its_size_its_type_and_ctrl_c(clean_engine: EngineClient, app: str) -> None:
     terminal = Typing(
         ("# ", Typed(b"stty size; echo on $TERM\n")), ("on vt100", Typed(size=(40, 120))), ("", Typed(b"stty size\n")),
-        # The quotes keep what is typed, which the terminal shows too, apart from what the program prints.
+        # The terminal echoes the input. The quotes distinguish the echo from the output of the program.
         ("40 120", Typed(b"sh -c \"trap 'echo cau''ght; exit' INT; echo rea''dy; while :; do sleep 0.1; done\"\n")),
         ("ready", Typed(b"\x03")), ("caught", Typed(b"exit 9\n")),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What only a real engine can show: the policy it was given, an engine that goes away, memory under much output."""
+"""Behaviour that only a real engine can show: container options, an engine that stops, memory use with much output."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def sh(text: str) -> tuple[str, ...]:
 
 
 def inspected(engine: EngineClient, run: Run, instance: str = "") -> dict[str, Any]:
-    """Runs it, and answers what the engine knew of the container before it started."""
+    """Runs a program, and returns the engine's description of its container before the start."""
     seen: list[dict[str, Any]] = []
     owner = Owner(on_created=lambda it: seen.append(engine.ask(lambda client: client.inspect_container(it))))
     DockerRuntime(DockerEngine(engine, instance)).run(run, owner, FakeWatch().watch)
@@ -158,7 +158,7 @@ def test_runs_do_not_reach_one_another(clean_engine: EngineClient) -> None:
 
 @pytest.fixture
 def with_volumes(clean_engine: EngineClient, app: str) -> str:
-    """An image with two volumes, one of which the app mounts itself."""
+    """Returns an image with two volumes, one of which the app itself mounts."""
     lines = f"FROM {IMAGE}\nVOLUME /data /etc/mine\n"
 
     def build(client: APIClient) -> str:
@@ -259,7 +259,7 @@ def test_much_output_does_not_grow_the_worker(clean_engine: EngineClient, base: 
 
 
 def test_an_adopted_run_that_its_timeout_had_ended_has_timed_out(clean_engine: EngineClient, base: Run) -> None:
-    """Its worker sent SIGTERM, and died before it saw the end."""
+    """Its worker had sent SIGTERM, and died before the run ended."""
     runtime = DockerRuntime(DockerEngine(clean_engine))
     run = replace(base, argv=sh("trap 'exit 143' TERM; sleep 60 & wait"), timeout=0.5)
     watch = FakeWatch()

@@ -1,4 +1,6 @@
-"""The walls and the limits of a run, tried from inside: the same in the nest and in Incus as in Docker."""
+"""The isolation and the limits of a run, tested from inside; they must be the same in the nest and in Incus as in
+Docker.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ for at in / /tmp /dev/shm; do
 done
 ls /dev | grep -vxE 'console|core|init|mqueue|pts|shm' | sort | xargs echo devices
 """
-"""Prints the limits of its container, which both versions of cgroups show; /dev/init is the init of a sandbox."""
+"""Prints the limits of its container, which both versions of cgroups show. /dev/init is the init process that the nest
+and Incus add.
+"""
 LIMITED = """\
 memory 33554432
 and swap 0
@@ -80,6 +84,7 @@ def test_a_probe_from_inside_finds_the_same_walls(runtime: Runtime, base: Run, n
 @pytest.mark.parametrize("network", ["none", "bridge"])
 def test_a_run_has_the_same_limits_as_seen_from_inside(runtime: Runtime, base: Run, network: str) -> None:
     ended = runtime.run(replace(base, argv=("sh", "-c", LIMITS), network=network), Owner(), FakeWatch().watch)
-    # The root of a sandbox of the nest is an overlay of its own, which also ignores devices and setuid.
+    # In the nest (the container in which crun starts runs), the root of a run is an overlay of its own, which also
+    # ignores devices and setuid.
     stricter = ("/ ro\n", "/ nodev nosuid ro\n") if isinstance(runtime, NestRuntime) else ("", "")
     assert ended.stdout.head.decode() == LIMITED.replace(*stricter)

@@ -1,4 +1,6 @@
-"""What only a real Incus can show: what a run sees and may do, where its secrets are, and an Incus that goes away."""
+"""Behaviour that only a real Incus can show: what a run sees and may do, where its secrets are, and an Incus that
+stops.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,7 @@ REACHES = "nc -w 2 $OTHER 8000 </dev/null && echo reached"
 
 @dataclass
 class Owner:
-    """Hooks that act at the right moment, and count."""
+    """Hooks that act at a chosen time, and count their calls."""
 
     on_created: Callable[[str], object] = lambda _: None
     on_begun: Callable[[], object] = lambda: None
@@ -100,7 +102,9 @@ class Owner:
 
 
 def command_lines() -> Iterator[bytes]:
-    """Yields the command lines of all processes of the machine; other tests' processes end in between."""
+    """Yields the command lines of all processes of the machine; processes of other tests may end while they are
+    listed.
+    """
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             yield path.read_bytes()
@@ -130,7 +134,7 @@ def cuttable(incus: IncusKit, tmp_path: Path) -> Iterator[CuttableEngine]:
 def through(
     cuttable: CuttableEngine, incus: IncusKit, engine: EngineClient, on_incus: IncusRuntime, base: Run
 ) -> IncusRuntime:
-    """The runtime, over a connection that can be cut; the image is there already."""
+    """The runtime over a connection that a test can interrupt; the image is already in Incus."""
     on_incus.prepare(IMAGE, base.app, FakeWatch().watch)
     return incus.runtime(engine, path=cuttable.address)
 

@@ -1,4 +1,4 @@
-"""kill -9 of a worker at each point of a run in Incus, and of incusd under one: none runs twice, nothing is left."""
+"""Kills a worker at each point of a run in Incus, and incusd during a run: no code runs twice, and nothing is left."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[IncusKit]:
-    """An Incus of its own: others' runs must not be killed."""
+    """An Incus of this test alone, so that the runs of other tests are not killed."""
     with own_incus() as kit:
         runtime_at(kit.socket).prepare("busybox:stable", "kills", FakeWatch().watch)
         yield kit
 
 
 def left_of(runtime: IncusRuntime) -> list[str]:
-    """Returns what is left of runs: instances, and volumes of instances; the one image has one volume."""
+    """Returns the instances and volumes that runs have left; the single image has one volume, which does not count."""
     images = runtime.on.api.get("/1.0/images")
     assert len(images) == len(volumes(runtime, "image")) == 1
     return [each.name for each in runtime.on.containers()] + volumes(runtime, "container")
@@ -44,7 +44,7 @@ def test_the_run_of_a_killed_worker_is_taken_over(own: IncusKit, point: str) -> 
 
 
 def test_a_run_that_ended_while_nobody_watched_keeps_its_output_and_its_code(own: IncusKit) -> None:
-    """Its worker and incusd are killed under it, and it ends before either is back."""
+    """The worker and incusd are killed during the run, and the run ends before either is started again."""
     runtime = runtime_at(own.socket)
     left = killed_worker(own.socket, "running", "alone")
     own.kill()

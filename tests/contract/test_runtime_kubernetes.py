@@ -1,6 +1,6 @@
 """Runs as Jobs on a real Kubernetes cluster: their output, their ends, and owners that die or stop.
 
-A few runs of the module go at a time, since each waits for its pod.
+A few runs go at the same time, because each waits for its pod.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @dataclass
 class Runs:
-    """The runtime on the cluster, and runs of it."""
+    """The runtime on the cluster, and functions that start runs on it."""
 
     api: Api
 
@@ -59,16 +59,16 @@ class Runs:
         return replace(base, **changes)  # type: ignore[arg-type]
 
     def end(self, run: Run) -> ContainerExit:
-        """Runs it to its end."""
+        """Runs a command to its end."""
         return self.runtime.run(run, Owner(self.runtime), FakeWatch().watch)
 
     def left(self, run: Run) -> list[str]:
-        """Returns the kinds of objects of a run that are still there."""
+        """Returns the kinds of a run's objects that still exist."""
         kinds = ("Job", "Pod", "Secret")
         return [kind for kind in kinds if self.api.all_of(kind, f"{marks.RUN}={run.name}")]
 
     def gone(self, run: Run) -> None:
-        """Waits until nothing of a run is left."""
+        """Waits until all objects of a run are removed."""
         wait_until(lambda: self.left(run) == [], 200, f"nothing of {run.name} is left")
 
 
@@ -79,7 +79,9 @@ def runs(kube_api: Api) -> Runs:
 
 
 def plain(runs: Runs) -> None:
-    """It has its environment and its secret, which its Job does not show; it writes its output, and leaves nothing."""
+    """A run gets its environment and its secret, which its Job does not show. It writes its output and leaves
+    nothing.
+    """
     seen: list[str] = []
     argv = sh('echo "$GREETING"; echo "${#TOKEN}" >&2; grep CapEff /proc/self/status; exit 3')
     run = runs.of(argv, secrets={"TOKEN": Secret(SECRET)})
@@ -94,7 +96,7 @@ def plain(runs: Runs) -> None:
 
 
 def overdue(runs: Runs) -> None:
-    """It gets SIGTERM when its time is up."""
+    """A run gets SIGTERM when its time is over."""
     run = runs.of(WAITS, timeout=4)
     ended = runs.end(run)
     assert (ended.timed_out, ended.stdout.text()) == (True, "ready\nbye\n")
@@ -102,14 +104,14 @@ def overdue(runs: Runs) -> None:
 
 
 def deaf(runs: Runs) -> None:
-    """It gets SIGKILL when it ignores SIGTERM."""
+    """A run gets SIGKILL if it ignores SIGTERM."""
     run = runs.of(sh("while :; do sleep 0.1; done"), timeout=1, grace=1)
     assert runs.end(run).timed_out
     runs.gone(run)
 
 
 def cancelled(runs: Runs) -> None:
-    """A cancel ends it, and nothing of it is left at that moment."""
+    """A cancel ends a run; at that time all its objects are removed."""
     run, watch = runs.of(WAITS), FakeWatch()
     owner = Owner(runs.runtime)
     with ThreadPoolExecutor(1) as pool:
@@ -154,24 +156,24 @@ def overtaken(runs: Runs) -> None:
 
 
 def missing(runs: Runs) -> None:
-    """A program that the image does not have ends it with 127."""
+    """A run whose image lacks the program ends with 127."""
     ended = runs.end(runs.of(("nosuchprogram",)))
     assert (ended.exit_code, "nosuchprogram" in ended.stderr.text()) == (127, True)
 
 
 def greedy(runs: Runs) -> None:
-    """Too much memory is named as that."""
+    """A run that uses too much memory gets an error that says so."""
     assert runs.end(runs.of(sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done"))).oom_killed
 
 
 def without_image(runs: Runs) -> None:
-    """An image that is on no node ends it, with the reason of the cluster."""
+    """A run whose image is on no node ends with the reason that the cluster gives."""
     ended = runs.end(runs.of(SLOW, tag="norn/nowhere:7"))
     assert (ended.exit_code, "ErrImageNeverPull" in ended.stderr.text()) == (125, True)
 
 
 def taken_away(runs: Runs) -> None:
-    """A Job that others remove while it runs has an end without an exit code."""
+    """A run whose Job others remove ends without an exit code."""
     run, watch = runs.of(WAITS), FakeWatch()
     owner = Owner(runs.runtime)
     with ThreadPoolExecutor(1) as pool:
@@ -189,7 +191,7 @@ CASES = (
 
 @pytest.fixture(scope="module")
 def done(runs: Runs) -> Iterator[dict[str, Future[None]]]:
-    """All cases, a few at a time."""
+    """Runs all cases, a few at the same time."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {case.__name__: pool.submit(case, runs) for case in CASES}
 

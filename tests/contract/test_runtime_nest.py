@@ -1,8 +1,8 @@
-"""The nest itself: its rights, its socket, its end, and nothing of one run that is left or that another run sees.
+"""The nest itself (the container in which crun starts runs): its rights, its socket, its end. No run leaves anything or
+sees anything of another.
 
-The image of the nest is made first, and the image below that on a machine that has none, which takes minutes. What the
-nest has in common with other runtimes is tested in `test_runtime.py`, `test_runtime_hardening.py` and
-`test_runtime_programs.py`.
+The image of the nest is built first; on a new machine its base image is built too, which takes minutes. Properties that
+all runtimes share are tested in `test_runtime.py`, `test_runtime_hardening.py` and `test_runtime_programs.py`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ def ran(runtime: Runtime, run: Run) -> ContainerExit:
 
 
 def test_calls_at_once_share_nothing(in_nest: NestRuntime, base: Run) -> None:
-    """Each writes a file and a variable of its own, and looks for those of others; afterwards nothing is left."""
+    """Each run writes a file and a variable of its own and looks for those of others. Afterwards nothing may be
+    left.
+    """
     found: list[bytes] = []
     script = "ls /tmp; echo $MARK > /tmp/$MARK; cat; cat /tmp/*; ls /proc | grep -c '^[0-9]'; env | grep -c '^MARK='"
 
@@ -98,7 +100,7 @@ POLICY = {
 
 
 def test_the_nest_has_the_rights_of_its_policy_and_nothing_more(nest: NestKeeper) -> None:
-    """The engine lists what it would give to a container that asks for nothing as empty."""
+    """For a container without special options, the engine lists these rights as empty."""
     found = nest._client.ask(lambda client: client.inspect_container(nest.name))
     host = found["HostConfig"] | {"CapAdd": sorted(found["HostConfig"]["CapAdd"])}
     keys = (
@@ -112,7 +114,7 @@ def test_the_nest_has_the_rights_of_its_policy_and_nothing_more(nest: NestKeeper
 
 
 def test_nothing_of_a_run_is_left_in_the_nest(nest: NestKeeper, in_nest: NestRuntime, base: Run) -> None:
-    """Only launchers are there, which wait for the next runs."""
+    """Only launchers are left: processes that wait for the next runs."""
 
     def some(first: int) -> None:
         for n in range(first, first + 4):
@@ -146,7 +148,7 @@ print(json.dumps({place: names for place, names in found.items() if names}))
 
 
 def comes_to_rest(nest: NestKeeper) -> None:
-    """Waits until nothing but launchers is in the nest; fails with what is left."""
+    """Waits until only launchers (processes that wait for runs) are in the nest; fails and lists the rest otherwise."""
     until = time.monotonic() + allowed(20)
     while (left := left_over(nest)) and time.monotonic() < until:
         time.sleep(0.1)
@@ -154,7 +156,7 @@ def comes_to_rest(nest: NestKeeper) -> None:
 
 
 def left_over(nest: NestKeeper) -> dict[str, list[str]]:
-    """Returns what is in the nest beside launchers and networks that are ready."""
+    """Returns what is in the nest apart from launchers and networks that are prepared."""
 
     def look(client: APIClient) -> dict[str, list[str]]:
         made = client.exec_create(nest.name, ["python3", "-c", _LEFT])["Id"]
@@ -162,7 +164,7 @@ def left_over(nest: NestKeeper) -> dict[str, list[str]]:
         with contextlib.suppress(ValueError):
             found: dict[str, list[str]] = json.loads(said)
             return found
-        return {"not yet known": [said.decode()]}  # a directory went away in between
+        return {"not yet known": [said.decode()]}  # a directory was removed during the listing
 
     return nest._client.ask(look)
 
@@ -222,7 +224,7 @@ def mutated(by: random.Random) -> bytes:
 
 
 def test_a_thousand_wrong_requests_do_not_disturb_the_nest(nest: NestKeeper, in_nest: NestRuntime, base: Run) -> None:
-    """A failure shows the seed, with which the requests are the same again."""
+    """If the test fails, it prints the seed, which reproduces the requests."""
     seed = random.randrange(2**32)
     by = random.Random(seed)
     epoch = nest.door.look()["epoch"]

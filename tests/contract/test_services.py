@@ -1,4 +1,4 @@
-"""Servers of apps, real and in memory: what an app is given, and what it cannot reach of another app's."""
+"""Shared servers of apps, real and in memory: each app gets its own data and cannot reach another app's."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ Give = Callable[[str], Given]
 
 @pytest.fixture
 def servers(postgres: Postgres, broker: Broker, tmp_path: Path) -> SharedServers:
-    """Real servers of the operator's."""
+    """Real servers as the operator configures them."""
     keys = GivenServer(broker.url.removesuffix("/0"))
     real = {
         ServiceKind.POSTGRES: GivenServer(postgres.url("postgres")), ServiceKind.KV: keys, ServiceKind.EVENTS: keys,
@@ -96,7 +96,7 @@ def given(services: SharedServices, app: str) -> Given:
 
 @pytest.fixture
 def give(servers: SharedServers) -> Iterator[Give]:
-    """Gives apps what they need, and takes it away after the test."""
+    """A function that grants services to apps, and removes them after the test."""
     made: list[Given] = []
 
     def one(app: str) -> Given:
@@ -202,7 +202,7 @@ CLOSED = (
     "EVAL return(redis.call('get',KEYS[1])) 1 {key}", "EVAL return(redis.call('get','{key}')) 0", "SCRIPT FLUSH",
     "CLIENT TRACKING ON BCAST", "CLIENT TRACKING ON", "CLIENT CACHING YES",
 )  # fmt: skip
-"""Commands that read or change what another app has, or say what there is."""
+"""Commands that read or change the data of another app, or list it."""
 
 
 @pytest.mark.parametrize("kind", [ServiceKind.KV, ServiceKind.EVENTS])
@@ -230,7 +230,7 @@ def test_an_app_hears_no_key_that_another_app_changes(give: Give, kind: ServiceK
     with socket.create_connection((parts.hostname, parts.port), 10) as listener:
         listener.sendall(words.encode())
         said = listener.makefile("rb")
-        next(line for line in said if line[:1] in b"-+")  # the answer to the second command
+        next(line for line in said if line[:1] in b"-+")  # the response to the second command
         second.keys().set(f"{second.app}:secret", "42")
         listener.sendall(b"PING\r\n")
         assert said.readline() == b"+PONG\r\n"
@@ -270,7 +270,7 @@ def test_a_new_password_closes_the_old_one(give: Give) -> None:
         before.ping()
 
 
-# Servers that are not there
+# Servers that do not respond
 
 
 def test_a_server_that_does_not_answer_is_down() -> None:

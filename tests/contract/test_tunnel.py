@@ -42,14 +42,14 @@ class WayIn:
         self.tunnel.unroute(app, FakeWatch().watch)
 
     def rules(self) -> dict[str, str]:
-        """Answers the services by name."""
+        """Returns the services by name."""
         if isinstance(self.tunnel, FakeTunnel):
             return dict(self.tunnel.rules)
         assert self.cloudflare is not None
         return {rule["hostname"]: rule["service"] for rule in self.cloudflare.ingress if "hostname" in rule}
 
     def records(self) -> set[str]:
-        """Answers the names that point at the tunnel."""
+        """Returns the names that point at the tunnel."""
         if isinstance(self.dns, FakeDns):
             return set(self.dns.records)
         assert self.cloudflare is not None

@@ -14,12 +14,12 @@ CMD ["sh", "-c", "echo begun >&2; cat; echo from $NORN_REQUEST_METHOD $NORN_REQU
 
 
 def slow_function(seconds: float) -> str:
-    """Answers a Dockerfile of a function that takes its time."""
+    """Returns a Dockerfile of a function that takes its time."""
     return f'FROM busybox:stable\nCMD ["sh", "-c", "echo begun >&2; sleep {seconds}; cat; echo done"]\n'
 
 
 def slow_build(seconds: int, role_command: str = "cat") -> str:
-    """Answers a Dockerfile whose build takes its time, every time: the engine's cache knows no layer of it."""
+    """Returns a Dockerfile whose build takes its time, every time: the engine's cache knows no layer of it."""
     steps = f"RUN : {uuid.uuid4()}; i=0; while [ $i -lt {seconds} ]; do i=$((i+1)); echo building $i; sleep 1; done\n"
     return f'FROM busybox:stable\n{steps}CMD ["sh", "-c", "{role_command}"]\n'
 

@@ -26,7 +26,7 @@ class Seen:
     seconds: float
 
     def told(self) -> str:
-        """Answers the figures in one line."""
+        """Returns the figures in one line."""
         p50, p99, most = (1000 * self.percentile(percent) for percent in (50, 99, 100))
         return (
             f"{self.seconds:.0f} s of build: {len(self.health)} looks at health, p50 {p50:.0f} ms, p99 {p99:.0f} ms, "
@@ -34,12 +34,12 @@ class Seen:
         )
 
     def percentile(self, percent: int) -> float:
-        """Answers how long health took at that percentile."""
+        """Returns how long health took at that percentile."""
         return sorted(self.health)[min(len(self.health) - 1, len(self.health) * percent // 100)]
 
 
 def burn(seconds: int) -> str:
-    """Answers a Dockerfile whose build keeps four loops running, every time anew."""
+    """Returns a Dockerfile whose build keeps four loops running, every time anew."""
     loops = "for i in 1 2 3 4; do (while :; do :; done) & done"
     return f"FROM busybox:stable\nRUN : {uuid.uuid4()}; {loops}; sleep {seconds}; kill $(jobs -p) || true\n"
 
@@ -70,6 +70,6 @@ def watched(stack: Stack, seconds: int) -> Seen:
 
 
 def state_of(stack: Stack, job: int) -> str:
-    """Answers how the build stands."""
+    """Returns how the build stands."""
     rows = stack.rows("SELECT state FROM steps WHERE job_id = %s AND name = 'build-image'", job)
     return rows[0]["state"] if rows else ""

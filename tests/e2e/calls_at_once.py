@@ -60,13 +60,13 @@ def _called(client: httpx.Client, app: str, path: str, size: int) -> Told:
 
 
 def counted(told: list[Told]) -> str:
-    """Answers how many callers were told what, in one line."""
+    """Returns how many callers were told what, in one line."""
     kinds = Counter(f"{each.status} {re.sub('[0-9]+', 'N', each.says)}".strip() for each in told)
     return ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
 
 
 def untrue(stack: Stack, app: str, told: list[Told]) -> list[str]:
-    """Answers each caller that was told something else than the history says."""
+    """Returns each caller that was told something else than the history says."""
     seen = [(each, stack.rows(_ROW, app, each.path)) for each in told]
     return [f"{each}: {rows}" for each, rows in seen if not _true(each, rows)]
 

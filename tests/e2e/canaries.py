@@ -71,7 +71,7 @@ def made_up(count: int, prefix: str) -> dict[str, str]:
 
 
 def traces(values: dict[str, str]) -> list[bytes]:
-    """Answers what gives a canary away: the mark, also in the hexadecimal of a dump; and the base64 that apps print."""
+    """Returns what gives a canary away: the mark, also in the hexadecimal of a dump; and the base64 that apps print."""
     found = [MARK.encode(), MARK.encode().hex().encode()]
     for value in values.values():
         for text in (f"{value.rstrip()}\n", f"joe:{value.rstrip()}"):
@@ -81,7 +81,7 @@ def traces(values: dict[str, str]) -> list[bytes]:
 
 
 def given_away(data: bytes, trails: list[bytes]) -> list[str]:
-    """Answers where in the data a canary shows, with what stands around it."""
+    """Returns where in the data a canary shows, with what stands around it."""
     places = [(trail, data.find(trail)) for trail in trails]
     return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
 
@@ -149,7 +149,7 @@ class Watchers:
 
 
 def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Gives every row of the database as a dump writes it."""
+    """Yields every row of the database as a dump writes it."""
     tables = stack.rows("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
     for table in tables:
         for n, row in enumerate(stack.rows(f'SELECT t::text AS dumped FROM "{table["name"]}" t')):
@@ -157,14 +157,14 @@ def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 
 def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Gives every file of the data directory: logs, keys, what workers left."""
+    """Yields every file of the data directory: logs, keys, what workers left."""
     for path in sorted(stack.home.rglob("*")):
         if path.is_file():
             yield f"file {path.relative_to(stack.home)}", path.read_bytes()
 
 
 def backup(stack: Stack, postgres: Postgres) -> Iterator[tuple[str, bytes]]:
-    """Gives every member of a backup of the control plane, and its dump as SQL."""
+    """Yields every member of a backup of the control plane, and its dump as SQL."""
     file = stack.home.parent / "canaries.backup"
     stack.norn("backup", str(file))
     with tarfile.open(file) as tar:
@@ -181,13 +181,13 @@ def backup(stack: Stack, postgres: Postgres) -> Iterator[tuple[str, bytes]]:
 
 
 def broker_keys(broker: redis.Redis) -> Iterator[tuple[str, bytes]]:
-    """Gives every key of the broker with its content."""
+    """Yields every key of the broker with its content."""
     for key in broker.scan_iter("*"):
         yield f"key {key!r}", key + (broker.dump(key) or b"")
 
 
 def images(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Gives every image of this control plane: its layers, its history, its configuration."""
+    """Yields every image of this control plane: its layers, its history, its configuration."""
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     name = stack.rows("SELECT name FROM instance")[0]["name"]
     for image in client.images.list(filters={"label": f"norn.io/instance={name}"}):
@@ -197,7 +197,7 @@ def images(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 
 def answers(stack: Stack, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Gives what every address that can be read answers, for every app, job, deployment, run and call there is."""
+    """Yields what every address that can be read answers, for every app, job, deployment, run and call there is."""
     token = (stack.home / "token").read_text().strip()
     with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         document = client.get("/api/openapi.json").json()

@@ -38,7 +38,7 @@ REPOSITORY = "https://git.example/ada/notes.git"
 
 
 def source() -> bytes:
-    """Answers a source tree as it is uploaded: a Dockerfile."""
+    """Returns a source tree as it is uploaded: a Dockerfile."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         content = b"FROM busybox:stable\n"
@@ -104,7 +104,7 @@ class Speaker:
 
 
 def example(parameter: dict[str, Any]) -> Any:
-    """Answers the example that the document gives for a parameter."""
+    """Returns the example that the document gives for a parameter."""
     return parameter["schema"]["examples"][0]
 
 

@@ -59,7 +59,7 @@ class Fuzzer:
         self.sent = 0
 
     def complaints(self) -> list[str]:
-        """Answers what is wrong with answers, if anything."""
+        """Returns what is wrong with answers, if anything."""
         found = [one.ok() for one in self._schema.get_all_operations()]
         tried = [one for one in found if one.definition.raw["operationId"] not in ENDLESS]
         tried.sort(key=lambda one: one.definition.raw["operationId"] in LAST)
@@ -106,7 +106,7 @@ class Fuzzer:
 
 
 def _told(error: BaseException) -> list[str]:
-    """Answers what is wrong, and how to see it again, without the whole of what was sent."""
+    """Returns what is wrong, and how to see it again, without the whole of what was sent."""
     if isinstance(error, BaseExceptionGroup):
         return [told for each in error.exceptions for told in _told(each)]
     return [f"{type(error).__name__}: {str(error)[:600]}"]

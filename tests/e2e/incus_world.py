@@ -57,7 +57,7 @@ class IncusWorld:
         return job
 
     def begun(self, job: int) -> bool:
-        """True when the code of a job runs."""
+        """Returns True if the code of a job runs."""
         row = self.stack.job(job)
         if row["begun_at"] is None or row["container"] is None:
             return False
@@ -69,11 +69,11 @@ class IncusWorld:
         return self.stack.rows("SELECT * FROM cron_executions WHERE job_id = %s", job)[0]
 
     def left(self) -> list[str]:
-        """Answers the instances of this control plane."""
+        """Returns the instances of this control plane."""
         return [each.name for each in self.runtime.on.containers()]
 
     def images(self) -> list[dict[str, Any]]:
-        """Answers the images in Incus of this control plane."""
+        """Returns the images in Incus of this control plane."""
         runtime = self.runtime
         listed = runtime.on.api.get("/1.0/images", recursion="1")
         return [each for each in listed if each["properties"].get("norn.instance") == runtime.on.instance]

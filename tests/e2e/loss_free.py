@@ -195,7 +195,7 @@ class Story:
         self._stack.norn("rollback", APP)
 
     def settled(self) -> bool:
-        """True when nothing of the app is under way."""
+        """Returns True if nothing of the app is under way."""
         return not self._stack.rows("SELECT 1 FROM jobs WHERE app = %s AND state IN ('queued', 'running')", APP)
 
     def _write(self, release: str) -> None:

@@ -37,12 +37,12 @@ class Printed:
 
 
 def error_lines(sentence: str, hint: str, code: str = "") -> str:
-    """Answers how `norn` prints an error; one that it found by itself has no code."""
+    """Returns how `norn` prints an error; one that it found by itself has no code."""
     return f"error: {sentence}{f' [{code}]' if code else ''}\nhint: {hint}"
 
 
 def bootstrap(stack: Stack) -> str:
-    """Answers the token that the first start left."""
+    """Returns the token that the first start left."""
     return (stack.home / "token").read_text().strip()
 
 
@@ -91,9 +91,9 @@ class Refusal:
         return Printed(self.exit, error_lines(self.told.sentence, self.told.hint, self.told.code) + "\n")
 
     def asked(self, stack: Stack, token: str | None = None) -> Told:
-        """Answers what the API says."""
+        """Returns what the API says."""
         return told(ask(stack, self.method, self.path, token=token, **self.request))
 
     def run(self, stack: Stack, token: str | None = None) -> Printed:
-        """Answers what `norn` does."""
+        """Returns what `norn` does."""
         return norn(stack, *self.typed.split("|"), token=token)

@@ -109,7 +109,7 @@ class Stack:
         return process
 
     def argv(self, name: str, known_as: str) -> list[str]:
-        """Answers the command line of a process."""
+        """Returns the command line of a process."""
         if name == "api":
             return [str(BIN / "gunicorn"), "norn_api.wsgi:application", "-k", "norn_api.heads.HeadsFirst",
                     "--workers", "1", "--threads", "600", "--bind", f"127.0.0.1:{self.port}",
@@ -182,7 +182,7 @@ class Stack:
     # What the rows say
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        """Answers the rows of a query."""
+        """Returns the rows of a query."""
         connection = psycopg2.connect(self.database_url, cursor_factory=psycopg2.extras.RealDictCursor)
         try:
             with connection, connection.cursor() as cursor:
@@ -192,7 +192,7 @@ class Stack:
             connection.close()
 
     def job(self, job: int) -> dict[str, Any]:
-        """Answers a job's row."""
+        """Returns a job's row."""
         return self.rows("SELECT * FROM jobs WHERE id = %s", job)[0]
 
     def await_state(self, job: int, states: Sequence[str], seconds: float) -> dict[str, Any]:
@@ -206,10 +206,10 @@ class Stack:
         return "\n".join(f"--- {name}, exit code {end}\n{self.log(name)[-1500:]}" for name, end in ends.items())
 
     def log(self, name: str) -> str:
-        """Answers what a process has logged."""
+        """Returns what a process has logged."""
         return (self.home / f"{name}.log").read_text("utf-8", "replace")
 
 
 def seconds_since(start: float) -> float:
-    """Answers how long ago a moment of `time.monotonic()` was."""
+    """Returns how long ago a moment of `time.monotonic()` was."""
     return time.monotonic() - start

@@ -37,7 +37,7 @@ def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
 
 
 def image(version: str, machine: Machine) -> str:
-    """Answers a Dockerfile of this run: what an earlier run left is of no use to it."""
+    """Returns a Dockerfile of this run: what an earlier run left is of no use to it."""
     return f"FROM busybox:stable\nRUN : {machine.home}; echo {version} > /version\n"
 
 
@@ -46,7 +46,7 @@ def web(machine: Machine) -> dict[str, Any]:
 
 
 def containers(engine_address: str, app: str) -> dict[str, str]:
-    """Answers the app's containers and where each answers."""
+    """Returns the app's containers and where each answers."""
     client = docker.DockerClient(base_url=engine_address)
     found = client.containers.list(filters={"label": f"norn.io/app={app}"})
     client.close()

@@ -34,7 +34,7 @@ def _until(stack: Stack, moment: datetime) -> None:
 
 
 def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
-    """Answers what happens when: the minute, the seconds from its beginning on, and what."""
+    """Returns what happens when: the minute, the seconds from its beginning on, and what."""
 
     def start(name: str) -> Callable[[], object]:
         return lambda: stack.spawn("beat", name)

@@ -34,7 +34,7 @@ def _execution(stack: Stack, job: int) -> dict[str, Any]:
 
 
 def _containers(stack: Stack, job: int) -> list[str]:
-    """Answers the states of the containers that the engine has of a run."""
+    """Returns the states of the containers that the engine has of a run."""
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     instance, execution = stack.rows("SELECT name FROM instance")[0]["name"], stack.job(job)["execution"]
     mine = [f"norn.io/instance={instance}", f"norn.io/owner=execution:{execution}"]

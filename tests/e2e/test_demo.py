@@ -52,7 +52,7 @@ class Clone:
         subprocess.run(["sh", "-ec", line], cwd=self.home, env=self._environment, check=True, timeout=200)
 
     def _instance(self) -> str:
-        """Answers the name that is on all it makes on the engine; nothing while its database does not run."""
+        """Returns the name that is on all it makes on the engine; nothing while its database does not run."""
         stores = self.home / ".norn/run/stores"
         if not (stores / ".s.PGSQL.5432").exists():
             return ""

@@ -75,12 +75,12 @@ BROKEN_MISTAKES = [
 
 
 def mistakes_of(answer: dict[str, Any]) -> list[tuple[object, ...]]:
-    """Answers where and what each mistake of a problem is."""
+    """Returns where and what each mistake of a problem is."""
     return [tuple(each[key] for key in ("line", "column", "field", "message", "hint")) for each in answer["mistakes"]]
 
 
 def mistake_lines(file: str) -> str:
-    """Answers how `norn` prints the mistakes of the broken spec."""
+    """Returns how `norn` prints the mistakes of the broken spec."""
     return "".join(f"{file}:{line}:{col}: {name}: {what} ({hint})\n" for line, col, name, what, hint in BROKEN_MISTAKES)
 
 

@@ -52,7 +52,7 @@ def stack(database: Postgres, private_dir: Path, engine_address: str) -> Iterato
 
 
 def check(stack: Stack, name: str) -> dict[str, str]:
-    """Answers one check of the server's health; empty when there is none of that name."""
+    """Returns one check of the server's health; empty when there is none of that name."""
     checks = ask(stack, "GET", "/api/health").json()["checks"]
     return next(({str(k): str(v) for k, v in each.items()} for each in checks if each["name"] == name), {})
 
@@ -125,7 +125,7 @@ class TestWithoutAnEngine:
 
 
 def is_answered(stack: Stack) -> bool:
-    """True when a synchronous call gets its answer."""
+    """Returns True if a synchronous call gets its answer."""
     return ask(stack, "POST", "/fn/echo", content=b"x").status_code == 200
 
 

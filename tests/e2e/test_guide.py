@@ -78,17 +78,17 @@ class Guide:
         self.jobs = {name: int(stack.json("deploy", name, "--detach")["job"]) for name in APPS}
 
     def deployed(self, name: str) -> str:
-        """Answers the name when the app's deploy has succeeded; fails with what its steps wrote when it has not."""
+        """Returns the name when the app's deploy has succeeded; fails with what its steps wrote when it has not."""
         row = self._stack.await_state(self.jobs[name], ENDS, 800)
         assert row["state"] == "succeeded", f"{row['error']}\n{self.log(name)}"
         return name
 
     def log(self, name: str, *more: str) -> str:
-        """Answers what the deploy's steps wrote."""
+        """Returns what the deploy's steps wrote."""
         return self._stack.norn("jobs", "logs", str(self.jobs[name]), *more).stdout.decode()
 
     def steps(self, name: str, kind: str) -> dict[str, Any]:
-        """Answers the steps of the app's forge or deploy by their names."""
+        """Returns the steps of the app's forge or deploy by their names."""
         (job,) = self._stack.json("--app", name, "jobs", "list", "--kind", kind)["items"]
         return {step["name"]: step for step in self._stack.json("jobs", "show", str(job["id"]))["steps"]}
 
@@ -106,7 +106,7 @@ def guide(stack: Stack, engine: docker.DockerClient) -> Iterator[Guide]:
 
 
 def rows(stack: Stack, database: str, statement: str) -> list[tuple[Any, ...]]:
-    """Answers what a statement finds in the database of an app."""
+    """Returns what a statement finds in the database of an app."""
     connection = psycopg2.connect(stack.admin_of("postgres").replace("@/postgres", f"@/{database}"))
     try:
         with connection, connection.cursor() as cursor:
@@ -269,7 +269,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def picture(width: int, height: int) -> bytes:
-    """Answers a picture (PNG, RFC 2083) of colours that run from side to side."""
+    """Returns a picture (PNG, RFC 2083) of colours that run from side to side."""
     row = b"\0" + b"".join(bytes((x * 255 // width, 0, 128)) for x in range(width))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(row * height)), (b"IEND", b""))
@@ -277,7 +277,7 @@ def picture(width: int, height: int) -> bytes:
 
 
 def size_of(png: bytes) -> tuple[int, int]:
-    """Answers width and height of a picture each of whose chunks is whole, byte by byte."""
+    """Returns width and height of a picture each of whose chunks is whole, byte by byte."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     at, sizes = 8, []
     while at < len(png):

@@ -57,7 +57,7 @@ def stack(postgres: Postgres, private_dir: Path, alive: Receiver) -> Iterator[St
 
 
 def told(receiver: Receiver, event: str) -> list[Came]:
-    """Answers what came of a kind."""
+    """Returns what came of a kind."""
     return [came for came in receiver.came if came.headers.get("x-norn-event") == event]
 
 

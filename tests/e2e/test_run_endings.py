@@ -61,7 +61,7 @@ class World:
         return self.stack.rows("SELECT * FROM cron_executions WHERE job_id = %s", job)[0]
 
     def left(self) -> tuple[list[str], list[str], list[str]]:
-        """Answers the containers on the engine, the directories of jobs, and the slots that are held."""
+        """Returns the containers on the engine, the directories of jobs, and the slots that are held."""
         client = self.engine.client()
         containers = [str(each.name) for each in client.containers.list(all=True)]
         client.close()
@@ -104,7 +104,7 @@ def together(world: World) -> dict[str, dict[str, Any]]:
 
 
 def _peak(world: World) -> int:
-    """Answers the most memory that the cron worker ever had, in KiB."""
+    """Returns the most memory that the cron worker ever had, in KiB."""
     status = Path(f"/proc/{world.stack.processes['cron'].pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 

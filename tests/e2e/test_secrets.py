@@ -137,7 +137,7 @@ def replace(stack: Stack, told: Told) -> None:
 
 
 def shows(told: Told, places: Iterator[tuple[str, bytes]]) -> dict[str, list[str]]:
-    """Answers the places at which a canary shows."""
+    """Returns the places at which a canary shows."""
     trails = canaries.traces(told.all)
     looked = 0
     found = {}

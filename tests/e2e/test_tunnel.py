@@ -75,7 +75,7 @@ def write(stack: Stack, app: str, host: str) -> None:
 
 
 def seen(cloudflare: FakeCloudflare) -> tuple[list[Any], list[tuple[str, str]]]:
-    """Answers the rules' names and the records."""
+    """Returns the rules' names and the records."""
     records = [(each["name"], each["content"]) for each in cloudflare.records]
     return [rule.get("hostname") for rule in cloudflare.ingress], records
 

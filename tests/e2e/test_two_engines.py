@@ -71,11 +71,11 @@ class Elsewhere:
         wait_until(lambda: worker(self._stack, known_as), 60, f"{known_as} speaks")
 
     def log(self, name: str) -> str:
-        """Answers what a process there has logged."""
+        """Returns what a process there has logged."""
         return (self._logs / f"{name}.log").read_text("utf-8", "replace")
 
     def has_image(self, image_id: str) -> bool:
-        """True when the engine there has the image."""
+        """Returns True if the engine there has the image."""
         client = docker.DockerClient(base_url=self.address)
         try:
             return image_id in {image.id for image in client.images.list()}
@@ -91,7 +91,7 @@ class Elsewhere:
 
 
 def worker(stack: Stack, known_as: str) -> dict[str, Any] | None:
-    """Answers a worker as the server knows it."""
+    """Returns a worker as the server knows it."""
     return next((w for w in stack.json("worker", "list")["items"] if w["name"] == f"{known_as}@test"), None)
 
 

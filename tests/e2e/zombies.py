@@ -30,7 +30,7 @@ STEPS = {"invoke": "run-container", "deploy": "test-image"}
 
 
 def frozen(pid: int) -> bool:
-    """True when a process is stopped."""
+    """Returns True if a process is stopped."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def frozen(pid: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Answers the ids of a process's children."""
+    """Returns the ids of a process's children."""
     return [int(each) for path in Path(f"/proc/{pid}/task").glob("*/children") for each in path.read_text().split()]
 
 
@@ -122,7 +122,7 @@ class Rounds:
         client.close()
 
     def runs_written(self) -> list[str]:
-        """Answers the ids of the executions whose code has written to the volume, one line a run."""
+        """Returns the ids of the executions whose code has written to the volume, one line a run."""
         rows = self.stack.rows("SELECT name FROM instance")
         volume = f"norn-{rows[0]['name']}-counts.data"
         client = docker.DockerClient(base_url=self.stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))

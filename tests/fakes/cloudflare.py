@@ -87,7 +87,7 @@ class FakeCloudflare:
         self.records.append(self._record({"type": kind, "name": name, "content": content, "comment": comment}))
 
     def writes(self) -> list[str]:
-        """Answers the requests that were not reads."""
+        """Returns the requests that were not reads."""
         return [each for each in self.requests if not each.startswith("GET ")]
 
     # Requests
@@ -186,7 +186,7 @@ class FakeCloudflare:
     # Faults
 
     def fault(self, method: str) -> Fault | None:
-        """Answers the fault that a request meets."""
+        """Returns the fault that a request meets."""
         with self._lock:
             found = next((each for each in self.faults if each.method == method), None)
             if found is not None:

@@ -54,7 +54,7 @@ class FakeImages:
         return made
 
     def find(self, reference: str) -> Image | None:
-        """Answers an image by tag or id."""
+        """Returns an image by tag or id."""
         return next((each for each in self.there.values() if reference in (each.id, *each.tags)), None)
 
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
@@ -107,7 +107,7 @@ class FakeImages:
 
 
 def _stage(text: str, target: str | None) -> list[str]:
-    """Answers the lines of the stage that is asked for; the last one, else."""
+    """Returns the lines of the stage that is asked for; the last one, else."""
     stages = re.split(r"(?mi)^(?=FROM )", text)
     wanted = [stage for stage in stages if target is None or re.match(rf"(?i)FROM \S+ AS {re.escape(target)}\s", stage)]
     if not wanted:

@@ -12,7 +12,7 @@ from norn_tasks.adapters.kubernetes.refusals import ObjectMoved
 
 @dataclass
 class FakeKubeObjects:
-    """Answers what `adapters.kubernetes.api.Api` answers to get and patch. `before`: called before each patch."""
+    """Returns what `adapters.kubernetes.api.Api` answers to get and patch. `before`: called before each patch."""
 
     namespace: str = "cloudflared"
     there: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class FakeKubeObjects:
         metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
 
     def get(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Answers a copy of the object."""
+        """Returns a copy of the object."""
         return copy.deepcopy(self.there.get((kind, name)))
 
     def patch(self, seen: dict[str, Any], changes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class FakeReplicas:
             self._changed("leaving", container)
 
     def drained(self, container: str) -> bool:
-        """True when its requests have ended, or it has no row."""
+        """Returns True if its requests have ended, or it has no row."""
         return self.drains or container not in self.rows
 
     def draining(self, container: str, seconds: float, fence: Fence) -> None:
@@ -84,7 +84,7 @@ class FakeReplicas:
             self._changed("gone", container)
 
     def lived(self) -> list[str]:
-        """Answers the containers that are live."""
+        """Returns the containers that are live."""
         return [row.container for row in self.rows.values() if row.state == ReplicaState.LIVE]
 
     def _hold(self, verb: str, fence: Fence) -> None:

@@ -20,7 +20,7 @@ class FakeTerminal:
         self._types = deque(types)
 
     def typed(self, seconds: float) -> Typed | None:
-        """Answers what comes next, at once; afterwards there is nothing."""
+        """Returns what comes next, at once; afterwards there is nothing."""
         if self._types:
             return self._types.popleft()
         time.sleep(min(seconds, 0.05))

@@ -16,6 +16,6 @@ def kill(thread: threading.Thread) -> None:
 
 
 def named(name: str) -> threading.Thread:
-    """Answers the living thread of that name."""
+    """Returns the living thread of that name."""
     (found,) = [thread for thread in threading.enumerate() if thread.name == name]
     return found

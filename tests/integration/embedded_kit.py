@@ -36,7 +36,7 @@ class Running:
     pid: int
 
     def process(self, name: str) -> Process:
-        """Answers one of the processes."""
+        """Returns one of the processes."""
         return next(process for process in Control(self.where.control).processes() if process.name == name)
 
 
@@ -71,5 +71,5 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """Answers our environment without settings of Norn's, and with these."""
+    """Returns our environment without settings of Norn's, and with these."""
     return {name: value for name, value in os.environ.items() if not name.startswith("NORN_")} | variables

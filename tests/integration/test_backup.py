@@ -232,7 +232,7 @@ def test_a_replace_that_fails_leaves_the_database_that_was(saved: Path, tmp_path
 
 
 def _changed(file: Path, tmp_path: Path, **changes: object) -> Path:
-    """Answers a copy of a backup whose manifest says something else."""
+    """Returns a copy of a backup whose manifest says something else."""
     with tarfile.open(file) as tar:
         tar.extractall(tmp_path / "x", filter="data")
     return _packed(tmp_path / "x", tmp_path / "changed", **changes)

@@ -41,7 +41,7 @@ def goes_live(intake: dispatch.Intake) -> Job:
 
 
 def wanted(job: Job) -> tuple[int | None, str, int, int]:
-    """Answers what the job rolls out: release, image, generation, how many."""
+    """Returns what the job rolls out: release, image, generation, how many."""
     assert job.spec is not None
     return job.release, frozen_image(job), generation_of(job), replicas_of(job, job.spec)
 

@@ -41,7 +41,7 @@ class Told:
     ticks: dict[str, list[Any]]
 
     def of(self, kind: str) -> list[tuple[Change, list[Any]]]:
-        """Answers the changes of a kind, each with what the ledger has of the minute."""
+        """Returns the changes of a kind, each with what the ledger has of the minute."""
         return [(change, self.ticks[app]) for app, change in self.changes.items() if change.kind == kind]
 
 
@@ -92,7 +92,7 @@ def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFa
 
 
 def _when(place: float) -> float:
-    """Answers the seconds from the minute on for a place from 0 to 1: the nearer to the minute, the denser."""
+    """Returns the seconds from the minute on for a place from 0 to 1: the nearer to the minute, the denser."""
     return 8 * (2 * place - 1) ** 3
 
 
@@ -120,7 +120,7 @@ def _changed(database: Database, kinds: dict[str, str]) -> Told:
 
 
 def _is(told: Told, ticks: list[Any], *verdicts: str) -> bool:
-    """True when the minute has exactly one row, with one of these verdicts, decided within a second."""
+    """Returns True if the minute has exactly one row, with one of these verdicts, decided within a second."""
     in_time = all(tick.decided_at - told.minute <= allowed(1) * LIVE for tick in ticks if tick.until is None)
     return len(ticks) == 1 and ticks[0].verdict in verdicts and in_time
 

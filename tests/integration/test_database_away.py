@@ -167,7 +167,7 @@ def test_a_server_that_was_cut_off_without_a_word_is_missed_within_seconds(datab
 
 
 def _missed_after(descriptor: int) -> tuple[int, ...]:
-    """Answers whether a silent peer is asked, after how long, how often, and the milliseconds that an answer has."""
+    """Returns True if a silent peer is asked, after how long, how often, and the milliseconds that an answer has."""
     options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
     with socket.socket(fileno=os.dup(descriptor)) as there:
         told = [there.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) for option in options]

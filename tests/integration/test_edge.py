@@ -33,7 +33,7 @@ REASON = "this server makes no accounts on Tuesdays"
 
 @asynccontextmanager
 async def blog(data: Path, **settings: str) -> AsyncIterator[tuple[RunningEdge, Server, Door]]:
-    """Gives an edge, a replica of `blog`, and the door between them."""
+    """Yields an edge, a replica of `blog`, and the door between them."""
     door = Door()
     async with Server() as replica:
         await door.show(replica)

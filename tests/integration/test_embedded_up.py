@@ -36,7 +36,7 @@ class Up:
     said: str
 
     def pid(self, name: str) -> int:
-        """Answers the pid of a process that runs, 0 of one that does not."""
+        """Returns the pid of a process that runs, 0 of one that does not."""
         if name == "router":
             found = running_router(postgres.url(self.where))
             return found.pid if found else 0
@@ -44,7 +44,7 @@ class Up:
         return process.pid if process.up else 0
 
     def health(self) -> dict[str, str]:
-        """Answers the status of each check; nothing while the API does not answer."""
+        """Returns the status of each check; nothing while the API does not answer."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:
                 return {check["name"]: check["status"] for check in json.load(answer)["checks"]}

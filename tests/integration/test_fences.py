@@ -26,7 +26,7 @@ PLACE = StepPosition(1, "clone-source")
 
 
 def _stolen(database: Database) -> tuple[Job, Job]:
-    """Answers one job as its first owner knows it, and as the second does who took it over."""
+    """Returns one job as its first owner knows it, and as the second does who took it over."""
     with database.transaction() as tx:
         factories.add_job(tx)
     first = factories.claim(database, "w1", lease=0.001)

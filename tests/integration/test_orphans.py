@@ -33,7 +33,7 @@ RUN = Run("norn-x-1", "fn", "execution:1", "sha256:1", None, {}, timeout=60, mem
 
 
 def _orphans(database: Database, owner: str, age: float = OLD) -> list[str]:
-    """Answers what a look learns that sees one container of this owner."""
+    """Returns what a look learns that sees one container of this owner."""
     with database.transaction() as tx:
         look = factories.add_job(tx, JobKind.OBSERVE, app="")
         row = tx.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": look}).mappings().one()

@@ -47,7 +47,7 @@ class Story:
         return self._goes_live()
 
     def kept(self, retain: int) -> list[int]:
-        """Answers the releases whose images a deploy would leave."""
+        """Returns the releases whose images a deploy would leave."""
         with self.database.transaction() as tx:
             return sorted(int(image.rpartition(":")[2]) for image in releases.kept_images(tx, "blog", retain))
 

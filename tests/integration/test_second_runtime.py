@@ -123,12 +123,12 @@ class Machine:
         assert self.worker(JobClass.OBSERVE).work() == 1
 
     def rows(self, statement: str, **bound: Any) -> list[Any]:
-        """Answers the rows of a query."""
+        """Returns the rows of a query."""
         with self.database.transaction() as tx:
             return list(tx.execute(text(statement), bound))
 
     def slots_held(self) -> set[str]:
-        """Answers the apps whose slot is held."""
+        """Returns the apps whose slot is held."""
         return {row.app for row in self.rows("SELECT app FROM slots WHERE job_id IS NOT NULL")}
 
 

@@ -253,7 +253,7 @@ def play(database: Database, tmp_path: Path) -> Callable[..., JobState | None]:
 
 
 def everything(database: Database) -> str:
-    """Answers all that is kept of jobs, steps, their logs and events, as text."""
+    """Returns all that is kept of jobs, steps, their logs and events, as text."""
     with database.transaction() as tx:
         tables = ("jobs", "steps", "step_logs", "events")
         return "\n".join(str(row) for name in tables for row in tx.execute(text(f"SELECT * FROM {name}")))

@@ -80,13 +80,13 @@ class FreshMachine:
         )  # fmt: skip
 
     def has(self, *programs: str) -> list[str]:
-        """Answers those of the programs that are installed there."""
+        """Returns those of the programs that are installed there."""
         found = self.run("sh", "-c", 'for p; do command -v "$p" >/dev/null && echo "$p"; done; true', "sh", *programs)
         return found.stdout.split()
 
     @property
     def outside(self) -> Mapping[str, str]:
-        """Answers the environment of a command that fetches something: the relay, and this machine's own settings."""
+        """Returns the environment of a command that fetches something: the relay, and this machine's own settings."""
         relay = f"http://127.0.0.1:{PORT}"
         kept = {n: v for n, v in os.environ.items() if n.startswith(("PIP_", "UV_")) and not v.startswith("/")}
         certificates = {"SSL_CERT_FILE": f"/{_CERTIFICATES}", "PIP_CERT": f"/{_CERTIFICATES}"}
@@ -94,7 +94,7 @@ class FreshMachine:
 
 
 def missing() -> str:
-    """Answers in a sentence what a fresh machine would need here, nothing when all of it is there."""
+    """Returns in a sentence what a fresh machine would need here, nothing when all of it is there."""
     if os.geteuid() != 0:
         return "a fresh machine is made by root only: run these tests as root"
     if lacking := [program for program in NEEDED if not shutil.which(program)]:
@@ -148,7 +148,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _mirror() -> str:
-    """Answers where apt on this machine gets Debian from."""
+    """Returns where apt on this machine gets Debian from."""
     wanted = "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian", "Component: main"
     told = subprocess.run(["apt-get", "indextargets", *wanted], capture_output=True, text=True, check=True).stdout
     assert told, "apt on this machine knows no mirror of Debian: apt-get update"
@@ -167,7 +167,7 @@ def _bring_settings(root: Path) -> None:
 
 
 def _apt_settings() -> str:
-    """Answers how apt on this machine fetches; its proxy is not theirs, whose way out is the relay."""
+    """Returns how apt on this machine fetches; its proxy is not theirs, whose way out is the relay."""
     told = subprocess.run(
         ["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"], capture_output=True, text=True, check=True
     )
@@ -175,7 +175,7 @@ def _apt_settings() -> str:
 
 
 def _listening(pid: int) -> socket.socket:
-    """Answers a socket that listens inside the machine and is accepted from here."""
+    """Returns a socket that listens inside the machine and is accepted from here."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         subprocess.run([*_entering(pid, "--net"), sys.executable, "-c", _LISTEN], stdin=theirs.fileno(), check=True)

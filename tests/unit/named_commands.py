@@ -35,7 +35,7 @@ class Named:
 
 
 def texts_of_source(source: str) -> Iterator[str]:
-    """Answers every text of a module, docstrings too; what is put into one is a GAP."""
+    """Returns every text of a module, docstrings too; what is put into one is a GAP."""
     tree = ast.parse(source)
     inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
@@ -46,7 +46,7 @@ def texts_of_source(source: str) -> Iterator[str]:
 
 
 def texts_of_page(page: str) -> Iterator[str]:
-    """Answers the code spans of a page, the rows of its tables, and the lines of its blocks of code."""
+    """Returns the code spans of a page, the rows of its tables, and the lines of its blocks of code."""
     prose = ""
     for n, part in enumerate(re.split(r"^ *```.*$", page, flags=re.MULTILINE)):
         if n % 2:
@@ -58,7 +58,7 @@ def texts_of_page(page: str) -> Iterator[str]:
 
 
 def named(text: str) -> Iterator[Named]:
-    """Answers each command that a text names."""
+    """Returns each command that a text names."""
     for found in _NORN.finditer(text):
         rest = text[found.end() :]
         following = _NORN.search(rest)
@@ -69,7 +69,7 @@ def named(text: str) -> Iterator[Named]:
 
 
 def refusal(root: click.Group, command: Named) -> str | None:
-    """Answers why a named command cannot be typed, None when it can; `[A]` and `A|B` are tried with each."""
+    """Returns why a named command cannot be typed, None when it can; `[A]` and `A|B` are tried with each."""
     words = _WORD.findall(re.sub(r"[\[\]]|\.\.\.|…", " ", command.line))
     choices = [[word[1:-1]] if word[0] == "'" else word.split("|") for word in words]
     tried = (_refusal(_Tree(root, command.quoted), list(each)) for each in product(*choices))
@@ -92,7 +92,7 @@ class _Tree:
     bare: bool
 
     def trouble(self, words: list[str], *, more: bool = False) -> str | None:
-        """Answers what is wrong with a command line, None when nothing is; `more`: the text goes on behind it."""
+        """Returns what is wrong with a command line, None when nothing is; `more`: the text goes on behind it."""
         command, context = self.root, click.Context(self.root, info_name=self.root.name)
         mine = words[: words.index("--")] if "--" in words else words
         try:

@@ -157,7 +157,7 @@ def test_an_escape_that_is_none_is_refused() -> None:
 
 
 def detected(text: str) -> str | None:
-    """Answers the frontend that BuildKit's DetectSyntax would find, by its rules written down once more."""
+    """Returns the frontend that BuildKit's DetectSyntax would find, by its rules written down once more."""
     data = text.encode().removeprefix(b"\xef\xbb\xbf")
     if data.startswith(b"#!"):
         data = data.partition(b"\n")[2]

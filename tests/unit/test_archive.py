@@ -20,7 +20,7 @@ Fill = Callable[[tarfile.TarFile], None]
 
 
 def entry(name: str, content: bytes = b"", **more: object) -> Fill:
-    """Answers what adds an entry of this name, a file unless `type` says otherwise."""
+    """Returns what adds an entry of this name, a file unless `type` says otherwise."""
 
     def add(opened: tarfile.TarFile) -> None:
         member = tarfile.TarInfo(name)
@@ -187,7 +187,7 @@ def test_a_chain_of_headers_is_no_way_down() -> None:
 
 
 def pax(kind: bytes, key: str) -> bytes:
-    """Answers a header of 4 KiB, for one entry or for all that come."""
+    """Returns a header of 4 KiB, for one entry or for all that come."""
     content = f"4096 {key}={'x' * (4096 - len(key) - 7)}\n".encode()
     member = tarfile.TarInfo("pax")
     member.type, member.size = kind, len(content)

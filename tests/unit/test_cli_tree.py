@@ -26,7 +26,7 @@ HELP = [sys.executable, "-c", "from norn_cli.main import main; main()", "--help"
 
 
 def leaves(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Answers every command that does something, with the words that name it."""
+    """Returns every command that does something, with the words that name it."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)

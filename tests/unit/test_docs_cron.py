@@ -31,12 +31,12 @@ FAR = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 def blocks(kind: str) -> list[str]:
-    """Answers the fenced blocks of a kind."""
+    """Returns the fenced blocks of a kind."""
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def rows(heading: str, page: str = PAGE) -> list[str]:
-    """Answers the first cell of each row of the table below a heading."""
+    """Returns the first cell of each row of the table below a heading."""
     table = page.partition(heading)[2].partition("\n## ")[0]
     return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
 

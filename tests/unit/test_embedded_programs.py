@@ -11,7 +11,7 @@ from norn_tasks.embedded.programs import choose
 
 
 def client(directory: Path, major: int) -> Path:
-    """Answers a directory as postgresql-client leaves it: pg_dump without a server."""
+    """Returns a directory as postgresql-client leaves it: pg_dump without a server."""
     directory.mkdir()
     (directory / "pg_dump").write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {major}.4 (Debian)'\n")
     (directory / "pg_dump").chmod(0o755)

@@ -18,7 +18,7 @@ ACTOR = {Named("restore", quoted=False)}
 
 
 def wrong(texts: Iterable[str]) -> list[str]:
-    """Answers each command of the texts that cannot be typed, with the reason."""
+    """Returns each command of the texts that cannot be typed, with the reason."""
     commands = [command for text in texts for command in named(text) if command not in ACTOR]
     return [f"norn {command.line}: {why}" for command in commands if (why := refusal(cli, command))]
 

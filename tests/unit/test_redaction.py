@@ -22,7 +22,7 @@ HIDDEN = Redaction(map(Secret, [PLAIN, ODD, PEM, LONG, "aaaaaa", "abcabcabc", "a
 
 
 def in_pieces(data: bytes, cuts: list[int]) -> bytes:
-    """Answers a stream of these pieces as it is shown."""
+    """Returns a stream of these pieces as it is shown."""
     redactor, shown, at = HIDDEN.stream(), b"", 0
     for cut in cuts:
         shown += redactor.feed(data[at : at + cut])

@@ -93,7 +93,7 @@ _OF_THE_PAST = ("since", "until", "grep", "release", "previous")
 
 def _followed(session: Session, name: str, which: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields lines as long as the server sends them; when the connection breaks, it tries again for a minute."""
-    app = session.client.app(name)  # reports a wrong name at once, without retries
+    app = session.client.app(name)  # reports a wrong name immediately, without retries
     away_since = None
     while True:
         try:

@@ -1,4 +1,4 @@
-"""`norn notify`: the receivers of alerts: programs by signed webhooks, people by chat services and mail."""
+"""`norn notify`: manages the receivers of alerts. Programs get signed webhooks; people get chat messages or mail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cells and columns that the tables of several subjects have."""
+"""Cells and columns that several tables share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The folders and files that are not yet in plain English: `pending.txt` lists them with the rules that they break.
 
-An entry can only go: one without a finding fails the test. `python -m tests.architecture.prose --shrink` removes those.
-An entry holds for everything below its folder. A line for a class name reads `class Name`.
+Entries are only removed: an entry without a finding fails the test. `python -m tests.architecture.prose --shrink`
+removes such entries. An entry holds for everything below its folder. A line for a class name reads `class Name`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ BLOCK = "\x1f"
 _START = rf"(?:\A|{BLOCK}|\n[ \t]*\n|[.;!?:]\s)\s*"
 _SENTENCE = rf"(?:\A|{BLOCK}|\n[ \t]*\n|[.;!]\s)\s*"
 _STATEMENT = rf"\b(?=[^?{BLOCK}]*?(?:[.;](?:\s|\Z)|\Z))"
-"""The sentence is not a question: it ends, or the text ends, before a question mark."""
+"""Matches in a sentence that is not a question: the sentence or the text ends before a question mark."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ RULES = (
 FIRST = _rule(
     "first word", r"\A\s*(?:Answer|Answers|Who\w*|Whom|What\w*|Whichever|Which)\b", "Returns …, or a noun phrase"
 )
-"""Of a docstring alone."""
+"""These rules hold for docstrings only."""
 
 VERB = _rule("verb first", r"\A\s*(?![A-Z][a-z]+(?:-[a-z]+)*s\b)(?=\S)", "Returns / Raises / Writes / Sends … + object")
 """Of a function's docstring alone, unless it is a property or a command, whose docstring is its help."""

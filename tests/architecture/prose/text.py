@@ -69,7 +69,9 @@ def _is_help(node: ast.AST) -> bool:
 
 
 def _statements(node: ast.AST) -> Iterator[tuple[ast.AST, int, ast.stmt]]:
-    """Yields every statement below a node, with the node whose body it is in and its place there."""
+    """Yields every statement below a node, with the node that contains the statement and its position in that node's
+    body.
+    """
     for part in ("body", "orelse", "finalbody", "handlers", "cases"):
         for index, each in enumerate(getattr(node, part, ())):
             yield node, index, each

@@ -1,1 +1,3 @@
-"""Norn's beat beside other beats of Celery, in one run: `make bench-cron`; docs/benchmarks.md keeps what it printed."""
+"""Compares Norn's scheduler with other schedulers of Celery in one run: `make bench-cron`. The results are in
+docs/benchmarks.md.
+"""

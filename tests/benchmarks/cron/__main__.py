@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks.cron`: one row after the other, a table at the end, and as last line a JSON object.
 
 The rows are written `scheduler:schedules:minutes`, or `norn:schedules:minutes:seconds` for schedules that are due every
-so many seconds. A scheduler's name alone stands for all its rows of docs/benchmarks.md; without any, all are measured.
+so many seconds. A scheduler's name alone requests all its rows of docs/benchmarks.md. Without arguments all rows are
+measured.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Wanted:
 
 
 def main() -> None:
-    """Measures what was asked for; told to end, it takes its processes with it."""
+    """Measures the requested rows. At SIGTERM it also ends the processes that it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows = []
     for wanted in _wanted():
@@ -97,7 +98,7 @@ def _rows_of(word: str, rows: tuple[str, ...]) -> list[str]:
 
 
 def _one(make: Callable[[Path, Broker, Postgres], Subject], wanted: Wanted) -> dict[str, object]:
-    """Measures with a PostgreSQL and a broker of its own, which keep their data as they do in production."""
+    """Measures one row with a PostgreSQL and a broker of its own, which keep their data on disk as in production."""
     home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
     home.chmod(0o755)
     postgres = Postgres(home / "pg", fsync="on", track_commit_timestamp="on")

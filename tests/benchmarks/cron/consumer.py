@@ -1,4 +1,4 @@
-"""Takes messages from a broker's queue as they come, and remembers when: what a worker would have been given."""
+"""Consumes a broker's queue in the place of a worker, and records when each message arrived."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ QUEUE = "ticks"
 
 
 class Consumer:
-    """Reads the queue in a thread of its own; what a message says is read afterwards, so that the clock is right."""
+    """Reads the queue in a thread of its own. Messages are parsed later, so that parsing does not delay the recorded
+    times.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._redis = broker.client()
@@ -32,11 +34,11 @@ class Consumer:
             self._raw += [(now, first[1]), *((now, each) for each in more)]
 
     def seen(self) -> list[tuple[float, str]]:
-        """Answers the time and the schedule of each message so far."""
+        """Returns the time of arrival and the schedule of each message until now."""
         return [(at, _schedule(raw)) for at, raw in self._raw[:]]
 
     def first(self, schedule: str, after: float) -> float | None:
-        """Answers when the first message of a schedule came after a moment."""
+        """Returns when the first message of a schedule arrived after a given time."""
         return next((at for at, raw in self._raw[:] if at > after and _schedule(raw) == schedule), None)
 
     def close(self) -> None:

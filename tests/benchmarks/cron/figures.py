@@ -1,4 +1,4 @@
-"""What is measured of one scheduler with so many schedules, and how it is printed."""
+"""The figures that are measured of one scheduler with a number of schedules, and how they are printed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.benchmarks.tables import markdown, percentile, rounded
 
 @dataclass(frozen=True)
 class Counted:
-    """What became of the occurrences. `lags`: seconds from each occurrence's moment to its tick.
+    """The results for the occurrences. `lags`: seconds from each occurrence's due time until it was recorded.
 
-    `skipped`: recorded and not run, because the run before was not done or not begun (only Norn knows of such).
+    `skipped`: recorded and not run, because the previous run had not ended or not begun (only Norn records such).
     """
 
     fired: int
@@ -24,7 +24,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Runs:
-    """The runs behind Norn's ticks, through broker and worker: how they ended, and when."""
+    """The runs that Norn's scheduler started through broker and worker: how they ended, and when."""
 
     succeeded: int
     other: dict[str, int]
@@ -37,7 +37,8 @@ class Runs:
 
 @dataclass(frozen=True)
 class Figures:
-    """One row. `cpu`: seconds of the beat in the window of `minutes`; `edits`: seconds to the first tick by each.
+    """One row. `cpu`: CPU seconds of the scheduler in `minutes` minutes; `edits`: for each edit of a schedule, seconds
+    until the first occurrence by the edited schedule.
 
     `every`: seconds between two occurrences of a schedule.
     """
@@ -58,7 +59,7 @@ class Figures:
         object.__setattr__(self, "expected", self.schedules * self.minutes * 60 // self.every)
 
     def to_json(self) -> dict[str, object]:
-        """Answers the row as the last line has it."""
+        """Returns the row as it is printed in the last line, the JSON object."""
         lags, ticks = self.counted.lags, self.counted.fired + self.counted.skipped
         told: dict[str, object] = {
             "scheduler": self.scheduler, "version": self.version, "schedules": self.schedules,
@@ -88,12 +89,12 @@ _HEAD = (
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:
-    """Answers all rows as a table that is good in a terminal and in Markdown."""
+    """Returns all rows as a table that is readable in a terminal and in Markdown."""
     return markdown([_HEAD, *(_cells(row) for row in rows)])
 
 
 def runs_table(rows: Sequence[dict[str, object]]) -> str:
-    """Answers what became of the runs behind Norn's ticks."""
+    """Returns a table of the runs that Norn's scheduler started, and how they ended."""
     head = ("schedules", "every", "minutes", "runs succeeded", "other ends", "start lag p50", "start lag p99",
             "done within", "worker CPU s", "PostgreSQL CPU s")  # fmt: skip
     found = [(row, row["runs"]) for row in rows if "runs" in row]

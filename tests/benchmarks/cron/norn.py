@@ -1,4 +1,6 @@
-"""Norn under measurement: its beat, and its cron workers with the no-op runtime; the ledger tells what happened."""
+"""Norn as it is measured: its scheduler, and cron workers that run nothing. The ledger of occurrences holds the
+result.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,9 @@ from tests.servers import Broker, Postgres
 
 WORKERS = ("cron", "cron-2")
 DRAIN_SECONDS = 90
-"""How long the runs of the last minute may take after the window."""
+"""Seconds that the runs of the last minute may take after the measured minutes."""
 
-# A row is cloned with its columns as they are, whatever they are, but for those that name the app.
+# A row is cloned with all its columns, and only the columns that name the app are changed.
 _CLONE = """
 INSERT INTO {table}
 SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({changes}))).*
@@ -50,7 +52,7 @@ SELECT coalesce(sum(how_many) FILTER (WHERE verdict IN ('fired', 'caught_up')), 
        coalesce(sum(how_many) FILTER (WHERE verdict = 'skipped_overlap'
                                          OR verdict = 'missed' AND reason <> %s), 0)::int AS skipped
   FROM cron_ticks WHERE {_WITHIN}"""
-# A tick whose run moved on to the next occurrence was written again then: of such, the moment of its decision counts.
+# A row is written again when its run is moved to the next occurrence. For such rows the time of the decision counts.
 _LAGS = f"""
 SELECT extract(epoch FROM CASE WHEN verdict IN ('fired', 'skipped_overlap') THEN pg_xact_commit_timestamp(xmin)
                                ELSE decided_at END - scheduled_for)::float8 AS lag
@@ -89,7 +91,7 @@ class Norn:
         self._every = MINUTE
 
     def prepare(self, count: int, every: int) -> None:
-        """Makes one app by the store's own functions, and the others as its clones."""
+        """Makes one app by the functions of the store, and the other apps as clones of its rows."""
         self._every = every
         self._add("s0", "* * * * *" if every == MINUTE else f"@every {every}s")
         for table, app, changes in _ROWS:
@@ -114,14 +116,16 @@ class Norn:
         return self._stack.rows(query, *values)
 
     def start(self) -> None:
-        """Starts the workers and the beat, which has nothing to make up for since its schedules were written."""
+        """Starts the workers and the scheduler. The schedules are new, so that no missed occurrence has to be made up
+        for.
+        """
         self._rows(_FROM_NOW)
         for name in WORKERS:
             self._stack.spawn("cron", name)
         self._stack.spawn("beat")
 
     def cpu(self) -> float:
-        """Answers the beat's CPU seconds; those of the others are remembered from the first time on."""
+        """Returns the CPU seconds of the scheduler. Those of the other processes are recorded at the first call."""
         if self._cpu == (0.0, 0.0):
             self._cpu = self._others()
         return cpu_seconds(self._stack.processes["beat"].pid)
@@ -131,7 +135,7 @@ class Norn:
         return workers, cpu_seconds(self._postgres.process.pid)
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Overrides the schedule as the API does."""
+        """Overrides the schedule in the same way as the API does."""
         app = f"edited-{n}"
         with self._database.transaction() as tx:
             schedules.override(tx, app, "@every 1s", None, "bench")
@@ -150,7 +154,7 @@ class Norn:
         return None
 
     def stop(self) -> None:
-        """Stops the beat, and lets the workers end what it fired."""
+        """Stops the scheduler, and lets the workers finish the runs that it started."""
         self._stack.kill("beat")
         end = time.time() + DRAIN_SECONDS
         while self._rows(_BUSY) and time.time() < end:
@@ -159,7 +163,7 @@ class Norn:
         self._cpu = (after[0] - before[0], after[1] - before[1])
 
     def count(self, first: int, minutes: int) -> Counted:
-        """Counts ticks; the lag of one ends with the commit that made it known."""
+        """Counts the recorded occurrences. The lag of one ends with the commit that wrote its row."""
         window = (first, first + minutes * MINUTE)
         fired, skipped = self._rows(_TICKS, NOBODY_DECIDED, *window)[0].values()
         expected = self._rows("SELECT count(*)::int AS n FROM cron_states WHERE app LIKE 's%%'")[0]["n"]

@@ -1,7 +1,8 @@
-"""The other beats of Celery, each as its documentation says: stock beat, celery-redbeat, sqlalchemy-celery-beat.
+"""The other schedulers of Celery, each set up as its documentation says: Celery's own, celery-redbeat,
+sqlalchemy-celery-beat.
 
-Where their documentation leaves the pause between two looks at the store open, it is 5 s (`beat_max_loop_interval`):
-what sqlalchemy-celery-beat has as its default, where Celery's own would be five minutes.
+If the documentation gives no interval between two reads of the store, it is 5 s (`beat_max_loop_interval`). That is the
+default of sqlalchemy-celery-beat; Celery's own default is five minutes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ app.conf.update(timezone="UTC", task_default_queue={queue!r}, task_ignore_result
 
 
 class Peer:
-    """One peer: a module that configures it, a process, and a consumer of what it publishes."""
+    """One other scheduler: a module that configures it, a process, and a consumer of the messages that it publishes."""
 
     name, package, scheduler, edit_by = "", "", "", ""
     edits_live = True
@@ -42,7 +43,7 @@ class Peer:
         self._beat: Program | None = None
 
     def start(self) -> None:
-        """Starts its beat."""
+        """Starts the scheduler."""
         argv = [_CELERY, "-A", "peer", "beat", "--pidfile=", "-l", "warning"]
         scheduler = ["-S", self.scheduler] if self.scheduler else ["-s", str(self._home / "schedule")]
         self._beat = Program([*argv, *scheduler], self._home, "beat", self._environment())
@@ -51,22 +52,22 @@ class Peer:
         return {**os.environ, "PYTHONPATH": str(self._home)}
 
     def configure(self, more: str = "", then: str = "") -> None:
-        """Writes the module that its beat loads."""
+        """Writes the module with which the scheduler is configured."""
         made = _APP.format(broker=self._broker.url, queue=QUEUE, more=more)
         (self._home / "peer.py").write_text(made + then)
 
     def run(self, script: str) -> None:
-        """Runs a script with its module at hand, as an operator would."""
+        """Runs a script that can import the configuration, as an operator would."""
         argv = [sys.executable, "-c", f"from peer import *\n{script}"]
         subprocess.run(argv, check=True, cwd=self._home, env=self._environment())
 
     def cpu(self) -> float:
-        """Answers its CPU seconds."""
+        """Returns the CPU seconds of the scheduler."""
         assert self._beat is not None, "it was started"
         return cpu_seconds(self._beat.pid)
 
     def first_tick(self, n: int, edited: float, patience: float) -> float | None:
-        """Waits for the first message of an edited schedule; answers the seconds since the edit."""
+        """Waits for the first message of an edited schedule; returns the seconds since the edit."""
         end = time.time() + patience
         while time.time() < end:
             at = self._consumer.first(f"edited-{n}", edited)
@@ -76,14 +77,16 @@ class Peer:
         return None
 
     def stop(self) -> None:
-        """Stops its beat; what it has sent is taken at once."""
+        """Stops the scheduler; messages that it had sent are read immediately."""
         if self._beat is not None:
             self._beat.stop()
             self._beat = None
         time.sleep(1)
 
     def count(self, first: int, minutes: int) -> Counted:
-        """Counts each message for the newest minute that had come by then, which is what the peer can hope for."""
+        """Counts each message for the newest minute that had begun when it arrived: messages do not name their minute,
+        and this favours the other scheduler.
+        """
         seen = [(at, name) for at, name in self._consumer.seen() if not name.startswith("edited")]
         within = [(at, name) for at, name in seen if first <= at < first + minutes * MINUTE]
         times = Counter((name, int(at // MINUTE)) for at, name in within)
@@ -93,11 +96,11 @@ class Peer:
         )  # fmt: skip
 
     def runs(self, first: int, minutes: int) -> Runs | None:
-        """Has none: only its messages are looked at."""
+        """Returns None: of other schedulers only the messages are measured."""
         return None
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the process."""
         self.stop()
         self._consumer.close()
 
@@ -105,7 +108,7 @@ class Peer:
 
 
 class StockBeat(Peer):
-    """Celery's own: entries in the configuration, their last runs in a file. An edit takes a restart."""
+    """Celery's own scheduler: entries in the configuration, their last runs in a file. An edit requires a restart."""
 
     name, package, edit_by, edits_live = "celery beat", "celery", "restart", False
     _ENTRIES = """
@@ -150,7 +153,7 @@ def save(name, when):
 """
 
     def prepare(self, count: int, _every: int) -> None:
-        """Saves the entries in a database of the broker's server that is its own."""
+        """Saves the entries in a database of their own on the broker's server."""
         self._count = count
         url = self._broker.url.removesuffix("/0") + "/1"
         self.configure(f"redbeat_redis_url={url!r}, beat_max_loop_interval=5", self._ENTRIES)
@@ -160,7 +163,7 @@ def save(name, when):
         )
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Saves the entry anew."""
+        """Saves the entry again with another schedule."""
         self.run(f'save("edited-{n}", schedule(1))\nopen("edited", "w").write(str(__import__("time").time()))')
         took = self.first_tick(n, float((self._home / "edited").read_text()), patience)
         self.run(f'save("edited-{n}", crontab("0", "0", "*", "1", "1"))')
@@ -203,7 +206,7 @@ def task(name, when):
         )
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Gives the row another schedule; the package notes by itself that there was a change."""
+        """Gives the row another schedule; the package notices the change without further help."""
         self.run(
             "with session() as s:\n"
             "    second = IntervalSchedule(every=1, period=Period.SECONDS)\n"

@@ -1,4 +1,4 @@
-"""What every scheduler under measurement can do, and the one way in which each is measured."""
+"""The interface of every measured scheduler, and the measurement that is the same for all."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MINUTE = 60
 EDITS = 5
 EDIT_AT, EDIT_EVERY = 20, 6
 LAST_WORD = 3
-"""Seconds before the minute after the last at which a scheduler is stopped."""
+"""Seconds before the end of the measurement's following minute at which a scheduler is stopped."""
 
 
 class Subject(Protocol):
-    """A scheduler with its own stores. `edit_by`: what an edit takes, when it takes more than saving it."""
+    """A scheduler with its own stores. `edit_by` names what an edit requires if saving the schedule is not enough."""
 
     name: str
     version: str
@@ -25,32 +25,34 @@ class Subject(Protocol):
     edits_live: bool
 
     def prepare(self, count: int, every: int) -> None:
-        """Writes `count` schedules that are due every so many seconds, and EDITS that are due once a year."""
+        """Writes `count` schedules that are due every `every` seconds, and EDITS schedules that are due once a year."""
 
     def start(self) -> None:
-        """Starts it."""
+        """Starts the scheduler."""
 
     def cpu(self) -> float:
-        """Answers the CPU seconds of its beat so far."""
+        """Returns the CPU seconds that the scheduler has used until now."""
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Lets the n-th of the yearly schedules run every second; answers the seconds to the first tick by it."""
+        """Lets the n-th of the yearly schedules run every second; returns the seconds until its first occurrence."""
 
     def stop(self) -> None:
-        """Stops the beat, and waits until what it fired is done."""
+        """Stops the scheduler, and waits until the runs that it started have ended."""
 
     def count(self, first: int, minutes: int) -> Counted:
-        """Answers what became of the occurrences of the minutes from `first` on."""
+        """Returns the results for the occurrences of the minutes from `first` on."""
 
     def runs(self, first: int, minutes: int) -> Runs | None:
-        """Answers what became of the runs, if there are any."""
+        """Returns the results of the runs; None if the scheduler starts none."""
 
     def close(self) -> None:
-        """Ends everything, and leaves nothing."""
+        """Ends all processes and removes their data."""
 
 
 def measure(subject: Subject, schedules: int, minutes: int, every: int) -> Figures:
-    """Measures so many whole minutes, from shortly before the first one begins to shortly before the next."""
+    """Measures `minutes` whole minutes, from shortly before the first one begins to shortly before the one after the
+    last begins.
+    """
     subject.prepare(schedules, every)
     first = math.ceil((time.time() + _lead(schedules)) / MINUTE) * MINUTE
     _until(first - _lead(schedules))
@@ -72,12 +74,12 @@ def measure(subject: Subject, schedules: int, minutes: int, every: int) -> Figur
 
 
 def _lead(schedules: int) -> float:
-    """Seconds that a scheduler gets to read its schedules before the first minute that counts."""
+    """Returns the seconds that a scheduler gets to read its schedules before the first measured minute."""
     return 20 + schedules / 1000
 
 
 def _edits(subject: Subject, first: int, minutes: int) -> Iterator[float]:
-    """Edits when the minute's first load is over; an edit that is not live at the end of the window is left out."""
+    """Edits schedules after the first load of each minute. An edit that has no effect before the end is left out."""
     end = first + minutes * MINUTE - LAST_WORD - 1
     for n in range(EDITS):
         _until(first + EDIT_AT + n * EDIT_EVERY)

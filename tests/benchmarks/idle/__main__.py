@@ -24,11 +24,11 @@ from tests.benchmarks.idle.norn import IdleNorn
 from tests.benchmarks.idle.processes import usages
 
 LOOK_SECONDS = 15.0
-"""Seconds between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 
 
 def main() -> None:
-    """Measures what was asked for; at SIGTERM it ends its processes with it."""
+    """Measures what the command line requests; at SIGTERM it also ends the processes that it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = _asked()
     found: list[IdleRow] = []

@@ -1,4 +1,4 @@
-"""What was measured of each process while nothing happened, and the targets."""
+"""The figures that were measured of each process of an idle Norn, and the targets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUM = "all of Norn"
 
 @dataclass(frozen=True)
 class IdleRow:
-    """A process over the whole time. `pss_mib` is the mean of all looks; `cpu` is in percent of one core."""
+    """A process over the complete time. `pss_mib` is the mean of all measurements; `cpu` is in percent of one core."""
 
     apps: int
     process: str

@@ -23,11 +23,11 @@ _SPECS = {
     "cron": "role: cron\nschedule: '* * * * *'\ncommand: date\n",
 }
 _MIX = ("web", "web", "web", "fn", "work")
-"""The kinds of the apps, again and again; the first app of all is a cron job of each minute."""
+"""The kinds of the apps, repeated as often as needed. The very first app is a cron job that runs every minute."""
 
 
 class IdleNorn:
-    """A whole Norn, and as many apps as are asked for."""
+    """A complete Norn, and the requested number of apps."""
 
     def __init__(self, home: Path) -> None:
         self._machine, self._apps = Machine(home), 0
@@ -37,7 +37,7 @@ class IdleNorn:
 
     @property
     def where(self) -> DataPaths:
-        """Its paths."""
+        """The paths of its data directory."""
         return data_paths(Path(self._machine.environment["NORN_DATA_DIR"]))
 
     def grow(self, apps: int) -> None:
@@ -52,7 +52,7 @@ class IdleNorn:
         self._apps = apps
 
     def transactions(self) -> int:
-        """Returns the number of PostgreSQL's transactions since its start; the question is one of them."""
+        """Returns the number of PostgreSQL's transactions since its start; the query for the number is one of them."""
         return int(self._asked("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database"))
 
     def _asked(self, statement: str) -> Any:

@@ -30,7 +30,7 @@ class Usage:
 
     @classmethod
     def of(cls, pids: Iterable[int]) -> Usage:
-        """Returns what these processes take together."""
+        """Returns what these processes use together."""
         pids = list(pids)
         return cls(len(pids), sum(map(_pss, pids)), sum(map(own_seconds, pids)), {pid: _wakeups(pid) for pid in pids})
 
@@ -69,7 +69,7 @@ def _parent(pid: int) -> int:
 
 
 def _number(file: Path, field: str) -> int:
-    """Returns the number in a line of a process's file; 0 when the process has ended."""
+    """Returns the number in a line of a file of /proc; 0 if the process has ended."""
     return next((int(line.split()[1]) for line in _read(file).splitlines() if line.startswith(field)), 0)
 
 

@@ -1,1 +1,1 @@
-"""Runs in Incus beside runs in Docker."""
+"""Compares runs in Incus with runs in Docker."""

@@ -1,7 +1,8 @@
-"""`python -m tests.benchmarks.incus`: a run in Incus beside the same in Docker, in turns; a table, and a JSON object.
+"""`python -m tests.benchmarks.incus`: compares a run in Incus with the same run in Docker, in turns; prints a table and
+a JSON object.
 
-Both go through Norn's runtimes, with the limits of a cron run. Parts: until the container is created; from there until
-its code runs, by the engine's clock; until its output is with the worker; until nothing of it is left.
+Both go through Norn's runtimes, with the limits of a cron run. The parts are: until the container is created; until its
+code runs, by the engine's clock; until the worker has its output; until everything of it is removed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ WORDS = {"busybox:stable": ("echo", "hello"), "node:20-alpine": ("node", "-e", "
 
 @dataclass
 class Moments:
-    """The moments of one run, in seconds of the clock of the machine; also its hooks."""
+    """The times at which one run reached its parts, in seconds of the machine's clock. Also the hooks that
+    record them.
+    """
 
     began: float = field(default_factory=time.time)
     created_at: float = 0.0
@@ -42,12 +45,12 @@ class Moments:
         self.begun_at = time.time()
 
     def said(self, text: str) -> None:
-        """Notes the first output."""
+        """Records when the first output arrived."""
         self.said_at = self.said_at or time.time()
 
 
 def measured(runtime: Runtime, image: str, network: str, n: int) -> dict[str, float]:
-    """Answers the milliseconds of each part of one run."""
+    """Returns the milliseconds of each part of one run."""
     moments = Moments()
     run = Run(
         name=f"norn-bench-{os.getpid()}-{n}", app="bench", owner="execution:bench", image=image, argv=WORDS[image],
@@ -69,7 +72,7 @@ def measured(runtime: Runtime, image: str, network: str, n: int) -> dict[str, fl
 
 
 def main() -> None:
-    """Measures in turns, and prints medians with the least in brackets."""
+    """Measures in turns, and prints medians, with the smallest value in brackets."""
     asked = _asked()
     docker = EngineClient(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     incus = IncusKit(os.environ[PROGRAM]).runtime(docker, "bench")
@@ -77,7 +80,7 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {}
     for image in asked.images:
         for runtime in runtimes.values():
-            measured(runtime, image, "none", 0)  # brings the image, and wakes what sleeps
+            measured(runtime, image, "none", 0)  # pulls the image, and starts services that start at their first use
         for n in range(asked.rounds):
             for network in ("none", "bridge"):
                 for name, runtime in runtimes.items():

@@ -1,1 +1,3 @@
-"""A call of a function through Norn by both roads, beside what a container costs without Norn."""
+"""Measures a call of a function through Norn by both of its runtimes for calls, next to the cost of a container without
+Norn.
+"""

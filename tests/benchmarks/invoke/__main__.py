@@ -1,9 +1,10 @@
-"""`python -m tests.benchmarks.invoke`: a call by both roads beside a container without Norn; a table and a JSON object.
+"""`python -m tests.benchmarks.invoke`: measures a call by both runtimes next to a container without Norn; prints a
+table and a JSON object.
 
-All in one run and in turns, with one image and a trivial program: docker run, the docker SDK, crun in the nest, Norn's
-two runtimes, and whole calls through HTTP and the ledger of two Norns, one by Docker and one by the nest; a program of
-Node too. Then the stages of a run in the nest and of a call, and fresh containers and calls per second with several
-callers.
+All are measured in turns, with one image and a trivial program: docker run, the docker SDK, crun in the nest (the
+container in which crun starts runs), Norn's two runtimes, and complete calls through HTTP and the ledger. For the calls
+there are two Norns, one with Docker and one with the nest. A program of Node is measured too. Then follow the stages of
+a run in the nest and of a call, and the containers and calls per second with several callers.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ ROADS = {"off": "a call by Docker", "auto": "a call by the nest"}
 
 @contextmanager
 def norn(postgres: Postgres, home: Path, road: str) -> Iterator[Stack]:
-    """A Norn with one function, whose calls go this road."""
+    """Starts a Norn with one function, whose calls run in the runtime `road`."""
     name = f"norn_{road}"
     postgres.execute(f"CREATE DATABASE {name}")
     migrate.upgrade(postgres.url(name))
@@ -68,13 +69,13 @@ def norn(postgres: Postgres, home: Path, road: str) -> Iterator[Stack]:
 
 
 def client_of(stack: Stack) -> httpx.Client:
-    """Returns a client with one connection that stays."""
+    """Returns a client that keeps one connection open."""
     token = (stack.home / "token").read_text().strip()
     return httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
 
 
 def caller(stack: Stack) -> Callable[[], None]:
-    """Returns a function that makes one call over a connection that stays."""
+    """Returns a function that makes one call over a connection that stays open."""
     client = client_of(stack)
 
     def call() -> None:
@@ -85,7 +86,7 @@ def caller(stack: Stack) -> Callable[[], None]:
 
 
 def per_second(act: Callable[[], object], callers: int, seconds: float) -> float:
-    """Returns how often it was done per second by this number of callers."""
+    """Returns how often per second `act` was done by this number of callers."""
     until = time.monotonic() + seconds
 
     def repeat(_: int) -> int:
@@ -116,7 +117,7 @@ def main() -> None:
         (home / "nest").mkdir()
         keeper = stack.enter_context(made(engine, home / "nest"))
         ways = Ways(engine, keeper, str(image["Id"])).all()
-        ways["Norn's nest runtime"]()  # brings the image
+        ways["Norn's nest runtime"]()  # pulls the image
         ways |= _of_node(engine, keeper)
         norns = {title: stack.enter_context(norn(postgres, home, road)) for road, title in ROADS.items()}
         ways |= {title: timed(caller(each)) for title, each in norns.items()}
@@ -132,7 +133,9 @@ def main() -> None:
 
 
 def _of_node(engine: EngineClient, keeper: NestKeeper) -> dict[str, Callable[[], float]]:
-    """Returns the ways of a program of Node, of which its own start is the largest part; empty without its image."""
+    """Returns the ways to run a program of Node, whose own start takes most of the time; empty if its image is
+    missing.
+    """
     image = engine.image(NODE)
     if image is None:
         print(f"without {NODE}: docker pull {NODE}", file=sys.stderr)

@@ -49,7 +49,9 @@ class _Owner:
 
 @dataclass
 class Ways:
-    """What every way needs: the engine, a nest, and the image by its id."""
+    """Everything that the ways of running a program need: the engine, a nest (the container in which crun starts runs),
+    and the image by its id.
+    """
 
     engine: EngineClient
     keeper: NestKeeper
@@ -85,7 +87,9 @@ class Ways:
         assert said == b"hello\n"
 
     def _crun(self) -> float:
-        """Returns the milliseconds of crun alone, by the nest's own clock, for the description that the nest makes."""
+        """Returns the milliseconds of crun alone, by the clock inside the nest, for the OCI configuration that Norn
+        writes.
+        """
         name = self.image.removeprefix("sha256:")
         facts = {"user": {"uid": 0, "gid": 0, "groups": [0], "home": ""}, "env": [], "directory": "/", "volumes": []}
         wanted = {
@@ -112,7 +116,7 @@ class Ways:
 
 
 def timed(act: Callable[[], object]) -> Callable[[], float]:
-    """Returns a function that does it and returns the milliseconds that it took."""
+    """Returns a function that calls `act` and returns the milliseconds that the call took."""
 
     def measure() -> float:
         began = time.perf_counter()

@@ -1,1 +1,3 @@
-"""What a job costs at each stage: `python -m tests.benchmarks.queue.cost`; docs/benchmarks.md has its table."""
+"""Measures the cost of a job at each stage: `python -m tests.benchmarks.queue.cost`. The table is in
+docs/benchmarks.md.
+"""

@@ -34,7 +34,7 @@ _numbers = itertools.count()
 
 
 def main() -> None:
-    """Measures what was asked for; at SIGTERM it ends its processes."""
+    """Measures what the command line requests; at SIGTERM it ends its processes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = _asked()
     found: list[QueueTurn] = []
@@ -107,7 +107,7 @@ def _turn(stores: Stores, subject: Subject, jobs: int, seconds: int) -> QueueTur
 
 
 def _paced(subject: Subject, seconds: int) -> list[float]:
-    """Sends jobs at a steady rate, and returns the seconds from before the acceptance of each to its end."""
+    """Sends jobs at a steady rate, and returns for each the seconds from its sending to its end."""
     send, sent, start = subject.sender(), {}, time.monotonic()
     for k in range(seconds * RATE):
         time.sleep(max(0.0, start + k / RATE - time.monotonic()))

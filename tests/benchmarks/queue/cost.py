@@ -1,8 +1,9 @@
-"""`python -m tests.benchmarks.queue.cost`: what an asynchronous call costs at each stage; a table, and a JSON object.
+"""`python -m tests.benchmarks.queue.cost`: measures what an asynchronous call costs at each stage; prints a table and a
+JSON object.
 
-A client accepts it as the API does, and a worker takes it to its end as the runner does, over the no-op runtime and a
-PostgreSQL of their own with fsync on. One after the other: what locks and a crowd add is not in these figures. The
-statements are counted in a run of their own, because the server's log costs CPU.
+A client accepts calls as the API does, and a worker carries them out as the runner does, without containers, on a
+PostgreSQL with fsync on. One call runs after the other, so that waiting for locks is not measured. The statements are
+counted in a separate run, because the server's log costs CPU.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Costs:
 
 
 def _accepting(url: str, broker_url: str, asked: Connection) -> None:
-    """Accepts as many calls as it is asked to, in a process that waits for PostgreSQL as the API does."""
+    """Accepts the requested number of calls in a process that waits for PostgreSQL as the API does."""
     settings = Settings(database_url=url, broker_url=broker_url, async_waiting=10**7)
     intake = open_intake(open_for_requests(settings), settings)
     while count := asked.recv():
@@ -87,7 +88,7 @@ def _accepting(url: str, broker_url: str, asked: Connection) -> None:
 
 
 class Bench:
-    """A client and a worker, and the stores between them."""
+    """A client and a worker, and the stores that both use."""
 
     def __init__(self, home: Path) -> None:
         self.postgres, self.broker = Postgres(home / "pg", fsync="on", **LOGGED), Broker(home / "broker")
@@ -131,7 +132,7 @@ class Bench:
         self.postgres.execute("SELECT pg_reload_conf()")
 
     def round(self, costs: dict[str, Costs], *, logged: bool) -> None:
-        """Takes as many calls as a worker runs at once through all stages."""
+        """Carries as many calls as a worker runs at the same time through all stages."""
         jobs: list[Job] = []
         stages: tuple[tuple[str, Callable[[], int]], ...] = (
             ("accept", self._accept),
@@ -195,7 +196,7 @@ def main() -> None:
     rounds, counted = max(1, asked.jobs // AT_ONCE), 5
     costs = {stage: Costs() for stage in STAGES}
     with _running() as bench:
-        for _ in range(3):  # connections, compiled statements and a first look at everything
+        for _ in range(3):  # opens connections, compiles statements and fills caches
             bench.round({stage: Costs() for stage in STAGES}, logged=False)
         for _ in range(counted):
             bench.round(costs, logged=True)

@@ -1,6 +1,6 @@
 """Counts the work of a PostgreSQL: the statements that it logs, its WAL, and its CPU time.
 
-The server's own log counts what no library can hide, such as the BEGIN that a driver sends by itself.
+The server's log shows also what a library sends by itself, such as the BEGIN that a driver sends by itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STATEMENT = re.compile(r"^(\d+) LOG:  statement: (.*)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of a server."""
+    """The statements that a server received."""
 
     statements: int = 0
     """Statements without those that begin and end transactions."""
@@ -38,14 +38,14 @@ class Asked:
 
 
 class ServerLog:
-    """The log of a server, read on from where the last reading ended."""
+    """The log of a server, which is read on from the end of the last reading."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._path = postgres.home / "log"
         self._at = self._path.stat().st_size
 
     def asked(self) -> Asked:
-        """Counts what was asked since the last time."""
+        """Counts the statements since the last call."""
         with self._path.open("rb") as log:
             log.seek(self._at)
             read = log.read()
@@ -103,5 +103,5 @@ def _nanoseconds(pid: int) -> int:
 
 
 def since(before: dict[int, int], after: dict[int, int]) -> int:
-    """Returns the nanoseconds between two looks at a server's processes."""
+    """Returns the nanoseconds of CPU time between two measurements of a server's processes."""
     return sum(spent - before.get(pid, 0) for pid, spent in after.items())

@@ -1,6 +1,6 @@
 """Norn under measurement: calls of a function, accepted as the API accepts them, and two workers of the class `invoke`.
 
-Their runs are real but for the container: recorded, begun, ended and published.
+Only the container is missing: each run is recorded, begun, ended and published.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Norn:
             tx.execute(update(ReleaseRow).values(engine=IDENTITY))
 
     def sender(self) -> Send:
-        """Accepts calls by the function that the API uses."""
+        """Returns the function with which the API accepts calls."""
 
         def send(n: int) -> None:
             job = request_invoke(self._intake, "noop", call=_CALL, sync=False, actor="bench").job
@@ -73,7 +73,7 @@ class Norn:
         return [process.pid for process in self._stack.processes.values()]
 
     def ends(self) -> Mapping[int, float]:
-        """Returns when each job has ended, by its row."""
+        """Returns when each job ended, read from its row."""
         return {self._jobs[row["id"]]: row["at"] for row in self._stack.rows(_ENDS) if row["id"] in self._jobs}
 
     def stop(self) -> None:

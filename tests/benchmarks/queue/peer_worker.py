@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: a peer's tables, or its worker."""
+"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: creates the tables of another queue, or
+runs its worker.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def void(_: object) -> None:
 
 
 def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight jobs at once."""
+    """Runs a worker of Procrastinate with eight jobs at the same time."""
     app = procrastinate_app(url)
     app.task(name="noop", queue=QUEUE)(body)
     if what == "prepare":
@@ -35,7 +37,7 @@ def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
 
 
 def procrastinate_app(url: str) -> Any:
-    """Returns its application."""
+    """Returns an application of Procrastinate."""
     from procrastinate import App, PsycopgConnector
 
     return App(connector=PsycopgConnector(conninfo=url))
@@ -52,7 +54,7 @@ def procrastinate_sender(url: str) -> Callable[[int], None]:
 
 
 def pgqueuer(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker; it takes ten jobs at once, its default."""
+    """Runs a worker of PgQueuer with its default of ten jobs at the same time."""
     asyncio.run(_pgqueuer(what, url, body))
 
 
@@ -85,7 +87,7 @@ def pgqueuer_sender(url: str) -> Callable[[int], None]:
 
 
 def dbos(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight workflows at once; it polls every second, its default."""
+    """Runs a worker of DBOS with eight workflows at the same time, and with its default of one poll per second."""
     from dbos import DBOS
 
     DBOS(config={"name": "bench", "system_database_url": url})
@@ -115,7 +117,7 @@ def celery_app(url: str) -> Any:
 
 
 def celery(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight threads."""
+    """Runs a worker of Celery with eight threads."""
     app = celery_app(url)
     app.task(name="noop")(body)
     app.worker_main(["worker", "-P", "threads", "-c", str(SLOTS), "-n", f"{os.getpid()}@bench", "-l", "ERROR"])
@@ -128,14 +130,14 @@ def celery_sender(url: str) -> Callable[[int], None]:
 
 
 def dramatiq_broker(url: str) -> Any:
-    """Returns its broker."""
+    """Returns a broker of Dramatiq."""
     from dramatiq.brokers.redis import RedisBroker
 
     return RedisBroker(url=url)
 
 
 def dramatiq(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight threads."""
+    """Runs a worker of Dramatiq with eight threads."""
     from dramatiq import Worker, actor
 
     broker = dramatiq_broker(url)

@@ -1,6 +1,8 @@
-"""The peers: queues from PyPI as their documentation sets them up, each with two workers of eight slots.
+"""The other queues: packages from PyPI that are set up as their documentation says, each with two workers that run
+eight jobs each.
 
-A job appends its number and the time to a file: that is before its queue knows that it has ended, in the peers' favour.
+A job appends its number and the time to a file. The file is written before the queue knows that the job has ended,
+which favours the other queues.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ ALL = (*DURABLE, "dramatiq", "celery")
 
 
 class Peer:
-    """A queue from PyPI: a durable one is in PostgreSQL, the others are in the broker, which keeps nothing on disk."""
+    """A queue from PyPI. A durable one keeps its jobs in PostgreSQL; the others keep them in the broker, which writes
+    nothing to disk.
+    """
 
     def __init__(self, stores: Stores, name: str) -> None:
         self.name, self.version, self.durable = name, version(name), name in DURABLE
@@ -48,7 +52,7 @@ class Peer:
         self._programs = [self._run("work") for _ in range(WORKERS)]
 
     def pids(self) -> list[int]:
-        """Returns the workers."""
+        """Returns the pids of the workers."""
         return [program.pid for program in self._programs]
 
     def ends(self) -> Mapping[int, float]:

@@ -1,4 +1,4 @@
-"""A queue under measurement: it accepts no-op jobs and runs them in worker processes of its own."""
+"""The interface of a measured queue, which accepts no-op jobs and runs them in worker processes of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from tests.servers import Broker, Postgres
 
 Send = Callable[[int], None]
-"""Accepts the job of this number, and returns when the queue has it."""
+"""Sends the job with this number to the queue, and returns when the queue has accepted it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Stores:
 
 
 class Subject(Protocol):
-    """A queue under measurement."""
+    """A measured queue."""
 
     name: str
     version: str

@@ -1,1 +1,3 @@
-"""Norn's router beside Caddy, nginx and HAProxy, in one run: `make bench-router`; docs/benchmarks.md has its table."""
+"""Compares Norn's router with Caddy, nginx and HAProxy in one run: `make bench-router`. The table is in
+docs/benchmarks.md.
+"""

@@ -33,7 +33,7 @@ WARM_SECONDS = 1
 
 
 def main() -> None:
-    """Measures what was asked for; told to end, it takes its processes with it."""
+    """Measures what the command line requests; at SIGTERM it also ends the processes that it started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = _asked()
     with _running(asked.proxies) as (home, subjects):

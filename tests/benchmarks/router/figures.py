@@ -15,7 +15,7 @@ NGINX_RATIO = 1.2
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some seconds of one proxy with one kind of request; `cpu`: the seconds of CPU time that the proxy took."""
+    """One turn of one proxy with one kind of request. `cpu` is the CPU time of the proxy in seconds."""
 
     proxy: str
     kind: str
@@ -84,7 +84,7 @@ def table(found: Sequence[Row]) -> str:
 
 
 def targets(found: Sequence[Row]) -> list[dict[str, object]]:
-    """Returns for each kind how the CPU time of Norn compares with that of the others."""
+    """Returns for each kind of request how the CPU time of Norn compares with that of the other proxies."""
     cpu = {(row.kind, row.proxy): row.cpu_us for row in found}
     compared = []
     for kind in dict.fromkeys(row.kind for row in found):
@@ -101,5 +101,5 @@ def targets(found: Sequence[Row]) -> list[dict[str, object]]:
 
 
 def as_json(found: Sequence[Row]) -> list[dict[str, object]]:
-    """Returns the rows as the last line of the output has them."""
+    """Returns the rows as they are printed in the last line, the JSON object."""
     return [asdict(row) for row in found]

@@ -1,4 +1,4 @@
-"""The clients: wrk, with a script that says how each request looks and prints what was measured as JSON."""
+"""The clients: the load generator wrk, with a script that defines the requests and prints the results as JSON."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ end
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of request; `kept`: its connection carries further ones."""
+    """A kind of request. With `kept`, several requests use the same connection."""
 
     method: str
     kept: bool
@@ -38,7 +38,7 @@ class Kind:
         return f"{self.method}, {'keep-alive' if self.kept else 'one connection per request'}"
 
     def script(self) -> str:
-        """Returns wrk's script for it."""
+        """Returns wrk's script for this kind of request."""
         body = f'string.rep("x", {POST_BYTES})' if self.method == "POST" else "nil"
         return _SCRIPT.format(
             method=self.method, body=body, more="" if self.kept else 'wrk.headers["Connection"] = "close"'
@@ -50,7 +50,7 @@ KINDS = tuple(Kind(method, kept) for kept in (True, False) for method in ("GET",
 
 @dataclass(frozen=True)
 class Load:
-    """What the clients saw in one stretch: latencies in microseconds."""
+    """The results of the clients in one turn; latencies are in microseconds."""
 
     requests: int
     seconds: float
@@ -60,7 +60,9 @@ class Load:
 
 
 def load(kind: Kind, port: int, seconds: int, home: Path) -> Load:
-    """Sends requests from 32 connections on one core for some seconds, each when the one before is answered."""
+    """Sends requests from 32 connections on one core for some seconds; each connection waits for a response before its
+    next request.
+    """
     script = home / f"{kind.method}-{'kept' if kind.kept else 'once'}.lua"
     script.write_text(kind.script())
     argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "-s", str(script), f"http://127.0.0.1:{port}/some/path"]

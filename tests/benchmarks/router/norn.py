@@ -1,4 +1,4 @@
-"""Norn's router under measurement: its own process, with rows in a PostgreSQL."""
+"""Norn's router as it is measured: a process of its own, which reads its routes from a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VALUES ('deploy', 'deploy', :app, true, 'running', 'bench', 1) RETURNING id
 
 
 class NornRouter(Subject):
-    """The router, and the PostgreSQL that has its table."""
+    """The router, and the PostgreSQL with its routes."""
 
     def __init__(self, home: Path, ports: Sequence[int]) -> None:
         self._postgres = Postgres(home / "pg")
@@ -42,13 +42,13 @@ class NornRouter(Subject):
         super().__init__("norn", version("norn"), port, program)
 
     def stop(self) -> None:
-        """Ends both."""
+        """Ends the router and the PostgreSQL."""
         super().stop()
         self._postgres.stop()
 
 
 def _write_rows(url: str, port: int, ports: Sequence[int]) -> None:
-    """Writes an app with this address, and these live replicas."""
+    """Writes the rows of an app with this address and these live replicas."""
     database = Database(url, pool=1)
     with database.transaction() as tx:
         routes.reserve_address(tx, APP, port, port)

@@ -84,7 +84,7 @@ http://127.0.0.1:{port} {{
 
 
 class Subject:
-    """A proxy that runs: its name, its version, its port, and the CPU time of all its processes."""
+    """A running proxy: its name, version and port, and the CPU time of all its processes."""
 
     def __init__(self, name: str, version: str, port: int, program: Program) -> None:
         self.name, self.version, self.port = name, version, port
@@ -95,7 +95,7 @@ class Subject:
         return cpu_seconds(self._program.pid)
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the proxy."""
         self._program.stop()
 
 
@@ -104,7 +104,9 @@ Starter = Callable[[Path, Sequence[int]], Subject]
 
 
 def replicas(home: Path) -> tuple[Program, list[int]]:
-    """Starts the replicas: one nginx that listens on a port for each, and answers 100 bytes; returns their ports."""
+    """Starts the replicas: one nginx that listens on a port for each and responds with 100 bytes. Returns their
+    ports.
+    """
     ports = [free_port() for _ in range(REPLICAS)]
     content = "\n".join(_REPLICA.format(port=port, body="x" * 100) for port in ports)
     program = _nginx_process(home, "replicas", content)
@@ -114,12 +116,12 @@ def replicas(home: Path) -> tuple[Program, list[int]]:
 
 
 def nginx(home: Path, ports: Sequence[int]) -> Subject:
-    """Starts nginx as `proxy_pass` makes it: a connection to the replica for each request."""
+    """Starts nginx with plain `proxy_pass`: a new connection to the replica for each request."""
     return _nginx(home, "nginx", ports, "", "")
 
 
 def nginx_kept(home: Path, ports: Sequence[int]) -> Subject:
-    """Starts nginx with connections to the replicas that carry further requests."""
+    """Starts nginx with connections to the replicas that are used for several requests."""
     more = 'proxy_http_version 1.1; proxy_set_header Connection "";'
     return _nginx(home, "nginx-keepalive", ports, "keepalive 128; keepalive_requests 10000000;", more)
 
@@ -162,7 +164,7 @@ def _started(name: str, number: str, port: int, program: Program) -> Subject:
 
 
 def answering(port: int) -> None:
-    """Waits until something listens."""
+    """Waits until a process listens on the port."""
     wait_until(lambda: _accepts(port), 30, f"port {port} is open")
 
 

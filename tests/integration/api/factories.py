@@ -35,7 +35,7 @@ class Api:
     """The headers that the page sends in a browser that is signed in."""
 
     def asked_as(self, *scopes: Scope, apps: tuple[str, ...] | None = None) -> Api:
-        """Answers the same application, asked with a new token."""
+        """Returns the same application, asked with a new token."""
         secret = tokens.fresh()
         name = "-".join(scopes) + ("-of-" + "-".join(apps) if apps else "")
         with self.database.transaction() as tx:
@@ -43,17 +43,17 @@ class Api:
         return Api(self.app, self.database, secret)
 
     def in_browser(self) -> Api:
-        """Answers the same application, asked by the page in a browser that the token signed in."""
+        """Returns the same application, asked by the page in a browser that the token signed in."""
         made = self.anonymous().post("/api/session", json={"token": self.token})
         cookie = made.headers["Set-Cookie"].partition(";")[0]
         return Api(self.app, self.database, None, (("Cookie", cookie), (HEADER, made.json["csrf"]), ("Origin", HERE)))
 
     def without(self, header: str) -> Api:
-        """Answers the same browser without one of its headers."""
+        """Returns the same browser without one of its headers."""
         return Api(self.app, self.database, None, tuple(each for each in self.browser if each[0] != header))
 
     def anonymous(self) -> Api:
-        """Answers the same application, asked without a token."""
+        """Returns the same application, asked without a token."""
         return Api(self.app, self.database)
 
     def ask(self, method: str, path: str, **more: Any) -> TestResponse:
@@ -84,7 +84,7 @@ class Api:
 
 
 def api(database: Database, broker_url: str = factories.NOWHERE, **settings: Any) -> Api:
-    """Answers an application over this database, asked as admin."""
+    """Returns an application over this database, asked as admin."""
     app = create_app(factories.intake(database, broker_url, **settings))
     return Api(app, database).asked_as(Scope.ADMIN)
 

@@ -41,11 +41,11 @@ class ApiProcess:
             return False
 
     def log(self) -> str:
-        """Answers what it has logged."""
+        """Returns what it has logged."""
         return self._log.read_text()
 
     def client(self, seconds: float = 30) -> httpx.Client:
-        """Answers an HTTP client with the bootstrap token."""
+        """Returns an HTTP client with the bootstrap token."""
         headers = {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
         limits = httpx.Limits(max_connections=None)
         return httpx.Client(base_url=self.url, headers=headers, timeout=seconds, limits=limits)

@@ -41,7 +41,7 @@ def put(directory: Path, text: str) -> Path:
 
 
 def state_of(api: Api, app: str = "hello") -> str:
-    """Answers an app's one word."""
+    """Returns an app's one word."""
     return str(api.get(f"/api/apps/{app}").json["state"])
 
 

@@ -21,7 +21,7 @@ from tests.integration.api.factories import Api
 
 
 def found(api: Api, name: str) -> tuple[str, str, str]:
-    """Answers status, sentence and way out of a check, the worst one of that name."""
+    """Returns status, sentence and way out of a check, the worst one of that name."""
     checks = [check for check in api.get("/api/doctor").get_json()["checks"] if check["name"] == name]
     worst = max(checks, key=lambda check: ["ok", "warn", "fail"].index(check["status"]))
     return worst["status"], worst["message"], worst["hint"]

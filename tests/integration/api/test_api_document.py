@@ -21,7 +21,7 @@ PAGES = ("/", "/assets/<path:file>", "/api/docs", "/api/docs/<path:file>", "/api
 
 
 def operations(api: Api) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Answers every operation of the document."""
+    """Returns every operation of the document."""
     for path, item in api.get("/api/openapi.json").json["paths"].items():
         for method, operation in item.items():
             yield method.upper(), path, operation

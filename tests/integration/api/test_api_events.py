@@ -28,7 +28,7 @@ def tell_one(database: Database, app: str = "hello") -> None:
 
 
 def apps(database: Database, place: Cursor = Cursor()) -> list[str | None]:  # noqa: B008 - frozen
-    """Answers the apps of the events behind a place."""
+    """Returns the apps of the events behind a place."""
     with database.transaction() as tx:
         return [event.app for event in stream.after(tx, place)]
 
@@ -113,7 +113,7 @@ def collect(source: Source, wanted: EventFilter, place: Cursor | None, into: lis
 
 
 def told(chunks: list[str]) -> list[str]:
-    """Answers the apps of streamed events."""
+    """Returns the apps of streamed events."""
     return [chunk.split('"app":"')[1].split('"')[0] for chunk in chunks if chunk.startswith("id: ")]
 
 

@@ -31,7 +31,7 @@ def served(lasting: Api, broker: Broker) -> Iterator[ApiProcess]:
 
 
 def health(served: ApiProcess) -> float:
-    """Answers the seconds that health takes on a connection of its own."""
+    """Returns the seconds that health takes on a connection of its own."""
     began = time.monotonic()
     assert httpx.get(f"{served.url}/api/health", timeout=20).status_code == 200
     return time.monotonic() - began

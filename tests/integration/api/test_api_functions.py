@@ -48,7 +48,7 @@ def fn(connected: Api) -> Api:
 
 
 def ended(exit_code: int | None = 0, stdout: bytes = b"hello", stderr: bytes = b"", **more: Any) -> ContainerExit:
-    """Answers how a container ended."""
+    """Returns how a container ended."""
     now = datetime.now(UTC)
     streams = {"stdout": Captured(stdout), "stderr": Captured(stderr)}
     return ContainerExit(exit_code, started_at=now, finished_at=now + timedelta(milliseconds=7), **streams, **more)

@@ -149,7 +149,7 @@ PREFLIGHT = {"Origin": "https://shop.example", "Access-Control-Request-Method": 
 
 
 def _another(api: Api, **settings: Any) -> Api:
-    """Answers another application over the same database, asked as the same admin."""
+    """Returns another application over the same database, asked as the same admin."""
     return Api(create_app(shared.intake(api.database, **settings)), api.database, api.token)
 
 

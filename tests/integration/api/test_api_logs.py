@@ -25,7 +25,7 @@ def process(tmp_path: Path, database: Database, broker: Broker) -> Iterator[ApiP
 
 
 def lines(process: ApiProcess) -> list[dict[str, Any]]:
-    """Answers every line of its log; a line that is not JSON fails."""
+    """Returns every line of its log; a line that is not JSON fails."""
     return [json.loads(line) for line in process.log().splitlines()]
 
 

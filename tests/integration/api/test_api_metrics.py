@@ -30,7 +30,7 @@ from tests.integration.api.test_api_functions import ended, worker
 
 
 def scraped(api: Api) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Answers every sample of a scrape by name and labels."""
+    """Returns every sample of a scrape by name and labels."""
     answer = api.get("/metrics")
     assert answer.status_code == 200, answer.text
     families = text_string_to_metric_families(answer.get_data(as_text=True))

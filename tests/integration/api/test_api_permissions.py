@@ -62,7 +62,7 @@ def sent(asked: Api, method: str, rule: str, **more: str) -> TestResponse:
 
 
 def answered(asked: Api, status: int, routes: Iterable[Route] = ROUTES) -> set[Route]:
-    """Answers the routes that answer with this status."""
+    """Returns the routes that answer with this status."""
     return {route for route in routes if tried(asked, *route) == status}
 
 

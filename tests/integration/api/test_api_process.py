@@ -75,7 +75,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def took(act: object, *args: object, **more: object) -> tuple[httpx.Response, float]:
-    """Answers what a request came to, and in how many seconds."""
+    """Returns what a request came to, and in how many seconds."""
     begin = time.monotonic()
     answer = act(*args, **more)  # type: ignore[operator]
     return answer, time.monotonic() - begin

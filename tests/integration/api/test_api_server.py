@@ -22,7 +22,7 @@ AGO = "clock_timestamp() - interval '{}'"
 
 
 def check(api: Api, name: str) -> Any:
-    """Answers one check of the health."""
+    """Returns one check of the health."""
     return next(one for one in api.get("/api/health").json["checks"] if one["name"] == name)
 
 

@@ -41,7 +41,7 @@ class Answer:
 
 
 def problem(status: int, code: str, detail: str, hint: str = "", **more: Any) -> Answer:
-    """Answers an RFC 9457 problem as the API does."""
+    """Returns an RFC 9457 problem as the API does."""
     body = {
         "type": "about:blank",
         "title": code,
@@ -55,12 +55,12 @@ def problem(status: int, code: str, detail: str, hint: str = "", **more: Any) ->
 
 
 def text(*lines: str) -> Answer:
-    """Answers a stream of lines."""
+    """Returns a stream of lines."""
     return Answer(content_type="text/plain", pieces=[f"{line}\n".encode() for line in lines])
 
 
 def objects(*things: Json) -> Answer:
-    """Answers a stream of JSON lines."""
+    """Returns a stream of JSON lines."""
     return Answer(content_type="application/x-ndjson", pieces=[f"{json.dumps(thing)}\n".encode() for thing in things])
 
 
@@ -88,7 +88,7 @@ class Norn:
         self.answers[method, path] = Answer(answer) if isinstance(answer, dict) else answer
 
     def last(self, method: str, path: str) -> Asked:
-        """Answers the newest request of that kind."""
+        """Returns the newest request of that kind."""
         return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)][-1]
 
     def start(self) -> None:
@@ -179,5 +179,5 @@ class JobScript:
 
 
 def sse(event_id: str, kind: str, payload: Any) -> bytes:
-    """Answers one server-sent event as bytes."""
+    """Returns one server-sent event as bytes."""
     return f"id: {event_id}\nevent: {kind}\ndata: {json.dumps(payload)}\n\n".encode()

@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def app(name: str = "blog", **more: Any) -> Json:
-    """Answers a webserver that runs."""
+    """Returns a webserver that runs."""
     return {
         "name": name, "role": "webserver", "state": "running", "source": "git", "origin": "https://git.example/blog.git",
         "directory": None, "core": False, "forge": {"state": "forged", "error": None}, "ready": 2, "wanted": 2,
@@ -20,7 +20,7 @@ def app(name: str = "blog", **more: Any) -> Json:
 
 
 def cron_app(name: str = "report", **schedule: Any) -> Json:
-    """Answers a cron app that is scheduled."""
+    """Returns a cron app that is scheduled."""
     about = {
         "text": "0 9 * * *", "timezone": "Europe/Berlin", "next": "2026-11-24T08:00:00Z", "state": "scheduled",
         "override": None, "paused": None, "last": None, **schedule,
@@ -29,25 +29,25 @@ def cron_app(name: str = "report", **schedule: Any) -> Json:
 
 
 def scheduled(name: str, recent: list[Json], **schedule: Any) -> Json:
-    """Answers an app of `GET /api/cron`."""
+    """Returns an app of `GET /api/cron`."""
     return {"app": name, "schedule": cron_app(name, **schedule)["schedule"], "recent": recent}
 
 
 def schedule(**more: Any) -> Json:
-    """Answers what `GET …/cron` does; `last` are runs, the rest is of the schedule."""
+    """Returns what `GET …/cron` does; `last` are runs, the rest is of the schedule."""
     last = more.pop("last", [])
     times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
     return {"app": "report", "schedule": {**cron_app()["schedule"], **more}, "next": times, "last": last}
 
 
 def step(n: int, name: str, state: str = "succeeded", **more: Any) -> Json:
-    """Answers a step of a job."""
+    """Returns a step of a job."""
     return {"n": n, "name": name, "state": state, "attempts": 1, "started_at": None, "ended_at": None, "seconds": 1.5,
             "note": "", "error": None, **more}  # fmt: skip
 
 
 def job(state: str = "succeeded", *steps: Json, **more: Any) -> Json:
-    """Answers a job."""
+    """Returns a job."""
     ended = state not in ("queued", "running")
     return {
         "id": 7, "kind": "deploy", "class": "deploy", "app": "blog", "state": state, "actor": "ann",
@@ -59,13 +59,13 @@ def job(state: str = "succeeded", *steps: Json, **more: Any) -> Json:
 
 
 def accepted(**more: Any) -> Json:
-    """Answers what work is accepted with."""
+    """Returns what work is accepted with."""
     return {"job": 7, "app": "blog", "kind": "deploy", "state": "queued", "deployment": 12, "execution": None,
             "href": "/api/jobs/7", **more}  # fmt: skip
 
 
 def run(**more: Any) -> Json:
-    """Answers a cron run."""
+    """Returns a cron run."""
     return {
         "id": 31, "app": "report", "kind": "cron", "job": 7, "release": 2, "state": "succeeded", "cause": "",
         "sentence": "", "hint": "", "exit_code": 0, "attempt": 1, "trigger": "manual", "scheduled_for": None,
@@ -75,7 +75,7 @@ def run(**more: Any) -> Json:
 
 
 def call(**more: Any) -> Json:
-    """Answers a function call."""
+    """Returns a function call."""
     return {
         "id": 41, "app": "thumb", "kind": "function", "job": 8, "release": 1, "state": "succeeded", "cause": "",
         "sentence": "", "hint": "", "exit_code": 0, "sync": True, "method": "POST", "path": "/", "query": "",
@@ -86,7 +86,7 @@ def call(**more: Any) -> Json:
 
 
 def reason(**more: Any) -> Json:
-    """Answers one thing that went wrong."""
+    """Returns one thing that went wrong."""
     return {
         "kind": "deploy", "state": "failed", "at": "2026-11-23T10:00:00Z", "code": "tests_failed",
         "sentence": "its tests exited 1", "hint": "run them at home", "step": "test-image", "last_lines": [], "job": 7,
@@ -95,7 +95,7 @@ def reason(**more: Any) -> Json:
 
 
 def why(*reasons: Json, **more: Any) -> Json:
-    """Answers why an app is as it is."""
+    """Returns why an app is as it is."""
     return {
         "name": "blog", "role": "webserver", "state": "running",
         "sentence": "blog is running: release 4 is live, 2 of 2 ready", "live": None, "ready": 2, "wanted": 2,
@@ -105,5 +105,5 @@ def why(*reasons: Json, **more: Any) -> Json:
 
 
 def page(*items: Json, after: Any = None) -> Json:
-    """Answers a list."""
+    """Returns a list."""
     return {"items": list(items), "next": after}

@@ -23,7 +23,7 @@ def running(norn):
 
 
 def mark(verdict: str = "fired", state: str | None = "succeeded", how_many: int = 1) -> dict:
-    """Answers an occurrence of a bar."""
+    """Returns an occurrence of a bar."""
     return {"scheduled_for": "2026-11-23T08:00:00Z", "how_many": how_many, "verdict": verdict, "state": state,
             "execution": None}  # fmt: skip
 

@@ -52,7 +52,7 @@ class Server:
         return place
 
     def forge_state(self) -> str | None:
-        """Answers how the row of `blog` stands; None when there is none."""
+        """Returns how the row of `blog` stands; None when there is none."""
         with self.database.transaction() as tx:
             return tx.scalar(select(AppRow.forge_state).where(AppRow.name == "blog"))
 
