@@ -7,9 +7,12 @@ Publishing takes bounded time: the API allows it 300 ms without a retry, and aft
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
+from typing import Any
+from uuid import uuid4
 
 from celery import Celery
 from kombu import Exchange, Queue
@@ -86,28 +89,50 @@ class Waker:
         if self.broken:
             return False
         try:
-            for _ in range(times):
-                if not self._enough(job_class):
-                    self._app.send_task(WORK, args=[str(job_class)], queue=str(job_class), retry=False)
+            allowed = self._allowed(job_class, times)
+            if allowed:
+                self._send(job_class, allowed)
         except self._errors:
             with self._lock:
                 self._closed_until = time.monotonic() + BREAKER_SECONDS
             return False
         return True
 
-    def _enough(self, job_class: JobClass) -> bool:
-        """Returns True while enough wake-ups are waiting. It asks the broker only after this process may have sent that
-        many.
+    def _allowed(self, job_class: JobClass, times: int) -> int:
+        """Returns how many of these wake-ups to send, so that no more than ENOUGH wait. It asks the broker only after
+        this process may have sent that many.
         """
         with self._lock:
-            left = self._unseen[job_class] = self._unseen.get(job_class, ENOUGH) - 1
-        if left >= 0:
-            return False
+            left = self._unseen.get(job_class, ENOUGH)
+            if left >= times:
+                self._unseen[job_class] = left - times
+                return times
         with self._app.connection_or_acquire() as connection:
-            free = ENOUGH - int(connection.default_channel.queue_declare(queue=str(job_class)).message_count)
+            # One short question: kombu's own way to count messages asks four, because it has priorities.
+            free = max(0, ENOUGH - int(connection.default_channel.client.llen(str(job_class))))
+        allowed = min(times, free)
         with self._lock:
-            self._unseen[job_class] = free - 1
-        return free <= 0
+            self._unseen[job_class] = free - allowed
+        return allowed
+
+    def _send(self, job_class: JobClass, times: int) -> None:
+        """Sends wake-ups in one message to the broker, which takes a third of the CPU time of Celery's `send_task`."""
+        with self._app.connection_or_acquire() as connection:
+            channel: Any = connection.default_channel
+            channel.client.lpush(str(job_class), *(self._message(channel, job_class) for _ in range(times)))
+
+    def _message(self, channel: Any, job_class: JobClass) -> str:
+        """Returns the task as kombu writes it into the list of a queue."""
+        task = self._app.amqp.as_task_v2(str(uuid4()), WORK, args=(str(job_class),), ignore_result=True)
+        message = channel.prepare_message(
+            json.dumps(task.body),
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers=task.headers,
+            properties={**task.properties, "delivery_mode": 2},
+        )
+        channel._inplace_augment_message(message, "", str(job_class))
+        return json.dumps(message)
 
 
 def _from_environment() -> Celery:

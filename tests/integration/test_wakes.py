@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from norn_tasks.celery_app import ENOUGH, Waker
+from norn_tasks.celery_app import ENOUGH, WORK, Waker, create
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.scheduler.lost_wakeups import LostWakeups
 from norn_tasks.store.queue.readiness import ReadyWork
@@ -62,6 +65,38 @@ def test_a_flood_leaves_no_more_wakeups_than_workers_need(broker: Broker) -> Non
     assert waker.wake(JobClass.CRON)
     assert _queued(broker, JobClass.CRON) == 1
     broker.client().flushall()
+
+
+def test_wakeup_is_the_message_that_celery_itself_sends(broker: Broker) -> None:
+    broker.client().flushall()
+    assert Waker(broker.url).wake(JobClass.OBSERVE)
+    app = create(broker.url)
+    app.send_task(WORK, args=(str(JobClass.OBSERVE),), queue=str(JobClass.OBSERVE), ignore_result=True)
+    ours, theirs = map(_without_ids, broker.client().lrange(str(JobClass.OBSERVE), 0, -1))  # type: ignore[arg-type]
+    assert ours == theirs
+    broker.client().flushall()
+
+
+def _without_ids(raw: bytes) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(raw)
+    for part, keys in (("headers", ("id", "root_id")), ("properties", ("correlation_id", "delivery_tag", "reply_to"))):
+        for key in keys:
+            message[part].pop(key)
+    return {**message, "body": json.loads(base64.b64decode(message["body"]))}
+
+
+def test_wakeups_for_all_slots_are_sent_together(own_broker: Broker) -> None:
+    waker = Waker(own_broker.url)
+    before = _commands(own_broker)
+    assert waker.wake(JobClass.CRON, 40)
+    assert _commands(own_broker) - before < 20, "forty messages would be forty commands"
+    assert _queued(own_broker, JobClass.CRON) == 40
+    assert waker.wake(JobClass.CRON, ENOUGH)
+    assert _queued(own_broker, JobClass.CRON) == ENOUGH
+
+
+def _commands(broker: Broker) -> int:
+    return int(broker.client().info("stats")["total_commands_processed"])  # type: ignore[index]
 
 
 def _queued(broker: Broker, job_class: JobClass) -> int:
