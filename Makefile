@@ -5,7 +5,7 @@ export NORN_DATA_DIR ?= $(CURDIR)/.norn
 export NORN_APPS_DIR ?= $(NORN_DATA_DIR)/apps
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help up down demo test check bench bench-cron bench-router bench-idle bench-incus bench-invoke bench-queue soak pictures
+.PHONY: help up down demo test check bench bench-cron bench-router bench-idle bench-incus bench-invoke bench-queue bench-load soak pictures
 
 help:          ## list these commands
 	@awk -F ': *## ' '/^[a-z-]+: *## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -57,10 +57,14 @@ bench-invoke:  ## a call by Docker and by the nest beside docker run and crun, a
 	@deploy/prepare bench
 	python -m tests.benchmarks.invoke $(ARGS)
 
-bench-queue:   ## what a job costs at each stage, and Norn's queue beside others, about 15 minutes; ARGS=--short, or ARGS='norn dbos --rounds 5'
+bench-queue:   ## what a job costs at each stage, and Norn's queue beside others, about 3 hours; ARGS=--short, or ARGS='norn dbos --rows drain'
 	@deploy/prepare bench
 	python -m tests.benchmarks.queue.cost
 	python -m tests.benchmarks.queue $(ARGS)
+
+bench-load:    ## loads on a whole Norn, with 1, 2 and 4 workers and a million past jobs, 15 minutes; ARGS=--short, or ARGS='scale reads'
+	@deploy/prepare test
+	python -m tests.benchmarks.load $(ARGS)
 
 soak:          ## the long proofs of tests/soak, or T=one of them
 	@deploy/prepare test

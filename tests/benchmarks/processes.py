@@ -53,13 +53,24 @@ class Program:
         """The id of the process."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """True if it has ended."""
+        return self._process.poll() is not None
+
     def wait(self) -> int:
         """Waits until the process has ended, and returns its exit code."""
         return self._process.wait(60)
 
+    def kill(self) -> None:
+        """Ends it and its children with SIGKILL."""
+        os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(10)
+
     def stop(self) -> None:
         """Sends the process SIGTERM, and kills it if it has not ended after 20 s."""
         if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGCONT)
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(20)

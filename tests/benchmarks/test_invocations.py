@@ -1,8 +1,7 @@
 """10,000 asynchronous calls of a function from 200 clients at once: accepted by the API, and drained by two workers.
 
-Only the containers are missing (the no-op runtime). The goals on two quiet cores are: every call is accepted, p99
-within 800 ms, and all calls have ended 120 s after the last acceptance. The test itself fails only if an accepted call
-did not succeed.
+Everything is real but the container (the no-op runtime). To hold, on two quiet cores: each is accepted, p99 within
+400 ms, and all have ended within 30 s of the last acceptance. What is tested is that each accepted one has succeeded.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ CALLS, CLIENTS = int(os.environ.get("NORN_BENCH_CALLS", "10000")), 200
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """Starts API, scheduler and two invoke workers, on stores of their own that keep their data."""
+    """API, beat and two invoke workers, on stores of their own that keep what they are told."""
     home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
     home.chmod(0o755)
     postgres, broker = Postgres(home / "pg", fsync="on"), Broker(home / "broker")
@@ -70,7 +69,7 @@ def _deploy(stack: Stack) -> None:
 
 
 def _client(stack: Stack, count: int) -> list[tuple[int, float]]:
-    """Makes `count` calls on one connection; returns status and seconds of each."""
+    """Makes so many calls on one connection; answers status and seconds of each."""
     headers = {"Authorization": f"Bearer {(stack.home / 'token').read_text().strip()}", "Prefer": "respond-async"}
     connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
     answers = []
@@ -98,7 +97,7 @@ def test_asynchronous_calls_are_accepted_and_drained(stack: Stack) -> None:
     p99 = percentile([took for _, took in answers], 99) or 0.0
     taken = sum(status == 202 for status, _ in answers)
     print(f"\n{len(answers)} asynchronous calls from {CLIENTS} clients: {taken} accepted in {accepted:.0f} s, "
-          f"{len(answers) - taken} refused (hold 0), p99 {p99 * 1000:.0f} ms (hold 800); drained {drained:.0f} s later "
-          f"(hold 120)")  # fmt: skip
+          f"{len(answers) - taken} refused (hold 0), p99 {p99 * 1000:.0f} ms (hold 400); drained {drained:.0f} s later "
+          f"(hold 30)")  # fmt: skip
     ends = stack.rows("SELECT state, count(*)::int AS n FROM func_executions GROUP BY state")
     assert ends == [{"state": "succeeded", "n": taken}]

@@ -6,7 +6,6 @@ All are on one PostgreSQL with fsync on and one broker without a disk. While one
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
 import platform
@@ -14,56 +13,65 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.benchmarks.processes import cpu_seconds, descendants
-from tests.benchmarks.queue.counting import wal_position
-from tests.benchmarks.queue.figures import QueueTurn, rows, table
+from tests.benchmarks.queue.figures import Turn, medians, table
 from tests.benchmarks.queue.norn import Norn
 from tests.benchmarks.queue.peers import ALL, Peer
+from tests.benchmarks.queue.rows import ROWS, Lengths
 from tests.benchmarks.queue.subject import Stores, Subject
-from tests.servers import Broker, Postgres, wait_until
+from tests.servers import Broker, Postgres
 
-CLIENTS, RATE, WARM = 8, 20, 16
-_numbers = itertools.count()
+SHORT = Lengths(jobs=100, seconds=3, held=10, troubled=25, lost_after=40)
 
 
 def main() -> None:
-    """Measures what the command line requests; at SIGTERM it ends its processes."""
+    """Measures what was asked for; at SIGTERM it ends its processes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = _asked()
-    found: list[QueueTurn] = []
+    lengths = SHORT if asked.short else Lengths(asked.jobs, asked.seconds, asked.held)
+    found: list[Turn] = []
     with _stores() as stores:
-        subjects = [Norn(stores) if name == "norn" else Peer(stores, name) for name in asked.queues]
+        subjects = [_subject(stores, name, asked) for name in asked.queues]
         for turn in range(asked.rounds):
-            for subject in subjects:
-                found.append(_turn(stores, subject, asked.jobs, asked.seconds))
-                print(f"round {turn + 1}, {found[-1]}", flush=True)
+            for row in asked.rows:
+                for subject in subjects:
+                    found.append((subject.name, ROWS[row](stores, subject, lengths)))
+                    figures = {name: round(value, 2) for name, value in found[-1][1].items()}
+                    print(f"round {turn + 1}, {row}, {subject.name}: {figures}", flush=True)
     versions = {subject.name: subject.version for subject in subjects}
-    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}: {versions}\n")
+    norn = f"Norn with {asked.workers} workers of {asked.slots} slots"
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}, {norn}: "
+          f"{versions}\n")  # fmt: skip
     print(table(found), end="\n\n")
-    print(json.dumps({"bench": "queue", "versions": versions, "jobs": asked.jobs, "rows": rows(found)}))
+    about = {"versions": versions, "jobs": lengths.jobs, "workers": asked.workers, "slots": asked.slots}
+    print(json.dumps({"bench": "queue", **about, "rows": medians(found)}))
 
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-queue")
-    names = ("norn", *ALL)
+    names, usual = ("norn", *ALL), Lengths()
     parser.add_argument("queues", nargs="*", default=list(names), help=f"some of {', '.join(names)}")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each queue (3)")
-    parser.add_argument("--jobs", type=int, default=1000, help="jobs that are accepted, and then drained (1000)")
-    parser.add_argument("--seconds", type=int, default=15, help=f"seconds of {RATE} jobs/s (15)")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS), help="what is measured (all)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each row and queue (3)")
+    parser.add_argument("--jobs", type=int, default=usual.jobs, help=f"jobs of the row drain ({usual.jobs})")
+    parser.add_argument("--seconds", type=float, default=usual.seconds, help=f"of each load ({usual.seconds:g})")
+    parser.add_argument("--held", type=float, default=usual.held, help=f"seconds of the horizon ({usual.held:g})")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes of Norn (1)")
+    parser.add_argument("--slots", type=int, default=32, help="slots of each worker process of Norn (32)")
     parser.add_argument("--short", action="store_true", help="one round of 100 jobs and 3 s, to see that it works")
     asked = parser.parse_args()
     if unknown := set(asked.queues) - set(names):
         parser.error(f"{', '.join(sorted(unknown))}: the queues are {', '.join(names)}")
     if asked.short:
-        asked.rounds, asked.jobs, asked.seconds = 1, 100, 3
+        asked.rounds = 1
     return asked
+
+
+def _subject(stores: Stores, name: str, asked: argparse.Namespace) -> Subject:
+    return Norn(stores, asked.workers, asked.slots) if name == "norn" else Peer(stores, name)
 
 
 @contextmanager
@@ -77,76 +85,6 @@ def _stores() -> Iterator[Stores]:
         ending.callback(stores.postgres.stop)
         ending.callback(stores.broker.stop)
         yield stores
-
-
-def _turn(stores: Stores, subject: Subject, jobs: int, seconds: int) -> QueueTurn:
-    """Starts the workers, stops them while jobs are accepted, lets them drain; then accepts jobs at a steady rate."""
-    subject.start()
-    try:
-        sent = _sent(subject, WARM)
-        wait_until(lambda: _ended(subject, sent), 60, f"{subject.name} has run a first job")
-        stores.postgres.execute("CHECKPOINT")
-        _signal(subject, signal.SIGSTOP)
-        wal, server = wal_position(stores.postgres), cpu_seconds(stores.postgres.process.pid)
-        began = time.time()
-        sent = _sent(subject, jobs)
-        accepted = time.time() - began
-        workers, released = _cpu(subject), time.time()
-        _signal(subject, signal.SIGCONT)
-        wait_until(lambda: _ended(subject, sent), 300, f"{subject.name} has drained")
-        ends = subject.ends()
-        drained = max(ends[n] for n in sent) - released
-        burst = (
-            wal_position(stores.postgres) - wal,
-            cpu_seconds(stores.postgres.process.pid) - server,
-            _cpu(subject) - workers,
-        )
-        return QueueTurn.of(subject.name, jobs, accepted, drained, burst, _paced(subject, seconds))
-    finally:
-        subject.stop()
-
-
-def _paced(subject: Subject, seconds: int) -> list[float]:
-    """Sends jobs at a steady rate, and returns for each the seconds from its sending to its end."""
-    send, sent, start = subject.sender(), {}, time.monotonic()
-    for k in range(seconds * RATE):
-        time.sleep(max(0.0, start + k / RATE - time.monotonic()))
-        n = next(_numbers)
-        sent[n] = time.time()
-        send(n)
-    wait_until(lambda: _ended(subject, sent), 60, f"{subject.name} has run the paced jobs")
-    ends = subject.ends()
-    return [ends[n] - at for n, at in sent.items()]
-
-
-def _sent(subject: Subject, count: int) -> list[int]:
-    """Sends jobs from eight threads, and returns their numbers."""
-    local = threading.local()
-
-    def one(n: int) -> None:
-        send: Callable[[int], None] | None = getattr(local, "send", None)
-        if send is None:
-            send = local.send = subject.sender()
-        send(n)
-
-    numbers = list(itertools.islice(_numbers, count))
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        list(clients.map(one, numbers))
-    return numbers
-
-
-def _ended(subject: Subject, sent: Sequence[int] | dict[int, float]) -> bool:
-    return set(sent) <= subject.ends().keys()
-
-
-def _cpu(subject: Subject) -> float:
-    return sum(cpu_seconds(pid) for pid in subject.pids())
-
-
-def _signal(subject: Subject, number: int) -> None:
-    for pid in subject.pids():
-        for each in (pid, *descendants(pid)):
-            os.kill(each, number)
 
 
 if __name__ == "__main__":

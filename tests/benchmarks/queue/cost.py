@@ -24,7 +24,7 @@ from pathlib import Path
 from sqlalchemy import update
 
 from norn_tasks.adapters.runtimes.noop import IDENTITY
-from norn_tasks.dispatch import open_intake, request_invoke
+from norn_tasks.dispatch import open_intake, request_grouped_invoke
 from norn_tasks.domain.jobs.call import Call
 from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.container import ContainerRef
@@ -33,6 +33,7 @@ from norn_tasks.domain.jobs.job import JobClass, JobState
 from norn_tasks.domain.jobs.step import Learned, StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ExecutionFinished
 from norn_tasks.settings import Settings
+from norn_tasks.store.apps import registry
 from norn_tasks.store.database import migrate
 from norn_tasks.store.database.opening import open_for_jobs, open_for_requests
 from norn_tasks.store.database.session import Database
@@ -79,10 +80,13 @@ def _accepting(url: str, broker_url: str, asked: Connection) -> None:
     """Accepts the requested number of calls in a process that waits for PostgreSQL as the API does."""
     settings = Settings(database_url=url, broker_url=broker_url, async_waiting=10**7)
     intake = open_intake(open_for_requests(settings), settings)
+    with intake.database.transaction() as tx:
+        live = registry.live_function(tx, APP)
+    assert live is not None, "it was made before"
     while count := asked.recv():
         began = time.process_time_ns()
         for _ in range(count):
-            request_invoke(intake, APP, call=Call("POST", "/", "", {}, "", b"x"), sync=False, actor="bench")
+            request_grouped_invoke(intake, APP, live, call=Call("POST", "/", "", {}, "", b"x"), actor="bench")
         asked.send(time.process_time_ns() - began)
     intake.database.dispose()
 

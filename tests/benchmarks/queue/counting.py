@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 
@@ -54,18 +55,23 @@ class ServerLog:
 
 
 def counted(logged: Iterable[tuple[str, str]]) -> Asked:
-    """Counts the logged statements, each with the session that sent it."""
+    """Counts the logged statements, each with the session that sent it.
+
+    A message may begin with BEGIN or COMMIT and then have another statement.
+    """
     found, inside = Asked(), set()
     for session, line in logged:
-        statement = line.strip() or "of several lines"
-        word = statement.split(None, 1)[0].rstrip(";").upper()
-        if word == "BEGIN":
-            inside.add(session)
-        ends = word in ("COMMIT", "ROLLBACK")
-        commits = word == "COMMIT" or not (ends or word in ("", "BEGIN") or session in inside)
-        if ends:
-            inside.discard(session)
-        found += Asked(int(word not in ("", "BEGIN") and not ends), 1, int(commits))
+        found += Asked(round_trips=1)
+        first, mark, rest = line.strip().partition("; ")
+        for statement in (first, rest) if mark and first in ("BEGIN", "COMMIT") else (line.strip(),):
+            word = (statement or "of several lines").split(None, 1)[0].rstrip(";").upper()
+            if word == "BEGIN":
+                inside.add(session)
+            ends = word in ("COMMIT", "ROLLBACK")
+            commits = word == "COMMIT" or not (ends or word in ("", "BEGIN") or session in inside)
+            if ends:
+                inside.discard(session)
+            found += Asked(statements=int(word not in ("", "BEGIN") and not ends), commits=int(commits))
     return found
 
 
@@ -79,12 +85,22 @@ def wal_flushes(postgres: Postgres) -> int:
     return int(_scalar(postgres, "SELECT wal_sync FROM pg_stat_wal"))
 
 
+def dead_rows(postgres: Postgres, database: str) -> int:
+    """Returns the number of dead rows in the tables of a database."""
+    return int(rows(postgres, database, "SELECT coalesce(sum(n_dead_tup), 0) FROM pg_stat_user_tables")[0][0])
+
+
 def _scalar(postgres: Postgres, query: str) -> str:
-    connection = psycopg2.connect(postgres.url("postgres"))
+    return str(rows(postgres, "postgres", query)[0][0])
+
+
+def rows(postgres: Postgres, database: str, query: str) -> list[tuple[Any, ...]]:
+    """Returns the rows of a query."""
+    connection = psycopg2.connect(postgres.url(database))
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(query)
-            return str(cursor.fetchone()[0])
+            return list(cursor.fetchall())
     finally:
         connection.close()
 

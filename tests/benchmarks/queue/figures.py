@@ -1,84 +1,57 @@
-"""What was measured of each queue in its turns, and the table of all."""
+"""What is measured of one queue, and how it is printed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from statistics import median
 
-from tests.benchmarks.tables import markdown, percentile
+from tests.benchmarks.tables import markdown
 
-
-@dataclass(frozen=True)
-class QueueTurn:
-    """One turn of a queue; costs are of one job, over its acceptance and its run."""
-
-    queue: str
-    accepted: float
-    drained: float
-    wal_bytes: float
-    postgres_ms: float
-    worker_ms: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-    @classmethod
-    def of(
-        cls, queue: str, jobs: int, accepted: float, drained: float, burst: tuple[float, float, float],
-        paced: Sequence[float],
-    ) -> QueueTurn:  # fmt: skip
-        """Returns the turn of so many jobs, which were accepted and drained in these seconds."""
-        wal, server, workers = burst
-        p50, p95, p99 = (1000 * (percentile(paced, p) or 0.0) for p in (50, 95, 99))
-        return cls(
-            queue,
-            jobs / accepted,
-            jobs / drained,
-            wal / jobs,
-            1000 * server / jobs,
-            1000 * workers / jobs,
-            p50,
-            p95,
-            p99,
-        )
-
-
-_FIELDS = ("accepted", "drained", "wal_bytes", "postgres_ms", "worker_ms", "p50_ms", "p95_ms", "p99_ms")
-
-
-def rows(turns: Sequence[QueueTurn]) -> list[dict[str, object]]:
-    """Returns a row for each queue: the median of its turns, and its drained jobs/s as a share of Norn's."""
-    found: list[dict[str, object]] = []
-    drained = {name: median(turn.drained for turn in turns if turn.queue == name) for name in _names(turns)}
-    for name in drained:
-        own = [turn for turn in turns if turn.queue == name]
-        row = {field: round(median(getattr(turn, field) for turn in own), 2) for field in _FIELDS}
-        ratio = round(drained[name] / drained["norn"], 2) if "norn" in drained else None
-        found.append({"queue": name, "turns": len(own), **row, "drained_by_norn": ratio})
-    return found
-
-
-def _names(turns: Sequence[QueueTurn]) -> list[str]:
-    return list(dict.fromkeys(turn.queue for turn in turns))
-
+Turn = tuple[str, Mapping[str, float]]
+"""The name of a queue, and the figures of one of its turns."""
 
 HEAD = (
-    "queue", "accepted/s", "drained/s", "of Norn's", "WAL bytes", "CPU of PostgreSQL", "CPU of workers",
-    "accept to end p50", "p95", "p99",
+    "queue", "accepted/s", "drained/s", "both at once/s", "WAL bytes", "CPU: all", "PostgreSQL", "workers", "clients",
+    "dead rows", "20/s: p50 / p95 / p99", "80%: p50 / p95 / p99", "horizon held", "kills: lost / twice / s",
+    "restart: lost / twice / s",
 )  # fmt: skip
 
 
-def table(turns: Sequence[QueueTurn]) -> str:
-    """Returns the rows as a table."""
-    return markdown([HEAD, *(_line(row) for row in rows(turns))])
+def medians(turns: Sequence[Turn]) -> list[dict[str, object]]:
+    """Returns a row for each queue: of each figure the median of its turns, and of troubles the worst."""
+    found: list[dict[str, object]] = []
+    for name in dict.fromkeys(name for name, _ in turns):
+        own = [figures for each, figures in turns if each == name]
+        fields = dict.fromkeys(field for figures in own for field in figures)
+        row = {field: _one(field, [figures[field] for figures in own if field in figures]) for field in fields}
+        found.append({"queue": name, **row})
+    return found
 
 
-def _line(row: dict[str, object]) -> list[str]:
-    value = {field: float(str(row[field])) for field in _FIELDS}
-    ratio = row["drained_by_norn"]
+def _one(field: str, values: Sequence[float]) -> float:
+    worst = field.endswith(("_lost", "_twice", "_failed", "_refused", "_recovery_s"))
+    return round(max(values) if worst else median(values), 3)
+
+
+def table(turns: Sequence[Turn]) -> str:
+    """Returns the rows as a table; what was not measured is a dash."""
+    return markdown([HEAD, *(_line(row) for row in medians(turns))])
+
+
+def _line(row: Mapping[str, object]) -> list[str]:
     return [
-        str(row["queue"]), f"{value['accepted']:.0f}", f"{value['drained']:.0f}",
-        "–" if ratio is None else f"{ratio}", f"{value['wal_bytes']:,.0f}", f"{value['postgres_ms']:.2f} ms",
-        f"{value['worker_ms']:.2f} ms", *(f"{value[p]:.0f} ms" for p in ("p50_ms", "p95_ms", "p99_ms")),
+        str(row["queue"]),
+        *(_cell(row, "{:,.0f}", field) for field in ("accepted_per_s", "drained_per_s", "saturated_per_s")),
+        _cell(row, "{:,.0f}", "wal_bytes"),
+        *(_cell(row, "{:.2f} ms", f"cpu{part}_ms") for part in ("", "_postgres", "_workers", "_clients")),
+        _cell(row, "{:,.0f}", "dead_rows"),
+        *(_cell(row, "{:.0f} / {:.0f} / {:.0f} ms", *(f"{name}_p{p}_ms" for p in (50, 95, 99)))
+          for name in ("paced", "eighty")),
+        _cell(row, "{:,.0f} of {:,.0f}/s", "held_per_s", "free_per_s"),
+        *(_cell(row, "{:.0f} / {:.0f} / {:.1f}", f"{name}_lost", f"{name}_twice", f"{name}_recovery_s")
+          for name in ("kills", "restart")),
     ]  # fmt: skip
+
+
+def _cell(row: Mapping[str, object], form: str, *fields: str) -> str:
+    return form.format(*(row[field] for field in fields)) if all(field in row for field in fields) else "–"

@@ -1,6 +1,4 @@
-"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: creates the tables of another queue, or
-runs its worker.
-"""
+"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: a peer's tables, or its worker."""
 
 from __future__ import annotations
 
@@ -25,10 +23,23 @@ def void(_: object) -> None:
     """Returns nothing."""
 
 
+def numbered(n: int, _sent: object) -> str:
+    """Returns the number of a job as its id: a queue without rows has no other."""
+    return str(n)
+
+
 def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs a worker of Procrastinate with eight jobs at the same time."""
+    """Runs its worker with eight jobs at once; a periodic task retries jobs of dead workers, as its guide says."""
     app = procrastinate_app(url)
     app.task(name="noop", queue=QUEUE)(body)
+
+    async def retry_stalled(timestamp: int) -> None:
+        """Retries the jobs of workers that no longer report."""
+        for job in await app.job_manager.get_stalled_jobs():
+            await app.job_manager.retry_job(job)
+
+    stalled = app.task(name="retry_stalled", queue=QUEUE, queueing_lock="retry_stalled")(retry_stalled)
+    app.periodic(cron="*/10 * * * * *")(stalled)
     if what == "prepare":
         with app.open():
             app.schema_manager.apply_schema()
@@ -37,24 +48,24 @@ def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
 
 
 def procrastinate_app(url: str) -> Any:
-    """Returns an application of Procrastinate."""
+    """Returns its application."""
     from procrastinate import App, PsycopgConnector
 
     return App(connector=PsycopgConnector(conninfo=url))
 
 
-def procrastinate_sender(url: str) -> Callable[[int], None]:
+def procrastinate_sender(url: str) -> Callable[[int], str]:
     """Returns a sender with a connection of its own."""
     from procrastinate import App, SyncPsycopgConnector
 
     app = App(connector=SyncPsycopgConnector(conninfo=url))
     app.open()
     deferrer = app.configure_task("noop", queue=QUEUE, allow_unknown=True)
-    return lambda n: void(deferrer.defer(n=n))
+    return lambda n: str(deferrer.defer(n=n))
 
 
 def pgqueuer(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs a worker of PgQueuer with its default of ten jobs at the same time."""
+    """Runs its worker; it takes ten jobs at once, its default."""
     asyncio.run(_pgqueuer(what, url, body))
 
 
@@ -76,18 +87,18 @@ async def _pgqueuer(what: str, url: str, body: Callable[[int], None]) -> None:
     await queuer.run()
 
 
-def pgqueuer_sender(url: str) -> Callable[[int], None]:
+def pgqueuer_sender(url: str) -> Callable[[int], str]:
     """Returns a sender with a connection and a loop of its own."""
     import asyncpg
     from pgqueuer import AsyncpgDriver, Queries
 
     loop = asyncio.new_event_loop()
     queries = Queries(AsyncpgDriver(loop.run_until_complete(asyncpg.connect(url))))
-    return lambda n: void(loop.run_until_complete(queries.enqueue("noop", str(n).encode())))
+    return lambda n: str(loop.run_until_complete(queries.enqueue("noop", str(n).encode()))[0])
 
 
 def dbos(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs a worker of DBOS with eight workflows at the same time, and with its default of one poll per second."""
+    """Runs its worker with eight workflows at once; it polls every second, its default."""
     from dbos import DBOS
 
     DBOS(config={"name": "bench", "system_database_url": url})
@@ -99,12 +110,12 @@ def dbos(what: str, url: str, body: Callable[[int], None]) -> None:
     DBOS.destroy()
 
 
-def dbos_sender(url: str) -> Callable[[int], None]:
+def dbos_sender(url: str) -> Callable[[int], str]:
     """Returns a sender with a client of its own."""
     from dbos import DBOSClient
 
     client = DBOSClient(system_database_url=url)
-    return lambda n: void(client.enqueue({"workflow_name": "noop", "queue_name": QUEUE}, n))
+    return lambda n: str(client.enqueue({"workflow_name": "noop", "queue_name": QUEUE}, n).get_workflow_id())
 
 
 def celery_app(url: str) -> Any:
@@ -117,27 +128,27 @@ def celery_app(url: str) -> Any:
 
 
 def celery(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs a worker of Celery with eight threads."""
+    """Runs its worker with eight threads."""
     app = celery_app(url)
     app.task(name="noop")(body)
     app.worker_main(["worker", "-P", "threads", "-c", str(SLOTS), "-n", f"{os.getpid()}@bench", "-l", "ERROR"])
 
 
-def celery_sender(url: str) -> Callable[[int], None]:
+def celery_sender(url: str) -> Callable[[int], str]:
     """Returns a sender."""
     app = celery_app(url)
-    return lambda n: void(app.send_task("noop", args=[n]))
+    return lambda n: numbered(n, app.send_task("noop", args=[n]))
 
 
 def dramatiq_broker(url: str) -> Any:
-    """Returns a broker of Dramatiq."""
+    """Returns its broker."""
     from dramatiq.brokers.redis import RedisBroker
 
     return RedisBroker(url=url)
 
 
 def dramatiq(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs a worker of Dramatiq with eight threads."""
+    """Runs its worker with eight threads."""
     from dramatiq import Worker, actor
 
     broker = dramatiq_broker(url)
@@ -147,19 +158,19 @@ def dramatiq(what: str, url: str, body: Callable[[int], None]) -> None:
         time.sleep(1)
 
 
-def dramatiq_sender(url: str) -> Callable[[int], None]:
+def dramatiq_sender(url: str) -> Callable[[int], str]:
     """Returns a sender."""
     from dramatiq import Message
 
     broker = dramatiq_broker(url)
     broker.declare_queue(QUEUE)
-    return lambda n: void(broker.enqueue(Message(QUEUE, "noop", (n,), {}, {})))
+    return lambda n: numbered(n, broker.enqueue(Message(QUEUE, "noop", (n,), {}, {})))
 
 
 WORKERS: dict[str, Callable[[str, str, Callable[[int], None]], None]] = {
     "procrastinate": procrastinate, "pgqueuer": pgqueuer, "dbos": dbos, "celery": celery, "dramatiq": dramatiq,
 }  # fmt: skip
-SENDERS: dict[str, Callable[[str], Callable[[int], None]]] = {
+SENDERS: dict[str, Callable[[str], Callable[[int], str]]] = {
     "procrastinate": procrastinate_sender, "pgqueuer": pgqueuer_sender, "dbos": dbos_sender, "celery": celery_sender,
     "dramatiq": dramatiq_sender,
 }  # fmt: skip

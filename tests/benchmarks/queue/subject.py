@@ -1,4 +1,4 @@
-"""The interface of a measured queue, which accepts no-op jobs and runs them in worker processes of its own."""
+"""A queue under measurement: it accepts no-op jobs and runs them in worker processes of its own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 from tests.servers import Broker, Postgres
 
-Send = Callable[[int], None]
-"""Sends the job with this number to the queue, and returns when the queue has accepted it."""
+Send = Callable[[int], str]
+"""Accepts the job of this number, and returns the queue's own id of it when the queue has it."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,42 @@ class Stores:
 
 
 class Subject(Protocol):
-    """A measured queue."""
+    """A queue under measurement. `durable`: its jobs are rows of PostgreSQL, and so are their ends."""
 
     name: str
     version: str
     durable: bool
+    database: str
 
-    def sender(self) -> Send: ...
-    def start(self) -> None: ...
-    def pids(self) -> list[int]: ...
-    def ends(self) -> Mapping[int, float]: ...
-    def stop(self) -> None: ...
+    def sender(self) -> Send:
+        """Returns a function that sends one job; each thread has its own."""
+
+    def start(self) -> None:
+        """Starts the workers."""
+
+    def pids(self) -> list[int]:
+        """Returns the processes that run jobs, without those that only schedule."""
+
+    def others(self) -> list[int]:
+        """Returns the processes that belong to the queue and run no jobs."""
+
+    def replace(self, n: int) -> None:
+        """Kills the n-th worker with SIGKILL, and starts another one in its place."""
+
+    def supervise(self) -> None:
+        """Starts processes again that have ended by themselves, as a supervisor would."""
+
+    def ended(self) -> int:
+        """Returns how many jobs have ended since the queue was made, as the queue itself has recorded it."""
+
+    def ends(self) -> Mapping[str, float]:
+        """Returns when each job has ended, by its id: the queue's own record, or if it has none, when its code ran."""
+
+    def begins(self) -> Mapping[str, int]:
+        """Returns how often the code of each job has begun."""
+
+    def failed(self) -> int:
+        """Returns how many jobs have ended without success."""
+
+    def stop(self) -> None:
+        """Ends the workers."""
