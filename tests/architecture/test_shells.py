@@ -31,10 +31,10 @@ ALLOWED = {
     ("norn_cli/commands/data/db.py", "shell", "sh -c"): "psql of norn db shell, in a container",
     ("norn_tasks/adapters/processes/marked.py", "ending", "sh -c"): "ends a program in its replica",
     ("norn_tasks/adapters/nest/trial.py", "_ran", "sh -c"): "tries the walls of a sandbox, from inside",
-    ("norn_tasks/adapters/nest/program/launchers.py", "Launcher.__init__", "sh -c"): "waits in the nest, a container",
+    ("norn_tasks/adapters/nest/program/launchers.py", "Launcher._spawned", "sh -c"): "waits in the nest, a container",
     (
         "norn_tasks/adapters/nest/program/launchers.py",
-        "Launcher.__init__",
+        "Launcher._spawned",
         "os.posix_spawn",
     ): "the same; the nest itself runs in a container",
     ("norn_tasks/adapters/docker/runs_reach.py", "ReachProbe._create", "sh -c"): "tries the network, in a container",

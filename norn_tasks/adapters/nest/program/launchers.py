@@ -20,6 +20,8 @@ from norn_tasks.adapters.nest.program.pipes import Pipes
 
 _AHEAD, _LEAST = 16, 4
 """The most launchers that wait, and the number below which more are made while a run starts."""
+_PATIENCE = 20.0
+"""The most seconds for which a run waits for its launcher."""
 _SHELL = "/bin/busybox"
 _ENTER = 'for each in {root}/*{parent}/"$name"/cgroup.procs; do echo 0 >"$each" || exit 1; done; '
 _WAIT = 'read -r start <&3 || exit 1; exec 3<&-; exec "$@"'
@@ -33,19 +35,33 @@ class Launcher:
         """Starts the process; raises OSError."""
         self.name, self.directory = name, directory
         self.directory.mkdir()
-        self.pipes = Pipes()
-        entering = cgroups.make(name)
+        self._start: int | None = None
+        try:
+            entering = cgroups.make(name)
+            self.pipes = Pipes()
+            self.process = self._spawned(entering=entering)
+        except OSError:
+            cgroups.remove(name)
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        crun.await_end_of(self.process)
+
+    def _spawned(self, *, entering: bool) -> int:
         script = f'name="$1"; shift; {_ENTER.format(root=cgroups.ROOT, parent=cgroups.PARENT) if entering else ""}'
         starts, start = os.pipe()
-        self._start: int | None = start
         streams = [(os.POSIX_SPAWN_DUP2, each, number) for number, each in enumerate((*self.pipes.of_sandbox, starts))]
-        words = [_SHELL, "sh", "-c", script + _WAIT, "sh", name, *crun.command(name, directory)]
+        words = [_SHELL, "sh", "-c", script + _WAIT, "sh", self.name, *crun.command(self.name, self.directory)]
         try:
-            self.process = os.posix_spawn(_SHELL, words, {"PATH": "/usr/bin:/bin"}, file_actions=streams)
+            process = os.posix_spawn(_SHELL, words, {"PATH": "/usr/bin:/bin"}, file_actions=streams)
+        except OSError:
+            os.close(start)
+            self.pipes.close()
+            raise
         finally:
             os.close(starts)
             self.pipes.close_sandbox_ends()
-        crun.await_end_of(self.process)
+        self._start = start
+        return process
 
     def launch(self) -> int:
         """Lets the process become crun, and returns the pid of the sandbox's first process.
@@ -86,17 +102,19 @@ class Launcher:
 class Launchers:
     """Launchers that are ready for a run; each is used once."""
 
-    def __init__(self, directory: Path, life: str) -> None:
+    def __init__(self, directory: Path, life: str, patience: float = _PATIENCE) -> None:
         self._directory, self._life, self._count = directory, life, 0
+        self._patience, self._trouble = patience, "the machine is slow"
         self._ready: deque[Launcher] = deque()
         self._changed, self._filling = threading.Condition(), True
         directory.mkdir(parents=True, exist_ok=True)
         threading.Thread(target=self._keep, daemon=True).start()
 
     def take(self) -> Launcher:
-        """Returns a launcher for one run; waits until one is ready."""
+        """Returns a launcher for one run; waits until one is ready, and raises OSError if that takes too long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ready)
+            if not self._changed.wait_for(lambda: self._ready, self._patience):
+                raise OSError(f"no launcher was ready within {self._patience:g} s: {self._trouble}")
             taken = self._ready.popleft()
             if len(self._ready) < _LEAST:
                 self._fill()
@@ -121,6 +139,7 @@ class Launchers:
                 made = Launcher(name, self._directory / name)
             except OSError as error:
                 log.warning("no launcher: %s", error)
+                self._trouble = str(error)
                 time.sleep(1)
                 continue
             with self._changed:

@@ -23,6 +23,7 @@ GATEWAY = "198.18.0.1"
 _SUBNET, _PREFIX = "198.18", 16
 _BRIDGE = "nest0"
 _AHEAD = 8
+_PATIENCE = 20.0
 _FIRST_INDEX, _ADDRESSES = 1000, 60000
 _RULES = f"""
 table inet nest {{
@@ -66,9 +67,10 @@ class Networks:
         threading.Thread(target=self._keep, daemon=True).start()
 
     def take(self) -> Path:
-        """Returns a namespace for one run; waits until one is ready."""
+        """Returns a namespace for one run; waits until one is ready, and raises OSError if that takes too long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ready)
+            if not self._changed.wait_for(lambda: self._ready, _PATIENCE):
+                raise OSError(f"no network was ready within {_PATIENCE:g} s")
             taken = self._ready.popleft()
             self._changed.notify_all()
             return taken
