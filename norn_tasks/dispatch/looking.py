@@ -109,6 +109,8 @@ def request_end_of_drained(intake: Intake, *, actor: str) -> Accepted | None:
     First, work that waits for memory gets that of draining replicas.
     """
     with intake.database.transaction() as tx:
+        if not draining.any_there(tx):
+            return None
         draining.make_room(tx)
         if not draining.any_due(tx):
             return None

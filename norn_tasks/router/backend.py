@@ -16,7 +16,8 @@ REST_SECONDS = 1.0
 """For this time, a replica that did not accept a connection is only chosen if there is no other."""
 
 
-KEEP_ALIVE = ((socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 15), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 6))
+KEEP_ALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 6}
+"""How the kernel probes a silent connection; a system that lacks an option has a default of its own."""
 
 
 class ReplicaUnreachable(Exception):
@@ -91,7 +92,9 @@ def _keep_alive(transport: asyncio.BaseTransport) -> None:
     A replica may be the only one that sends, and a firewall may drop that as unknown, until the router sends a probe.
     """
     opened = transport.get_extra_info("socket")
-    if opened is not None:
-        for option, value in KEEP_ALIVE:
-            level = socket.SOL_SOCKET if option == socket.SO_KEEPALIVE else socket.IPPROTO_TCP
-            opened.setsockopt(level, option, value)
+    if opened is None:
+        return
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

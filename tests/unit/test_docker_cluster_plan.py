@@ -20,7 +20,7 @@ from norn_tasks.adapters.docker_cluster.plan import (
 from norn_tasks.adapters.docker_cluster.world import ReplicaContainer, World, joined
 from norn_tasks.domain.jobs.replica import Replica
 
-LIVE, STARTING, LEAVING = "live", "starting", "leaving"
+LIVE, STARTING, LEAVING, DRAINING = "live", "starting", "leaving", "draining"
 
 
 def one(
@@ -138,6 +138,21 @@ def test_none_wanted_leaves_none() -> None:
     assert move(old("a"), one("b"), wanted=0) == Retire((one("b"), old("a")))
 
 
+def test_a_draining_one_is_left_alone_and_keeps_its_number() -> None:
+    assert move(old("a", DRAINING), one("b"), one("c", DRAINING, index=2), wanted=1) is None
+    assert move(one("b"), one("c", DRAINING, index=2), wanted=2) == Create(3)
+
+
+def test_a_draining_one_makes_up_for_no_missing_one() -> None:
+    assert move(old("a", DRAINING), wanted=1) == Create(1)
+    assert move(old("a", DRAINING), old("b"), one("c"), wanted=1) == Retire((old("b"),))
+
+
+def test_where_none_may_drain_those_that_do_go_first() -> None:
+    wanted = DesiredReplicas(2, 1, drains=False)
+    assert next_move(World((old("a", DRAINING), old("b"))), wanted) == Retire((old("a", DRAINING),))
+
+
 # Any world
 
 
@@ -180,7 +195,7 @@ class EngineClient:
 
 
 STATES = st.sampled_from(["running", "created", "exited", "restarting"])
-ROWS = st.sampled_from([None, STARTING, LIVE, LIVE, LIVE, LEAVING])
+ROWS = st.sampled_from([None, STARTING, LIVE, LIVE, LIVE, LEAVING, DRAINING])
 REPLICAS = st.tuples(ROWS, st.integers(1, 3), STATES, st.sampled_from(["", "10.0.0.7"]))
 
 
@@ -193,14 +208,16 @@ def test_every_world_comes_to_its_end_and_serves_all_the_way(
     for n, (row, generation, state, ip) in enumerate(found):
         address = ip if state == "running" else ""
         engine.replicas[f"c{n}"] = one(f"c{n}", row, generation=generation, state=state, index=n + 1, ip=address)
-    serving, there = engine.serving(), len(engine.replicas)
+    draining = {name for name, each in engine.replicas.items() if each.draining}
+    serving, there = engine.serving(), len(engine.replicas.keys() - draining)
     for _ in range(100):
         following = next_move(engine.world(), DesiredReplicas(2, wanted))
         if following is None:
             break
         engine.make(following)
         assert engine.serving() >= min(serving, wanted)
-        assert len(engine.replicas) <= max(there, wanted) + 1
+        assert len(engine.replicas.keys() - draining) <= max(there, wanted) + 1
     assert following is None
-    assert sorted(each.generation for each in engine.replicas.values()) == [2] * wanted
+    assert draining <= engine.replicas.keys()
+    assert [each.generation for name, each in engine.replicas.items() if name not in draining] == [2] * wanted
     assert engine.serving() == wanted and engine.lost == []

@@ -39,6 +39,11 @@ def publish_end(tx: Tx, container: str) -> None:
         publish(tx, EventKind.REPLICA_DRAINED, app=row.app, replica=container[:12], release=row.release, cut=cut)
 
 
+def any_there(tx: Tx) -> bool:
+    """Returns True if a replica is draining."""
+    return bool(tx.scalar(text("SELECT EXISTS (SELECT 1 FROM replicas WHERE state = 'draining')")))
+
+
 def any_due(tx: Tx) -> bool:
     """Returns True if a draining replica is to be removed."""
     return bool(tx.scalar(text(f"SELECT EXISTS (SELECT 1 FROM replicas WHERE {DUE})")))  # noqa: S608 - a constant

@@ -5,7 +5,7 @@ export type Tone = "good" | "busy" | "warn" | "bad" | "idle";
 const TONES: Record<string, Tone> = {
   running: "good", ready: "good", scheduled: "good", succeeded: "good", deployed: "good", live: "good", ok: "good", fired: "good",
   caught_up: "good", delivered: "good", forged: "good", noted: "good", resolved: "good", exists: "good", made: "good", set: "good",
-  queued: "busy", pending: "busy", forging: "busy", waiting: "busy", deploying: "busy", building: "busy",
+  queued: "busy", pending: "busy", forging: "busy", waiting: "busy", deploying: "busy", building: "busy", draining: "busy",
   degraded: "warn", warn: "warn", unset: "bad", missing: "bad", paused: "warn", unhealthy: "warn", warning: "warn", skipped_overlap: "warn", skipped_paused: "idle", missed: "warn",
   cancelled: "warn", superseded: "idle", expired: "warn", timed_out: "bad", oom_killed: "bad", "never deployed": "idle", unforged: "idle",
   stopped: "idle", off: "idle", skipped: "idle", broken: "bad", down: "bad", failed: "bad", error: "bad", dead: "bad",

@@ -16,7 +16,7 @@ export function Overview({ app }: { app: AppDetail }) {
         <Panel title="Replicas" aside={<span class="muted">seen <Time at={app.seen_at} /></span>}>
           <Table label="Replicas" head={["Replica", "State", "Release", "Healthy", "Restarts", "Processors", "Memory", "Message"]}>
             {app.replicas.map((each) => (
-              <tr key={each.name}>
+              <tr key={`${each.name} ${each.until ?? ""}`}>
                 <td><code>{each.name}</code></td>
                 <td><State state={each.state} /></td>
                 <td>{each.release}</td>

@@ -70,7 +70,7 @@ function Timeline({ app, deployments }: { app: AppDetail; deployments: readonly 
   return (
     <ol class="timeline">
       {app.replicas.map((replica) => (
-        <li key={replica.name} class={replica.healthy === false ? "bad" : "good"}>
+        <li key={`${replica.name} ${replica.until ?? ""}`} class={replica.healthy === false ? "bad" : "good"}>
           <p>
             container <code>{replica.name}</code> of release {replica.release}: <State state={replica.state} />
             {replica.restarts > 0 && `, restarted ${replica.restarts} times`} <span class="muted">seen <Time at={app.seen_at} /></span>
