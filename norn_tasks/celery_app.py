@@ -32,7 +32,8 @@ def create(broker_url: str) -> Celery:
     """Returns the application for a broker. Its queues use the default exchange, which needs no keys in Redis."""
     app = Celery("norn", broker=broker_url, set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(str(c), Exchange(""), routing_key=str(c)) for c in JobClass],
+        # A wake-up that is lost costs only time, so the broker keeps no record of those that a worker has taken.
+        task_queues=[Queue(str(c), Exchange(""), routing_key=str(c), no_ack=True) for c in JobClass],
         task_default_exchange="",
         task_create_missing_queues=False,
         task_serializer="json",

@@ -12,7 +12,7 @@ from norn_tasks.ports.images import BuildOrder, BuildQueue, Image, Images, Regis
 from norn_tasks.ports.kept_logs import Hiding, KeptLogs
 from norn_tasks.ports.live import LiveStream, LiveStreams, LiveText, Terminal, Typed
 from norn_tasks.ports.messenger import Messenger, Outbox, Receipt
-from norn_tasks.ports.runs import FastRoad, Hooks, Run, RunClient, Runtime
+from norn_tasks.ports.runs import FastRoad, Hooks, Run, RunClient, Runtime, StartsAtOnce
 from norn_tasks.ports.secret_files import SecretFiles, SopsFormat
 from norn_tasks.ports.services import ServiceRecords, SharedServices
 from norn_tasks.ports.source import (
@@ -56,6 +56,7 @@ __all__ = [
     "RunClient",
     "Hooks",
     "Runtime",
+    "StartsAtOnce",
     "FastRoad",
     "Engine",
     "RunsReach",

@@ -159,6 +159,13 @@ class FastRoad(Protocol):
         """True if runs that it supports may start this way."""
 
 
+class StartsAtOnce:
+    """Marks a runtime that knows a container's id before it makes the container, and starts the code right after it.
+
+    So the container and the beginning of its code are recorded in one write, which commits before the code starts.
+    """
+
+
 class Runtime(Protocol):
     """One way to run containers on an engine. While the engine does not answer, calls wait until they are stopped."""
 

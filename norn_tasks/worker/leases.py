@@ -105,9 +105,14 @@ class LeaseKeeper:
         threading.Thread(target=self._beat, name="norn-leases", daemon=True).start()
 
     @contextmanager
-    def holding(self, fence: Fence) -> Iterator[JobStop]:
-        """Keeps a job's lease alive inside the block, and yields its stop."""
+    def holding(self, fence: Fence, since: float | None = None) -> Iterator[JobStop]:
+        """Keeps a job's lease alive inside the block, and yields its stop.
+
+        `since`: the moment of the monotonic clock from which the lease counts; by default now.
+        """
         stop = JobStop(self._settings.self_stop_seconds)
+        if since is not None:
+            stop.renewed(since)
         with self._lock:
             self._held[fence] = stop
             cancelled = fence.job in self._cancelled

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -14,9 +16,10 @@ from norn_tasks.domain.jobs.job import JobClass, JobKind
 from norn_tasks.pipelines.runner import Runner
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
+from norn_tasks.store.database.batches import Batches
 from norn_tasks.store.database.session import Database, Row
 from norn_tasks.store.fleet import workers
-from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.ledger.taking import Taken, take, take_together
 from norn_tasks.store.queue import readiness
 from norn_tasks.store.queue.claims import Claimer
 from norn_tasks.store.queue.readiness import ReadyWork
@@ -27,29 +30,36 @@ from norn_tasks.worker.shares import Shares
 log = structlog.get_logger()
 PASS_ON_SECONDS = 0.5
 
+Claimed = tuple[Job, float]
+"""A claimed job, and the moment of the monotonic clock before its claim: its lease began at that moment or later."""
+
 
 class _ShareFull(Exception):
     """Raised when another thread has taken the last slot of a job's share after the job's claim began."""
 
 
 class _Admission:
-    """Counts one claimed job in its share (the slots that one app may use), and undoes this if the claim is rolled
-    back.
-    """
+    """The admission of a claim: it counts the jobs in their shares, and takes back those that were not claimed."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
-        self._counted: tuple[JobKind, str] | None = None
+        self._counted: Counter[tuple[JobKind, str]] = Counter()
 
     def __call__(self, row: Row) -> None:
-        kind, app = JobKind(row["kind"]), str(row["app"])
-        if not self._shares.enter(kind, app, adopts=row["adopt"]):
+        if not self.enter(JobKind(row["kind"]), str(row["app"]), adopts=row["adopt"]):
             raise _ShareFull
-        self._counted = kind, app
 
-    def undo(self) -> None:
-        if self._counted is not None:
-            self._shares.leave(*self._counted)
+    def enter(self, kind: JobKind, app: str, *, adopts: bool = False) -> bool:
+        """Counts a job; returns False if its share is full."""
+        entered = self._shares.enter(kind, app, adopts=adopts)
+        self._counted[kind, app] += entered
+        return entered
+
+    def keep(self, jobs: Iterable[Job]) -> None:
+        """Takes back everything that was counted except these jobs."""
+        self._counted.subtract((job.kind, job.app) for job in jobs)
+        for kind, app in self._counted.elements():
+            self._shares.leave(kind, app)
 
 
 @dataclass(frozen=True)
@@ -66,16 +76,18 @@ class WorkerProcess:
     engine: EngineIdentity
     runner: Runner
     shares: Shares
+    _claims: Batches[None, Claimed | None] = field(init=False, repr=False)
 
     def work(self) -> int:
         """Runs ready jobs of the class until none is left, or until the worker drains; returns how many it ran."""
         count = 0
         while not self.leases.draining:
-            job = self._claim()
-            if job is None:
+            claimed = self._claim()
+            if claimed is None:
                 break
+            job, since = claimed
             try:
-                self._run(job)
+                self._run(job, since)
             finally:
                 self.shares.leave(job.kind, job.app)
             count += 1
@@ -105,16 +117,29 @@ class WorkerProcess:
     def _of_my_class(self, waiting: list[ReadyWork]) -> int:
         return sum(each.ready for each in waiting if each.job_class is self.job_class)
 
-    def _claim(self) -> Job | None:
-        """Claims a job. A worker that changes apps first asks its engine, and leaves changes to other workers if the
-        engine is unreachable.
+    def __post_init__(self) -> None:
+        claims: Batches[None, Claimed | None] = Batches(lambda wanted: self._claimed_together(len(wanted)))
+        object.__setattr__(self, "_claims", claims)
+
+    def _claim(self) -> Claimed | None:
+        """Claims a job. Threads that want a run at the same moment claim together, in one transaction."""
+        return self._claims.ask(None) if self.job_class.runs_code else next(iter(self._claimed(1)), None)
+
+    def _claimed_together(self, count: int) -> list[Claimed | None]:
+        jobs = self._claimed(count)
+        return [*jobs, *[None] * (count - len(jobs))]
+
+    def _claimed(self, count: int) -> list[Claimed]:
+        """Claims at most `count` jobs.
+
+        A worker that changes apps asks its engine first, and leaves changes to others if the engine is away.
 
         Before a call or a cron run it does not ask, because these are too frequent, and end immediately if their engine
         is dead.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:
-            return None
+            return []
         claimer = Claimer(
             self.name,
             self.job_class,
@@ -124,11 +149,43 @@ class WorkerProcess:
             self.engine.capabilities,
         )
         try:
-            job = self._taken(replace(claimer, last_resort=self._last_resort()))
-            return None if job is None else replace(job, here=dict(self.engine.ids))
+            jobs = self._several(replace(claimer, last_resort=self._last_resort()), count)
         except DatabaseDown as error:
             log.warning("cannot claim", worker=self.name, error=error.sentence)
-            return None
+            return []
+        return [(replace(job, here=dict(self.engine.ids)), since) for job, since in jobs]
+
+    def _several(self, claimer: Claimer, count: int) -> list[Claimed]:
+        """Takes jobs until there are `count`, or none is left that fits; the last ones are taken one at a time."""
+        jobs: list[Claimed] = []
+        while len(jobs) < count:
+            since = time.monotonic()
+            try:
+                more = self._some(claimer, count - len(jobs))
+            except DatabaseDown:
+                if not jobs:
+                    raise
+                break  # the jobs that are claimed already must run
+            if not more:
+                break
+            jobs += [(job, since) for job in more]
+        return jobs
+
+    def _some(self, claimer: Claimer, count: int) -> Sequence[Job]:
+        taken = self._together(claimer, count) if count > 1 else Taken()
+        if taken.jobs or not taken.due:
+            return taken.jobs
+        alone = self._taken(claimer)
+        return () if alone is None else (alone,)
+
+    def _together(self, claimer: Claimer, count: int) -> Taken:
+        admission = _Admission(self.shares)
+        taken = Taken()
+        try:
+            taken = take_together(self.database, replace(claimer, full=self.shares.full()), count, admission.enter)
+        finally:
+            admission.keep(taken.jobs)
+        return taken
 
     def _taken(self, claimer: Claimer) -> Job | None:
         """Claims a job whose share is not full; tries again if another thread was faster."""
@@ -139,7 +196,7 @@ class WorkerProcess:
             except _ShareFull:
                 continue
             except BaseException:
-                admission.undo()
+                admission.keep(())
                 raise
 
     def _last_resort(self) -> frozenset[str]:
@@ -153,14 +210,15 @@ class WorkerProcess:
             others = workers.others_could(tx, self.name, self.job_class)
         return frozenset() if others else self.engine.once_back
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job, since: float) -> None:
         about = structlog.contextvars.bound_contextvars(job=job.id, app=job.app, kind=str(job.kind))
-        with about, self.leases.holding(job.fence) as stop:
-            log.info("job begins", claims=job.claims)
+        with about, self.leases.holding(job.fence, since) as stop:
+            if job.execution is None:  # a run says so in its row, and there may be hundreds per second
+                log.info("job begins", claims=job.claims)
             if job.execution is not None and job.execution.adopt:
                 self.leases.look()  # the job may already be cancelled
             state = self.runner.run(job, stop)
-            log.info("job ends", state=str(state))
+            log.info("job ends", state=str(state), claims=job.claims)
         if job.execution is not None and state is not None:
             self.live.announce_end(job.execution.id)
         if self.leases.draining:

@@ -18,10 +18,26 @@ _AFTER = """ WHERE (xact, id) > (CAST(:xact AS xid8), :id) AND xact < pg_snapsho
 
 BUGS = (
     Bug(
-        "the token is dropped from a write", f"{_STORE}/ledger/ledger.py",
-        "event_seq = event_seq + 1\n   WHERE {held()} RETURNING",
-        "event_seq = event_seq + 1\n   WHERE {held(claim='jobs.lease_token')} AND :token > 0 RETURNING",
+        "the token is dropped from a write", f"{_STORE}/ledger/beginning.py",
+        "event_seq = event_seq + 1\n   WHERE {held(\"j\")} RETURNING",
+        "event_seq = event_seq + 1\n   WHERE {held(\"j\", claim='j.lease_token')} AND :token > 0 RETURNING",
         f"{_TESTS}/test_fences.py::test_a_fallen_fence_lets_nothing_through[3]",
+    ),
+    Bug(
+        "the token is dropped where ends are written together", f"{_STORE}/ledger/succeed.py",
+        'held("j", "t.job", "t.token")', 'held("j", "t.job", "j.lease_token")',
+        f"{_TESTS}/test_written_together.py::test_a_fence_that_fell_takes_no_other_with_it",
+    ),
+    Bug(
+        "runs are claimed together by id", f"{_STORE}/ledger/claims_together.py",
+        "ORDER BY busy + k, CASE WHEN passed THEN left_over ELSE least(oldest, left_over) END LIMIT",
+        "ORDER BY id LIMIT",
+        f"{_TESTS}/test_claims_together.py::test_it_takes_the_jobs_that_single_claims_take[5]",
+    ),
+    Bug(
+        "runs that are claimed together each see the same free memory", f"{_STORE}/ledger/claims_together.py",
+        "            free -= row.need\n", "",
+        f"{_TESTS}/test_claims_together.py::test_memory_is_counted_job_by_job",
     ),
     Bug(
         "a heartbeat outlives its job", f"{_STORE}/queue/leases.py",

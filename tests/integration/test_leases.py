@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,12 @@ def test_a_held_job_is_not_taken_away_however_long_it_takes(database: Database) 
         assert not stop.wait(2.5)
         assert sweep(database, max_claims=5).moved == 0
         assert _left(database) > 0.5
+
+
+def test_the_time_since_the_claim_counts_for_a_job_that_began_later(database: Database) -> None:
+    job = _claimed(database)
+    with LeaseKeeper(database, QUICK, JobClass.DEPLOY).holding(job.fence, time.monotonic() - 1.5) as stop:
+        assert stop.reason == "lease_lost"
 
 
 def test_a_job_that_has_left_is_not_kept_alive(database: Database) -> None:

@@ -66,7 +66,7 @@ def _rows(database: Database, query: str) -> list[Any]:
 )
 def test_all_that_belongs_to_it_has_ended(database: Database, kind: str, table: str) -> None:
     ledger, job = _begun(database, kind)
-    ledger.end_step(job.fence, PLACE, END)
+    ledger.end_step(job.fence, PLACE, END, run_of=job.kind)
     assert _rows(database, "SELECT state, lease_until, ended_at IS NULL, event_seq FROM jobs") == [
         ("succeeded", None, False, 5)
     ]
@@ -87,7 +87,7 @@ def test_all_that_belongs_to_it_has_ended(database: Database, kind: str, table: 
 def test_a_call_keeps_request_and_answer(database: Database) -> None:
     ledger, job = _begun(database, "call")
     assert job.required_execution().call == CALL
-    ledger.end_step(job.fence, PLACE, END)
+    ledger.end_step(job.fence, PLACE, END, run_of=job.kind)
     (kept,) = _rows(database, "SELECT request, response, stderr FROM execution_io")
     assert [bytes(each) for each in kept] == [CALL.body, b"out\0", b"err"]
     assert _rows(database, "SELECT request_size, response_size FROM func_executions") == [(5, 4)]
@@ -95,7 +95,7 @@ def test_a_call_keeps_request_and_answer(database: Database) -> None:
 
 def test_its_events_say_what_other_ends_say(database: Database) -> None:
     ledger, job = _begun(database, "cron")
-    ledger.end_step(job.fence, PLACE, END)
+    ledger.end_step(job.fence, PLACE, END, run_of=job.kind)
     said = dict(_rows(database, "SELECT kind, data FROM events"))
     execution = job.required_execution().id
     assert said["execution.ended"] == {"execution": execution, "state": "succeeded", "exit_code": 0}
@@ -110,6 +110,6 @@ def test_under_a_fallen_fence_it_writes_nothing(database: Database) -> None:
     with database.transaction() as tx:
         tx.execute(text("UPDATE jobs SET lease_token = nextval('fence')"))
     with pytest.raises(LeaseLost):
-        ledger.end_step(job.fence, PLACE, END)
+        ledger.end_step(job.fence, PLACE, END, run_of=job.kind)
     assert _rows(database, "SELECT state, event_seq FROM jobs") == [("running", 2)]
     assert _rows(database, "SELECT state FROM func_executions") == [("running",)]

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from norn_tasks.domain.jobs.execution import ContainerExit
-from norn_tasks.ports import Engine, Hooks, Run, RunsReach, Runtime, SeenContainer, Watch
+from norn_tasks.ports import Engine, Hooks, Run, RunsReach, Runtime, SeenContainer, StartsAtOnce, Watch
 
 IDENTITY = "noop"
 """The id of this runtime's engine. A worker with this runtime may claim runs that are bound to this engine."""
@@ -38,7 +38,7 @@ class NoopEngine:
         return RunsReach("")
 
 
-class NoopRuntime:
+class NoopRuntime(StartsAtOnce):
     """Implements `ports.Runtime` without a container engine: every run succeeds as soon as it begins."""
 
     def __init__(self, name: str, engine: str = IDENTITY) -> None:

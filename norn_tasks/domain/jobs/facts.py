@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Any, Final, Self, TypeVar
 
 from norn_tasks.domain.stored import dump, load
@@ -172,7 +173,17 @@ class Facts:
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """Reads the facts from a job's row; unknown keys are ignored."""
-        return cls(tuple(fact for kind in KINDS if (fact := kind.from_json(facts)) is not None))
+        return cls(_known(facts) if facts else _of_nothing())
+
+
+def _known(facts: Mapping[str, Any]) -> tuple[Fact, ...]:
+    return tuple(fact for kind in KINDS if (fact := kind.from_json(facts)) is not None)
+
+
+@cache
+def _of_nothing() -> tuple[Fact, ...]:
+    """Returns the facts of a job that has learned nothing, as every run: they are read once."""
+    return _known({})
 
 
 NOTHING_LEARNED: Final = Facts()

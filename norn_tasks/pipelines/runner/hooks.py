@@ -8,7 +8,7 @@ from norn_tasks.domain.jobs.claimed import Job
 from norn_tasks.domain.jobs.container import ContainerRef
 from norn_tasks.pipelines.failpoints import Point
 from norn_tasks.pipelines.runner.needs import JobLedger
-from norn_tasks.ports import Tools
+from norn_tasks.ports import Runtime, StartsAtOnce, Tools
 
 
 class ContainerHooks:
@@ -21,16 +21,25 @@ class ContainerHooks:
         still run.
         """
         self.taken_back: int | None = None
+        self._unrecorded: ContainerRef | None = None
 
     def created(self, container: str) -> None:
         """Records the container, so that another owner of the job can find it."""
         self._reach(Point.CREATED)
-        self._ledger.record_container(self._job.fence, self._recorded(container))
+        recorded = self._recorded(container)
+        if self._job.execution is not None and isinstance(self._runtime, StartsAtOnce):
+            self._unrecorded = recorded
+            return
+        self._ledger.record_container(self._job.fence, recorded)
         self._reach(Point.RECORDED)
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self._tools.runtimes[self._job.runtime]
 
     def _recorded(self, container: str) -> ContainerRef:
         """Returns the container with its runtime and engine; all containers of a job have the same runtime."""
-        runtime = self._tools.runtimes[self._job.runtime]
+        runtime = self._runtime
         engine = self._job.here.get(runtime.engine) or self._tools.engines[runtime.engine].identity()
         return ContainerRef(runtime.name, engine, container)
 
@@ -38,10 +47,13 @@ class ContainerHooks:
         """Records that the code begins; raises LeaseLost if another worker has the job."""
         execution = self._job.execution
         if execution is not None:
-            self._ledger.begin_code(self._job.fence, execution.runs if self.taken_back is None else self.taken_back)
+            before = execution.runs if self.taken_back is None else self.taken_back
+            self._ledger.begin_code(self._job.fence, before, self._unrecorded)
         else:
             self._ledger.check(self._job.fence)
         self.has_begun = True
+        if self._unrecorded is not None:
+            self._reach(Point.RECORDED)
         self._reach(Point.BEGUN)
 
     def never_begun(self) -> int:

@@ -139,7 +139,7 @@ class JobRun:
     def _close(self, place: StepPosition, end: StepEnd, last: bool) -> JobState | None:
         if last and end.ends is None:
             end = replace(end, ends=JobState.SUCCEEDED)
-        facts = self._ledger.end_step(self._job.fence, place, end)
+        facts = self._ledger.end_step(self._job.fence, place, end, run_of=self._job.kind)
         self._job = replace(self._job, facts=facts, spec=_spec_of(self._job, end.learned))
         if end.learned.sealed is not None:
             self._job = replace(self._job, sealed=end.learned.sealed)

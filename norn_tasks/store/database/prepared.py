@@ -38,6 +38,12 @@ def changes(statement: str) -> bool:
     return _CHANGES.search(statement) is not None
 
 
+def arrays(columns: Mapping[str, str]) -> str:
+    """Returns the SQL of a table whose rows are passed as one array for each column; `columns` has their types."""
+    passed = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in columns.items())
+    return f"SELECT * FROM unnest({passed}) AS passed({', '.join(columns)})"  # noqa: S608 - built from constants
+
+
 class Prepared:
     """A statement with parameters such as `:job`; PostgreSQL infers their types.
 

@@ -118,25 +118,25 @@ class Database:
         yield
 
     def execute_autocommit(
-        self, statement: Prepared, values: Mapping[str, Any], note: Note | None = None
+        self, statement: Prepared, values: Mapping[str, Any], noted: Callable[[Row], Note] | None = None
     ) -> Sequence[Row]:
         """Runs one statement that is a transaction by itself, without the round trips of BEGIN and COMMIT.
 
-        `note` is sent afterwards if the statement returned a row. Raises DatabaseDown as `transaction` does. Through a
-        pooler the statement runs in an ordinary transaction, which sets the limits.
+        `noted` returns the NOTIFY about a returned row, which is sent afterwards. Raises DatabaseDown as `transaction`
+        does. Through a pooler the statement runs in an ordinary transaction, which sets the limits.
         """
         if self._pooled:
-            return self._execute_in_transaction(statement, values, note)
+            return self._execute_in_transaction(statement, values, noted)
         with _translated(), self._engine.connect() as connection, _autocommitting(connection) as driver:
             rows = run(connection, statement, values).mappings().all()
-            if note is not None and rows:
-                _send(connection, driver, (note,))
+            if noted is not None and rows:
+                _send(connection, driver, tuple(map(noted, rows)))
             return rows
 
     def _execute_in_transaction(
-        self, statement: Prepared, values: Mapping[str, Any], then: Note | None
+        self, statement: Prepared, values: Mapping[str, Any], noted: Callable[[Row], Note] | None
     ) -> Sequence[Row]:
-        return self.commit_one(statement, values, lambda rows: (then,) if then is not None and rows else ())
+        return self.commit_one(statement, values, lambda rows: tuple(map(noted, rows)) if noted is not None else ())
 
     def commit_one(
         self, statement: Prepared, values: Mapping[str, Any], notes: Callable[[Sequence[Row]], Sequence[Note]]

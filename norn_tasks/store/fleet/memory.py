@@ -14,7 +14,7 @@ from sqlalchemy import text
 from norn_tasks.domain.jobs.facts import IMAGE_ID
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.domain.quantities import memory_text
-from norn_tasks.store.database.prepared import Prepared, run
+from norn_tasks.store.database.prepared import Prepared, arrays, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.rules import wanted
 from norn_tasks.store.rules.lists import CODE_CLASSES
@@ -109,6 +109,15 @@ def hold(tx: Tx, row: Row, engine: str | None) -> bool:
     return not size or run(tx, _HOLD, {"job": row["id"], "engine": engine, "bytes": size}).first() is not None
 
 
+def hold_together(tx: Tx, rows: Sequence[Row], engine: str | None) -> bool:
+    """Reserves the memory of several runs on the engine, for all of them or for none; returns False for none."""
+    need = {row["id"]: row["memory"] for row in rows if row["memory"]}
+    if not need or run(tx, _LOCK, {"engine": engine}).one_or_none() is None:
+        return True
+    held = run(tx, _HOLD_TOGETHER, {"job": list(need), "bytes": list(need.values()), "engine": engine})
+    return bool(held.scalar_one())
+
+
 def _size(tx: Tx, job: int, engine: str | None) -> int | None:
     size: int | None = tx.scalar(_SIZE, {"job": job, "b": room(tx, engine).building})
     return size
@@ -116,6 +125,15 @@ def _size(tx: Tx, job: int, engine: str | None) -> int | None:
 
 _SIZE = text(f"SELECT {need(':b')} FROM jobs c WHERE c.id = :job")  # noqa: S608 - built from constants
 _LOCK = Prepared("SELECT id FROM engines WHERE id = :engine FOR UPDATE")
+_HOLD_TOGETHER = Prepared(f"""
+WITH these AS MATERIALIZED ({arrays({"job": "bigint", "bytes": "bigint"})}),
+added AS MATERIALIZED (SELECT * FROM these t WHERE NOT EXISTS (SELECT 1 FROM memory_held h WHERE h.job_id = t.job)),
+fit AS MATERIALIZED (
+  SELECT coalesce((SELECT sum(bytes) FROM added), 0) <= free AS all_of_them FROM engine_room WHERE engine = :engine),
+taken AS (
+  INSERT INTO memory_held(job_id, engine, bytes)
+  SELECT job, CAST(:engine AS text), bytes FROM added WHERE (SELECT all_of_them FROM fit))
+SELECT coalesce((SELECT all_of_them FROM fit), false)""")  # noqa: S608 - built from constants
 _HOLD = Prepared("""
 WITH taken AS (
   INSERT INTO memory_held(job_id, engine, bytes)

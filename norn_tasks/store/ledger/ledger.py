@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, select, update
 
@@ -22,21 +23,24 @@ from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.jobs.facts import Fact, Facts, RequestedRepairs, StepPlan, to_json
 from norn_tasks.domain.jobs.job import Fence, JobClass, JobKind, JobState, Problem
-from norn_tasks.domain.jobs.placement import HOME
 from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ExecutionFinished
+from norn_tasks.store.database.batches import Batches
 from norn_tasks.store.database.prepared import Prepared, run
-from norn_tasks.store.database.session import EVENTS, Database, Note, Row, Tx, retry_while_down
+from norn_tasks.store.database.session import EVENTS, Database, Row, Tx, retry_while_down
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
 from norn_tasks.store.ledger import step_rows
 from norn_tasks.store.ledger.apply_writes import record
-from norn_tasks.store.ledger.succeed import succeed, verdict_of
+from norn_tasks.store.ledger.beginning import BEGIN, RECORD_CONTAINER, Beginning, begin
+from norn_tasks.store.ledger.succeed import KINDS, Success, succeed, success_of
 from norn_tasks.store.queue import attention, endings, retries, slots
 from norn_tasks.store.releases.auto_rollback import request_return
 from norn_tasks.store.rules.fence import held
 from norn_tasks.store.runs import finishing
 from norn_tasks.store.tables import DeploymentRow, JobRow, StepRow
+
+T = TypeVar("T")
 
 
 def hold(tx: Tx, fence: Fence) -> Row:
@@ -72,18 +76,29 @@ class Ledger:
         self._patience = patience
         self._wake = wake
         self._leaving = leaving
+        self._begins: Batches[Beginning, bool] = Batches(partial(begin, database))
+        self._ends: dict[JobKind, Batches[Success, Facts | None]] = {
+            kind: Batches(partial(succeed, database, kind)) for kind in KINDS
+        }
 
     def _write(self, write: Callable[[Tx], Any], *, ends: bool = False) -> Any:
         def transaction() -> Any:
             with self._database.transaction() as tx:
                 return write(tx)
 
-        return retry_while_down(transaction, self._patience, lambda: ends and not self._leaving())
+        return self._until_up(transaction, ends=ends)
 
-    def _write_alone(self, statement: Prepared, fence: Fence, note: Note | None = None, **values: object) -> None:
-        """Runs a statement that checks the fence itself; raises LeaseLost if it returns no row."""
-        bound = {"job": fence.job, "token": fence.token, **values}
-        if not retry_while_down(lambda: self._database.execute_autocommit(statement, bound, note), self._patience):
+    def _until_up(self, write: Callable[[], T], *, ends: bool = False) -> T:
+        return retry_while_down(write, self._patience, lambda: ends and not self._leaving())
+
+    def _write_alone(self, statement: Prepared, fence: Fence, *, notifies: bool = False, **values: object) -> None:
+        """Runs a statement that checks the fence itself; raises LeaseLost if it returns no row.
+
+        `notifies`: readers of events are notified.
+        """
+        bound, note = {"job": fence.job, "token": fence.token, **values}, (EVENTS, str(fence.job))
+        noted = (lambda _: note) if notifies else None
+        if not retry_while_down(lambda: self._database.execute_autocommit(statement, bound, noted), self._patience):
             raise LeaseLost(_LOST.format(fence.job, fence.token))
 
     def steps(self, fence: Fence) -> dict[str, StepState]:
@@ -116,19 +131,23 @@ class Ledger:
 
         self._write(write)
 
-    def end_step(self, fence: Fence, place: StepPosition, end: StepEnd) -> Facts:
+    def end_step(self, fence: Fence, place: StepPosition, end: StepEnd, *, run_of: JobKind | None = None) -> Facts:
         """Records the end of a step with all that it learned, and ends the job with it if `end` says so.
 
         Returns the job's current facts. If this ends the job, it is written as soon as PostgreSQL responds, no matter
         how long that takes, unless the job's token has changed by then or the process must end.
+
+        `run_of` is the job's kind; the end of a run that succeeded is then written together with those that wait.
         """
+        success = success_of(fence, place, end) if run_of in self._ends else None
+        if success is not None and run_of is not None:
+            batches = self._ends[run_of]
+            written = self._until_up(lambda: batches.ask(success), ends=True)
+            if written is not None:
+                return written
 
         def write(tx: Tx) -> Facts:
             row = hold(tx, fence)
-            verdict = verdict_of(row, end)
-            if verdict is not None:
-                succeed(tx, row, place, end, verdict)
-                return Facts.from_json(row["facts"])
             learned = record(tx, row, end.learned.writes)
             facts = _merge_facts(tx, row, (*end.learned.facts, *learned))
             step_rows.close(tx, row, fence, place, end)
@@ -193,21 +212,26 @@ class Ledger:
 
     def record_container(self, fence: Fence, container: ContainerRef) -> None:
         """Records a created container before it is started; returns only after the commit."""
-        self._write_alone(_RECORD_CONTAINER, fence, **asdict(container))
+        self._write_alone(RECORD_CONTAINER, fence, **asdict(container))
 
     def check(self, fence: Fence) -> None:
         """Raises LeaseLost if the job's token has changed."""
         self._write(lambda tx: hold(tx, fence))
 
-    def begin_code(self, fence: Fence, before: int) -> None:
+    def begin_code(self, fence: Fence, before: int, container: ContainerRef | None = None) -> None:
         """Records that the user's code is about to start, so that `before` + 1 starts are used up; returns only after
         the commit.
 
         The worker passes the number of earlier starts, so that a write that is repeated after a lost response counts
         only once.
+        `container` is recorded in the same transaction, if it is not recorded yet. Runs that begin at the same moment
+        are written together.
         """
-
-        self._write_alone(_BEGIN_CODE, fence, note=(EVENTS, str(fence.job)), before=before)
+        if self._until_up(lambda: self._begins.ask(Beginning(fence, before, container))):
+            return
+        if container is not None:
+            self.record_container(fence, container)
+        self._write_alone(BEGIN, fence, notifies=True, before=before)
 
     def take_back_run(self, fence: Fence) -> int:
         """Records that the code was never started after all, and returns how many starts are used up.
@@ -228,31 +252,6 @@ class Ledger:
             return runs
 
         return int(self._write(write))
-
-
-# A write that does not depend on the row's values checks the token in the same statement. Recording a container pins
-# its job to the container's engine, so that no worker of another engine takes the job over.
-_RECORD_CONTAINER = Prepared(f"""
-UPDATE jobs SET container = :id, container_runtime = :runtime, container_engine = :engine,
-   engine = CASE WHEN engine IS NULL OR engine = '{HOME}' THEN CAST(:engine AS text) ELSE engine END
- WHERE {held()}
-RETURNING id""")  # noqa: S608 - built from constants
-
-
-def _begin_execution(kind: JobKind, table: str) -> str:
-    return f""", {table} AS (
-  UPDATE {table} x SET state = 'running', begun_at = begun.begun_at, attempt = begun.runs FROM begun
-   WHERE x.id = begun.execution AND begun.kind = '{kind}')"""  # noqa: S608 - built from constants
-
-
-_BEGIN_CODE = Prepared(f"""
-WITH begun AS (
-  UPDATE jobs SET begun_at = clock_timestamp(), runs = :before + 1, event_seq = event_seq + 1
-   WHERE {held()} RETURNING *)
-{"".join(_begin_execution(kind, table.__tablename__) for kind, table in endings.EXECUTION_TABLES.items())}
-INSERT INTO events(kind, app, job_id, seq, data)
-SELECT '{EventKind.EXECUTION_BEGUN}', app, id, event_seq, jsonb_build_object('execution', execution) FROM begun
-RETURNING id""")  # noqa: S608 - built from constants
 
 
 def _end_or_retry(tx: Tx, row: Row, end: StepEnd) -> None:

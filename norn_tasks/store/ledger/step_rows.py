@@ -10,13 +10,17 @@ from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
-from norn_tasks.store.ledger.succeed import CLOSE_STEP
 
 _BEGIN_STEP = Prepared("""
 INSERT INTO steps(job_id, n, name, state, token, once) VALUES (:job, :n, :name, 'running', :token, :once)
 ON CONFLICT (job_id, n) DO UPDATE SET state = 'running', once = :once, attempts = steps.attempts + 1, token = :token,
    started_at = clock_timestamp(), ended_at = NULL, note = '', error = NULL""")
-_CLOSE_STEP = Prepared(CLOSE_STEP)
+_CLOSE_STEP = Prepared("""
+INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
+VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
+ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
+   error = CAST(:error AS jsonb)
+RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds""")
 
 
 def begin(tx: Tx, fence: Fence, place: StepPosition, *, once: bool) -> None:

@@ -1,89 +1,126 @@
-"""Ends a run that succeeded: its execution, step, slot, memory and job, with their events, in one statement.
+"""Ends runs that succeeded: their executions, steps, slots, memory and jobs, with their events, in one statement.
 
-Most jobs are runs that succeed. With separate statements, as other ends still use, such an end took nine statements,
-and four of them changed the job's row.
+Most jobs are runs that succeed. Runs that end at the same moment are written in one statement. It passes over a row
+that another session has locked, so that no run waits for another one's row. A run that it did not write is then
+written alone, as other ends are, piece by piece.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.domain.jobs.execution import ExecutionState, ExecutionVerdict
-from norn_tasks.domain.jobs.job import JobKind, JobState
+from norn_tasks.domain.jobs.facts import Facts
+from norn_tasks.domain.jobs.job import Fence, JobKind, JobState
 from norn_tasks.domain.jobs.step import StepEnd, StepPosition, StepState
 from norn_tasks.domain.jobs.writes import ExecutionFinished
-from norn_tasks.store.database.prepared import Prepared, run
-from norn_tasks.store.database.session import EVENTS, Row, Tx, note
+from norn_tasks.store.database.prepared import Prepared, arrays
+from norn_tasks.store.database.session import EVENTS, Database
 from norn_tasks.store.queue import endings, slots
+from norn_tasks.store.rules.fence import held
 from norn_tasks.store.runs import finishing
 
-CLOSE_STEP = """
-INSERT INTO steps(job_id, n, name, state, token, ended_at, note, error)
-VALUES (:job, :n, :name, :state, :token, clock_timestamp(), :note, CAST(:error AS jsonb))
-ON CONFLICT (job_id, n) DO UPDATE SET state = :state, token = :token, ended_at = clock_timestamp(), note = :note,
-   error = CAST(:error AS jsonb)
-RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds"""
 
-_VERDICT = """state = 'succeeded', cause = :cause, sentence = :sentence, hint = :hint, exit_code = :exit_code,
-    finished_at = clock_timestamp(), duration_ms = :duration_ms"""
+@dataclass(frozen=True)
+class Success:
+    """A run that succeeded, and the step that ends with it."""
+
+    fence: Fence
+    place: StepPosition
+    note: str
+    verdict: ExecutionVerdict
+
+
+_COLUMNS = {
+    "job": "bigint", "token": "bigint", "n": "bigint", "name": "text", "note": "text", "cause": "text",
+    "sentence": "text", "hint": "text", "exit_code": "bigint", "duration_ms": "bigint",
+}  # fmt: skip
+_OF_A_CALL = {"answer": "bytea", "size": "bigint", "stderr": "bytea"}
+_OF_OTHERS = {"stdout": "text", "stdout_dropped": "bigint", "stderr": "text", "stderr_dropped": "bigint"}
+
+_VERDICT = """state = 'succeeded', cause = job.cause, sentence = job.sentence, hint = job.hint,
+    exit_code = job.exit_code, finished_at = clock_timestamp(), duration_ms = job.duration_ms"""
 _OUTPUT = f"""run AS (
-  UPDATE {{table}} x SET {_VERDICT},
-    stdout = :stdout, stdout_dropped = :stdout_dropped, stderr = :stderr, stderr_dropped = :stderr_dropped
-    FROM job WHERE x.id = job.execution)"""  # noqa: S608 - built from constants
+  UPDATE {{table}} x SET {_VERDICT}, stdout = job.stdout, stdout_dropped = job.stdout_dropped,
+    stderr = job.stderr, stderr_dropped = job.stderr_dropped FROM job WHERE x.id = job.execution)"""  # noqa: S608
 _ANSWER = f"""run AS (
-  UPDATE func_executions x SET {_VERDICT}, response_size = :size FROM job WHERE x.id = job.execution),
+  UPDATE func_executions x SET {_VERDICT}, response_size = job.size FROM job WHERE x.id = job.execution),
 bytes AS (
-  UPDATE execution_io x SET response = :answer, stderr = :stderr FROM job WHERE x.execution = job.execution)"""  # noqa: S608
+  UPDATE execution_io x SET response = job.answer, stderr = job.stderr FROM job WHERE x.execution = job.execution)"""  # noqa: S608
 
 
-def _statement(execution: str) -> Prepared:
+def _columns(kind: JobKind) -> dict[str, str]:
+    return _COLUMNS | (_OF_A_CALL if kind is JobKind.INVOKE else _OF_OTHERS)
+
+
+def _statement(kind: JobKind, execution: str) -> Prepared:
     return Prepared(f"""
-WITH job AS (
-  UPDATE jobs SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL, error = NULL,
-     event_seq = event_seq + 3
-   WHERE id = :job RETURNING id, app, kind, execution, event_seq - 3 AS seq),
+WITH these AS MATERIALIZED ({arrays(_columns(kind))}),
+mine AS MATERIALIZED (
+  SELECT t.* FROM these t JOIN jobs j ON {held("j", "t.job", "t.token")} AND j.kind = '{kind}' AND NOT j.exclusive
+   ORDER BY t.job FOR UPDATE OF j SKIP LOCKED),
+job AS (
+  UPDATE jobs j SET state = 'succeeded', ended_at = clock_timestamp(), lease_until = NULL, error = NULL,
+     event_seq = j.event_seq + 3
+    FROM mine m WHERE j.id = m.job
+  RETURNING j.id, j.app, j.kind, j.execution, j.facts, j.event_seq - 3 AS seq, m.*),
 {execution},
-step AS ({CLOSE_STEP}),
-{slots.RELEASED}
-INSERT INTO events(kind, app, job_id, seq, data)
-SELECT e.kind, job.app, job.id, job.seq + e.n, e.data FROM job, step, LATERAL (VALUES
+step AS (
+  INSERT INTO steps(job_id, n, name, state, token, ended_at, note)
+  SELECT id, n, name, 'succeeded', token, clock_timestamp(), note FROM job
+  ON CONFLICT (job_id, n) DO UPDATE SET state = 'succeeded', token = excluded.token, ended_at = excluded.ended_at,
+     note = excluded.note, error = NULL
+  RETURNING job_id, extract(epoch FROM ended_at - started_at)::float8 AS seconds),
+{slots.RELEASED},
+published AS (
+  INSERT INTO events(kind, app, job_id, seq, data)
+  SELECT e.kind, job.app, job.id, job.seq + e.n, e.data FROM job JOIN step ON step.job_id = job.id, LATERAL (VALUES
     (1, '{EventKind.EXECUTION_ENDED}', jsonb_build_object(
-        'execution', job.execution, 'state', 'succeeded', 'exit_code', CAST(:exit_code AS bigint))),
-    (2, '{EventKind.STEP_ENDED}', jsonb_build_object(
-        'n', CAST(:n AS bigint), 'name', CAST(:name AS text), 'state', CAST(:state AS text),
-        'note', CAST(:note AS text), 'seconds', step.seconds, 'error', NULL)),
+        'execution', job.execution, 'state', 'succeeded', 'exit_code', job.exit_code)),
+    (2, '{EventKind.STEP_ENDED}', jsonb_build_object('n', job.n, 'name', job.name, 'state', 'succeeded',
+        'note', job.note, 'seconds', step.seconds, 'error', NULL)),
     (3, '{EventKind.JOB_ENDED}', jsonb_build_object('state', 'succeeded', 'error', NULL, 'kind', job.kind))
-  ) e(n, kind, data) ORDER BY e.n""")  # noqa: S608 - built from constants
+  ) e(n, kind, data) ORDER BY job.id, e.n)
+SELECT id, token, facts FROM job""")  # noqa: S608 - built from constants
 
 
 _STATEMENTS = {
-    kind: _statement(_ANSWER if kind is JobKind.INVOKE else _OUTPUT.format(table=table.__tablename__))
+    kind: _statement(kind, _ANSWER if kind is JobKind.INVOKE else _OUTPUT.format(table=table.__tablename__))
     for kind, table in endings.EXECUTION_TABLES.items()
 }
+KINDS = tuple(_STATEMENTS)
+"""The kinds of jobs that are runs."""
 
 
-def verdict_of(row: Row, end: StepEnd) -> ExecutionVerdict | None:
-    """Returns the verdict of the job's run if the run succeeded and the step has nothing else to write;
-    otherwise None.
-    """
-    if end.ends is not JobState.SUCCEEDED or end.state is not StepState.SUCCEEDED or row["kind"] not in _STATEMENTS:
+def success_of(fence: Fence, place: StepPosition, end: StepEnd) -> Success | None:
+    """Returns the success of a run if this end of a step is one and has nothing else to write; else None."""
+    if end.ends is not JobState.SUCCEEDED or end.state is not StepState.SUCCEEDED:
         return None
-    if end.learned.facts or len(end.learned.writes) != 1 or row["exclusive"]:
+    if end.learned.facts or len(end.learned.writes) != 1:
         return None
     (write,) = end.learned.writes
-    succeeded = isinstance(write, ExecutionFinished) and write.finished.state is ExecutionState.SUCCEEDED
-    return write.finished if isinstance(write, ExecutionFinished) and succeeded else None
+    if not isinstance(write, ExecutionFinished) or write.finished.state is not ExecutionState.SUCCEEDED:
+        return None
+    return Success(fence, place, end.learned.note, write.finished)
 
 
-def succeed(tx: Tx, row: Row, place: StepPosition, end: StepEnd, verdict: ExecutionVerdict) -> None:
-    """Ends the job of `row` and its run; the caller has locked the row under the job's fence."""
-    kind = JobKind(row["kind"])
-    values: dict[str, Any] = {
-        **finishing.outcome(verdict),
-        **(finishing.answer(verdict.ended) if kind is JobKind.INVOKE else finishing.streams(verdict.ended)),
-        "job": row["id"], "token": row["lease_token"], "n": place.n, "name": place.name, "state": str(end.state),
-        "note": end.learned.note, "error": None, "extra": slots.EXTRA,
+def succeed(database: Database, kind: JobKind, these: Sequence[Success]) -> list[Facts | None]:
+    """Ends these runs of one kind in one transaction; returns the facts of each job, and None for one not written."""
+    rows = [_row(kind, each) for each in these]
+    values = {name: [row[name] for row in rows] for name in _columns(kind)}
+    written = database.execute_autocommit(_STATEMENTS[kind], values, lambda row: (EVENTS, str(row["id"])))
+    facts = {Fence(row["id"], row["token"]): Facts.from_json(row["facts"]) for row in written}
+    return [facts.get(each.fence) for each in these]
+
+
+def _row(kind: JobKind, success: Success) -> dict[str, Any]:
+    ended = success.verdict.ended
+    return {
+        **finishing.outcome(success.verdict),
+        **(finishing.answer(ended) if kind is JobKind.INVOKE else finishing.streams(ended)),
+        "job": success.fence.job, "token": success.fence.token, "n": success.place.n, "name": success.place.name,
+        "note": success.note,
     }  # fmt: skip
-    run(tx, _STATEMENTS[kind], values)
-    note(tx, EVENTS, str(row["id"]))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import func, select, update
 
 from norn_tasks.domain.errors import NornError
-from norn_tasks.domain.infraspec import RuntimeName, from_json
+from norn_tasks.domain.infraspec import Infraspec, RuntimeName, from_json
 from norn_tasks.domain.jobs.app_status import ForgeState
 from norn_tasks.domain.jobs.call import Call
 from norn_tasks.domain.jobs.claimed import ExecutionRequest, Job, LiveRelease
@@ -19,11 +22,13 @@ from norn_tasks.domain.jobs.job import OPEN, Fence, JobKind, JobState, Problem
 from norn_tasks.domain.jobs.requests import RollbackJobRequest
 from norn_tasks.domain.jobs.requests import read as read_request
 from norn_tasks.domain.pushes.push import ACTOR
+from norn_tasks.domain.secret import Sealed
 from norn_tasks.store.apps import secrets
 from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Database, Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
+from norn_tasks.store.ledger.claims_together import Admit, claim_together
 from norn_tasks.store.queue.claims import Claimer, claim
 from norn_tasks.store.queue.endings import end
 from norn_tasks.store.releases import forging, releases
@@ -40,6 +45,50 @@ def take(database: Database, claimer: Claimer, admit: Callable[[Row], None] = la
     except _NoRoom:
         # Another claim has reserved the memory first. So this claim is rolled back, and the sweeper wakes a worker
         # again.
+        return None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The jobs that several threads of a worker get at once. `due`: False if no job of the class was due at all."""
+
+    jobs: tuple[Job, ...] = ()
+    due: bool = True
+
+
+def take_together(database: Database, claimer: Claimer, count: int, admit: Admit) -> Taken:
+    """Claims at most `count` runs, in one transaction.
+
+    `admit` counts each job in its share before the commit. The caller takes back what was counted for a job that is
+    not returned, and for all jobs after an error.
+    """
+    try:
+        with database.transaction() as tx:
+            found = claim_together(tx, claimer, count, admit)
+            known = _Known(tx, found.rows)
+            begun = [(row, job) for row in found.rows if (job := _begun_run(tx, row, known)) is not None]
+            if not memory.hold_together(tx, [row for row, _ in begun], claimer.engine):
+                raise _NoRoom
+            return Taken(tuple(job for _, job in begun), found.due)
+    except _NoRoom:
+        return Taken()
+
+
+class _Known:
+    """The facts that several claimed runs need, each read once: the calls of the runs, and the secrets of the apps."""
+
+    def __init__(self, tx: Tx, rows: Sequence[Row]) -> None:
+        calls = [row["execution"] for row in rows if row["kind"] == JobKind.INVOKE]
+        self.calls = {call["id"]: call for call in run(tx, _CALLS, {"execution": calls}).mappings()} if calls else {}
+        self.sealed = {app: secrets.sealed_of(tx, app) for app in {row["app"] for row in rows}}
+
+
+def _begun_run(tx: Tx, row: Row, known: _Known) -> Job | None:
+    """Returns the run of the claimed row; ends it and returns None when it cannot be read."""
+    try:
+        return _job(tx, row, known)
+    except NornError as error:
+        end(tx, row, JobState.ERROR, Problem(error.code, error.sentence, error.hint))
         return None
 
 
@@ -91,10 +140,11 @@ def _mark_forge(tx: Tx, row: Row) -> None:
         tx.execute(update(AppRow).where(AppRow.name == row["app"]).values(forge_state=str(state), forge_error=None))
 
 
-def _job(tx: Tx, row: Row) -> Job:
+def _job(tx: Tx, row: Row, known: _Known | None = None) -> Job:
     kind = JobKind(row["kind"])
-    execution, published = _EXECUTIONS.get(kind, _no_execution)(tx, row)
-    spec = from_json(row["spec"]) if row["spec"] is not None else None
+    call = known.calls.get(row["execution"]) if known is not None else None
+    execution, published = _call_of(row, call) if call is not None else _EXECUTIONS.get(kind, _no_execution)(tx, row)
+    spec = _spec(json.dumps(row["spec"])) if row["spec"] is not None else None
     return Job(
         id=row["id"],
         request=read_request(kind, row["args"]),
@@ -109,9 +159,21 @@ def _job(tx: Tx, row: Row) -> Job:
         cluster=row["cluster"],
         container=_container(row, spec.runtime if spec is not None else RuntimeName.DOCKER),
         published=published,
-        sealed=secrets.sealed_of(tx, row["app"]) if row["app"] else (),
+        sealed=_sealed(tx, row, known),
         live=_live(tx, row) if _compares(tx, row, kind) else None,
     )
+
+
+@lru_cache(256)
+def _spec(written: str) -> Infraspec:
+    """Returns the spec that was written as JSON. Runs of a release have the same spec, which is validated once."""
+    return from_json(json.loads(written))
+
+
+def _sealed(tx: Tx, row: Row, known: _Known | None) -> tuple[Sealed, ...]:
+    if known is not None and row["app"] in known.sealed:
+        return known.sealed[row["app"]]
+    return secrets.sealed_of(tx, row["app"]) if row["app"] else ()
 
 
 def _container(row: Row, runtime: RuntimeName) -> ContainerRef | None:
@@ -182,17 +244,22 @@ def _cron_run(tx: Tx, row: Row) -> Found:
 
 
 def _call(tx: Tx, row: Row) -> Found:
-    found = run(tx, _CALL, {"execution": row["execution"]}).one()
-    body = b"" if found.request is None else bytes(found.request)
-    call = Call(found.method, found.path, found.query, found.headers, found.content_type, body)
-    return _execution(row, found.image_id, call=call), found.published
+    return _call_of(row, run(tx, _CALLS, {"execution": [row["execution"]]}).mappings().one())
 
 
-_CALL = Prepared("""
-SELECT f.method, f.path, f.query, f.headers, f.content_type, f.image_id, io.request, r.published
+def _call_of(row: Row, found: Row) -> Found:
+    body = b"" if found["request"] is None else bytes(found["request"])
+    call = Call(
+        found["method"], found["path"], found["query"], found["headers"], found["content_type"], body
+    )  # fmt: skip
+    return _execution(row, found["image_id"], call=call), found["published"]
+
+
+_CALLS = Prepared("""
+SELECT f.id, f.method, f.path, f.query, f.headers, f.content_type, f.image_id, io.request, r.published
   FROM func_executions f JOIN execution_io io ON io.execution = f.id
   LEFT JOIN releases r ON r.app = f.app AND r.n = f.release
- WHERE f.id = :execution""")
+ WHERE f.id = ANY(CAST(:execution AS bigint[]))""")
 
 
 def _execution(

@@ -36,55 +36,59 @@ def _ready(due: str) -> str:
   AND (c.adopt OR coalesce({shares.share("c")}, '') <> ALL(CAST(:full AS text[])))"""  # noqa: S608 - built from constants
 
 
-_READY = _ready(ready.DUE)
-# This also matches a run that was asked to stop after its worker had died, because a worker must remove its container.
+READY = _ready(ready.DUE)
+"""The SQL condition for a job `c` that this worker may take now."""
+# This also matches a run that was asked to stop after its worker had died: a worker must remove its container.
 _KEPT = _ready(ready.DUE_OR_KEPT)
 
-_FIXED = ("class", "capabilities", "last_resort", "max_claims")
-"""The parameters whose values rarely change. PostgreSQL makes its plan for these values, so that it expects most jobs
-to be ready.
+FIXED = ("class", "capabilities", "last_resort", "max_claims")
+"""The parameters whose values seldom change. PostgreSQL plans with these values, so that it expects most jobs to be
+ready.
 """
 
-_TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
+TAKE = """UPDATE jobs j SET state = 'running', claims = claims + 1, lease_token = nextval('fence'),
   lease_owner = :worker, lease_until = clock_timestamp() + make_interval(secs => :lease),
   first_claimed_at = coalesce(first_claimed_at, clock_timestamp())"""
+"""The SQL that gives the job `j` to this worker."""
 
-# The columns are listed, so that a column that a migration adds does not change the result of a prepared statement.
-_BACK = f"""RETURNING {", ".join(f'j."{column.name}"' for column in JobRow.__table__.columns)},
+# The columns are named one by one, so that a column that a migration adds does not change the result of a prepared
+# statement.
+BACK = f"""RETURNING {", ".join(f'j."{column.name}"' for column in JobRow.__table__.columns)},
   extract(epoch FROM j.deadline - clock_timestamp())::float8 AS remaining"""
+"""The SQL that returns the job `j` that was taken."""
 
 _CLAIM_PLAIN = Prepared(
     f"""
-{_TAKE}
+{TAKE}
  WHERE j.state = 'queued' AND j.id = (
-  SELECT c.id FROM jobs c WHERE {_READY} ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
-{_BACK}""",  # noqa: S608 - built from constants
-    fixed=_FIXED,
+  SELECT c.id FROM jobs c WHERE {READY} ORDER BY c.id FOR UPDATE SKIP LOCKED LIMIT 1)
+{BACK}""",  # noqa: S608 - built from constants
+    fixed=FIXED,
 )
 
 # If a deploy waited for an earlier deploy of its app, its waiting time counts only from the end of that one. So other
 # apps that waited at the same time come first.
 _CLAIM_CHANGE = Prepared(
     f"""
-{_TAKE}
+{TAKE}
  WHERE j.state = 'queued' AND j.id = (
-  SELECT c.id FROM jobs c WHERE {_READY} AND NOT {ready.IS_BEHIND} AND NOT {builds.is_taken(":engine")}
+  SELECT c.id FROM jobs c WHERE {READY} AND NOT {ready.IS_BEHIND} AND NOT {builds.is_taken(":engine")}
    ORDER BY CASE WHEN c.kind <> 'deploy' THEN c.created_at ELSE greatest(c.created_at, (
      SELECT max(d.ended_at) FROM deployments d WHERE d.app = c.app AND d.kind = 'deploy')) END, c.id
    FOR UPDATE OF c SKIP LOCKED LIMIT 1)
-{_BACK}""",  # noqa: S608 - built from constants
-    fixed=_FIXED,
+{BACK}""",  # noqa: S608 - built from constants
+    fixed=FIXED,
 )
 
 _CLAIM_KEPT_SLOT = Prepared(
     f"""
-{_TAKE}
+{TAKE}
  WHERE j.state = 'queued' AND j.id = (
   SELECT c.id FROM slots s JOIN jobs c ON c.id = s.job_id
    WHERE s.class = :class AND s.job_id IS NOT NULL AND {_KEPT}
    ORDER BY c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1)
-{_BACK}""",  # noqa: S608 - built from constants
-    fixed=_FIXED,
+{BACK}""",  # noqa: S608 - built from constants
+    fixed=FIXED,
 )
 
 LOOKED_AT = 64
@@ -97,13 +101,13 @@ def _walk(name: str, begin: str, end: str) -> str:
     The search ends when it has visited enough apps that have a free slot.
     """
     return f"""{name} AS (
-  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {_READY} AND {begin} {end}
+  (SELECT c.app, c.id, 0 AS free FROM jobs c WHERE {READY} AND {begin} {end}
     ORDER BY c.app, c.id LIMIT 1)
   UNION ALL
   SELECT n.app, n.id, w.free + CAST(EXISTS (
     SELECT 1 FROM slots s WHERE s.class = :class AND s.app = n.app AND s.job_id IS NULL) AS int)
     FROM {name} w, LATERAL (
-    SELECT c.app, c.id FROM jobs c WHERE {_READY} AND c.app > w.app {end}
+    SELECT c.app, c.id FROM jobs c WHERE {READY} AND c.app > w.app {end}
      ORDER BY c.app, c.id LIMIT 1) n
    WHERE w.free < {LOOKED_AT})"""  # noqa: S608 - built from constants
 
@@ -113,7 +117,7 @@ def _walk(name: str, begin: str, end: str) -> str:
 _CLAIM_IDLE = Prepared(
     f"""
 WITH oldest AS MATERIALIZED (
-  SELECT c.app FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
+  SELECT c.app FROM jobs c WHERE {READY} ORDER BY c.id LIMIT {LOOKED_AT}),
 slot AS MATERIALIZED (
   SELECT free.app, free.n FROM oldest o, LATERAL (
     SELECT s.app, s.n FROM slots s WHERE s.class = :class AND s.app = o.app AND s.job_id IS NULL
@@ -121,31 +125,36 @@ slot AS MATERIALIZED (
      ORDER BY s.n FOR UPDATE OF s SKIP LOCKED LIMIT 1) free
    LIMIT 1),
 job AS MATERIALIZED (
-  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
+  SELECT c.id FROM jobs c WHERE {READY} AND c.app = (SELECT app FROM slot)
    ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
 held AS (
   UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
-{_TAKE}
+{TAKE}
   FROM job WHERE j.id = job.id AND j.state = 'queued'
-{_BACK}""",  # noqa: S608 - built from constants
-    fixed=_FIXED,
+{BACK}""",  # noqa: S608 - built from constants
+    fixed=FIXED,
 )
 
-# If at most 64 apps have ready jobs, all of them are compared. If there are more, the apps of the oldest jobs are
-# compared, and some more in alphabetical order from a random app on. So the work is bounded, and an app waits neither
-# because another one has a flood of jobs nor because its name comes late in the alphabet.
-_CLAIM_SLOT = Prepared(
-    f"""
-WITH RECURSIVE place AS MATERIALIZED (
+COMPARED = f"""place AS MATERIALIZED (
   SELECT coalesce((SELECT s.app FROM slots s TABLESAMPLE SYSTEM (5) WHERE s.class = :class LIMIT 1), '') AS app),
 {_walk("onward", "c.app >= (SELECT app FROM place)", "")},
 {_walk("around", "true", "AND c.app < (SELECT app FROM place)")},
 oldest AS MATERIALIZED (
-  SELECT c.app, c.id FROM jobs c WHERE {_READY} ORDER BY c.id LIMIT {LOOKED_AT}),
+  SELECT c.app, c.id FROM jobs c WHERE {READY} ORDER BY c.id LIMIT {LOOKED_AT}),
 head AS (
   SELECT app, min(id) AS id
     FROM (SELECT app, id FROM oldest UNION ALL SELECT app, id FROM onward UNION ALL SELECT app, id FROM around) seen
-   GROUP BY app),
+   GROUP BY app)"""  # noqa: S608 - built from constants
+"""The apps that a claim compares, each with its oldest ready job, as the table `head`; it follows a `WITH RECURSIVE`.
+
+If at most 64 apps have ready jobs, all of them are compared. If there are more, the apps of the oldest jobs are
+compared, and some more in alphabetical order from a random app on. So the work is bounded, and an app waits neither
+because another one has a flood of jobs nor because its name comes late in the alphabet.
+"""
+
+_CLAIM_SLOT = Prepared(
+    f"""
+WITH RECURSIVE {COMPARED},
 ranked AS MATERIALIZED (
   SELECT h.app FROM head h, LATERAL (
     SELECT count(s.job_id) AS busy, count(*) FILTER (WHERE NOT s.surplus) AS there
@@ -157,21 +166,19 @@ slot AS MATERIALIZED (
      ORDER BY s.n FOR UPDATE SKIP LOCKED LIMIT 1) free
    LIMIT 1),
 job AS MATERIALIZED (
-  SELECT c.id FROM jobs c WHERE {_READY} AND c.app = (SELECT app FROM slot)
+  SELECT c.id FROM jobs c WHERE {READY} AND c.app = (SELECT app FROM slot)
      AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
    ORDER BY c.sync DESC, c.id FOR UPDATE OF c SKIP LOCKED LIMIT 1),
 held AS (
   UPDATE slots s SET job_id = job.id FROM job, slot WHERE s.class = :class AND s.app = slot.app AND s.n = slot.n)
-{_TAKE}
+{TAKE}
   FROM job WHERE j.id = job.id AND j.state = 'queued'
-{_BACK}""",  # noqa: S608 - built from constants
-    fixed=_FIXED,
+{BACK}""",  # noqa: S608 - built from constants
+    fixed=FIXED,
 )
 
 
-# Most claims find no job. This statement finds that out before anything is locked: it reads whether a job is due, and
-# whether a due job has kept its slot.
-_LOOK = Prepared(
+LOOK = Prepared(
     f"""
 SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}) AS due,
        EXISTS (SELECT FROM slots s JOIN jobs c ON c.id = s.job_id
@@ -180,6 +187,10 @@ SELECT EXISTS (SELECT FROM jobs c WHERE c.class = :class AND {ready.DUE_OR_KEPT}
   FROM (SELECT) one LEFT JOIN engine_room room ON room.engine = :engine""",  # noqa: S608 - built from constants
     fixed=("class",),
 )
+"""Reads whether a job is due, and whether a due job has kept its slot.
+
+Most claims find nothing, and this statement finds that out before anything is locked.
+"""
 
 
 @dataclass(frozen=True)
@@ -208,7 +219,7 @@ def claim(tx: Tx, claimer: Claimer) -> Row | None:
     It first reads whether any job is due. A job that is accepted after this read sends a wake-up of its own.
     """
     charged = None if claimer.job_class is JobClass.OBSERVE else claimer.engine
-    seen = run(tx, _LOOK, {"class": str(claimer.job_class), "engine": charged}).one()
+    seen = run(tx, LOOK, {"class": str(claimer.job_class), "engine": charged}).one()
     if not seen.due:
         return None
     room = memory.Room() if seen.free is None else memory.Room(seen.free, seen.building)

@@ -75,8 +75,13 @@ _PUT_BACK = Prepared("""
 WITH memory AS (DELETE FROM memory_held WHERE job_id = :job),
 spent AS (DELETE FROM slots WHERE job_id = :job AND surplus)
 UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
-RELEASED = """spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
-memory AS (DELETE FROM memory_held WHERE job_id = :job),
-slot AS (UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus)"""
-"""Common table expressions that free the slot and the memory of a job; other statements contain them."""
-_RELEASE = Prepared(f"WITH {RELEASED} SELECT")
+_RELEASE = Prepared("""
+WITH spent AS (DELETE FROM slots WHERE job_id = :job AND (n > :extra OR surplus)),
+memory AS (DELETE FROM memory_held WHERE job_id = :job)
+UPDATE slots SET job_id = NULL WHERE job_id = :job AND n <= :extra AND NOT surplus""")
+
+RELEASED = f"""spent AS (DELETE FROM slots s USING job WHERE s.job_id = job.id AND (s.n > {EXTRA} OR s.surplus)),
+memory AS (DELETE FROM memory_held h USING job WHERE h.job_id = job.id),
+slot AS (
+  UPDATE slots s SET job_id = NULL FROM job WHERE s.job_id = job.id AND s.n <= {EXTRA} AND NOT s.surplus)"""  # noqa: S608
+"""Common table expressions that free the slots and the memory of the jobs in the table `job`."""

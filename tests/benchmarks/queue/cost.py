@@ -2,8 +2,9 @@
 JSON object.
 
 A client accepts calls as the API does, and a worker carries them out as the runner does, without containers, on a
-PostgreSQL with fsync on. One call runs after the other, so that waiting for locks is not measured. The statements are
-counted in a separate run, because the server's log costs CPU.
+PostgreSQL with fsync on. One call runs after the other, or eight run together as in a worker whose slots are full;
+waiting for the locks of other workers is not measured. The statements are counted in a separate run, because the
+server's log costs CPU.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -38,7 +40,7 @@ from norn_tasks.store.database import migrate
 from norn_tasks.store.database.opening import open_for_jobs, open_for_requests
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.ledger.ledger import Ledger
-from norn_tasks.store.ledger.taking import take
+from norn_tasks.store.ledger.taking import take, take_together
 from norn_tasks.store.queue.claims import Claimer
 from norn_tasks.store.tables import ReleaseRow
 from tests import factories
@@ -92,9 +94,11 @@ def _accepting(url: str, broker_url: str, asked: Connection) -> None:
 
 
 class Bench:
-    """A client and a worker, and the stores that both use."""
+    """A client and a worker, and the stores that both use. `together`: all threads of the worker run a job."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, together: bool = False) -> None:
+        self._threads = ThreadPoolExecutor(AT_ONCE) if together else None
+        self._each: Callable[..., Iterable[object]] = map if self._threads is None else self._threads.map
         self.postgres, self.broker = Postgres(home / "pg", fsync="on", **LOGGED), Broker(home / "broker")
         self.postgres.execute("CREATE DATABASE norn")
         url = self.postgres.url("norn")
@@ -140,13 +144,14 @@ class Bench:
         jobs: list[Job] = []
         stages: tuple[tuple[str, Callable[[], int]], ...] = (
             ("accept", self._accept),
-            ("claim", lambda: _timed(lambda: jobs.extend(self._claim() for _ in range(AT_ONCE)))),
-            ("begin", lambda: _timed(lambda: [self._begin(job) for job in jobs])),
-            ("end", lambda: _timed(lambda: [self.ledger.end_step(job.fence, _PLACE, _END) for job in jobs])),
+            ("claim", lambda: _timed(lambda: jobs.extend(self._claims()))),
+            ("begin", lambda: _timed(lambda: list(self._each(self._begin, jobs)))),
+            ("end", lambda: _timed(lambda: list(self._each(self._end, jobs)))),
             ("empty claim", lambda: _timed(lambda: [self._nothing() for _ in range(AT_ONCE)])),
         )
         for name, stage in stages:
             self._measure(costs[name], stage, logged=logged)
+        assert len(jobs) == AT_ONCE, "not all jobs were ready"
 
     def _measure(self, cost: Costs, stage: Callable[[], int], *, logged: bool) -> None:
         if logged:
@@ -170,17 +175,19 @@ class Bench:
     def _claimer(self) -> Claimer:
         return Claimer("bench", JobClass.INVOKE, IDENTITY, 30, 5, CAPABILITIES, CAPABILITIES)
 
-    def _claim(self) -> Job:
-        job = take(self.database, self._claimer())
-        assert job is not None, "nothing was ready"
-        return job
+    def _claims(self) -> list[Job]:
+        if self._threads is not None:
+            return list(take_together(self.database, self._claimer(), AT_ONCE, lambda _kind, _app: True).jobs)
+        return [job for _ in range(AT_ONCE) if (job := take(self.database, self._claimer())) is not None]
 
     def _nothing(self) -> None:
         assert take(self.database, self._claimer()) is None, "something was ready"
 
     def _begin(self, job: Job) -> None:
-        self.ledger.record_container(job.fence, ContainerRef("docker", IDENTITY, f"norn-{job.id}"))
-        self.ledger.begin_code(job.fence, 0)
+        self.ledger.begin_code(job.fence, 0, ContainerRef("docker", IDENTITY, f"norn-{job.id}"))
+
+    def _end(self, job: Job) -> None:
+        self.ledger.end_step(job.fence, _PLACE, _END, run_of=job.kind)
 
 
 _PLACE = StepPosition(1, "run-container")
@@ -196,10 +203,11 @@ def main() -> None:
     """Measures, and prints a table and a JSON object."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.queue.cost")
     parser.add_argument("--jobs", type=int, default=400, help="calls whose CPU time is measured (400)")
+    parser.add_argument("--together", action="store_true", help=f"run {AT_ONCE} jobs at once in {AT_ONCE} threads")
     asked = parser.parse_args()
     rounds, counted = max(1, asked.jobs // AT_ONCE), 5
     costs = {stage: Costs() for stage in STAGES}
-    with _running() as bench:
+    with _running(together=asked.together) as bench:
         for _ in range(3):  # opens connections, compiles statements and fills caches
             bench.round({stage: Costs() for stage in STAGES}, logged=False)
         for _ in range(counted):
@@ -220,10 +228,10 @@ def main() -> None:
 
 
 @contextmanager
-def _running() -> Iterator[Bench]:
+def _running(*, together: bool) -> Iterator[Bench]:
     home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
     home.chmod(0o755)
-    bench = Bench(home)
+    bench = Bench(home, together=together)
     try:
         yield bench
     finally:
