@@ -1,4 +1,6 @@
-"""The cases in which schedules are compared with the oracle: forty zones, both their changes, twelve expressions."""
+"""The cases for which schedules are compared with the oracle: twelve expressions in forty time zones, around both
+changes of the clocks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of schedules share: cron apps with their policies, outages as rows set back in time, rounds, runs."""
+"""Helpers for the tests of schedules: cron apps, simulated outages of the scheduler, its rounds, and runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Cron:
-    """A database with cron apps in it, and what a beat and a worker do there."""
+    """A database with cron apps, and the actions of a scheduler ("beat") and of a worker on it."""
 
     database: Database
 
@@ -38,7 +38,9 @@ class Cron:
         factories.add_live_cron(self.database, app, wanted, at_once=at_once)
 
     def outage(self, app: str, ago: timedelta) -> datetime:
-        """Sets rows back, as if nobody had decided anything for so long; answers since when."""
+        """Simulates that no scheduler ran for the time `ago` by setting times in the rows back. Returns the beginning
+        of the outage.
+        """
         with self.database.transaction() as tx:
             since = effective.clock(tx) - ago
             row = tx.execute(select(CronStateRow).where(CronStateRow.app == app)).mappings().one()
@@ -49,7 +51,9 @@ class Cron:
         return since
 
     def round(self, decider: str = "beat") -> int:
-        """One round of a beat: what is due, then what an outage left; answers how many runs were accepted."""
+        """Does one round of the scheduler: due occurrences first, then those that an outage left undecided. Returns the
+        number of accepted runs.
+        """
         with self.database.transaction() as tx:
             started = deciding.decide(tx, deciding.due_rows(tx, 10_000), effective.clock(tx), decider).started
         looked = True
@@ -60,17 +64,17 @@ class Cron:
         return started
 
     def claim(self, worker: str = "w1") -> Job:
-        """A worker takes the next run."""
+        """Claims the next run as a worker."""
         return factories.claim(self.database, worker, JobClass.CRON)
 
     def begun(self, job: Job) -> None:
-        """The code of a claimed run begins, in a container."""
+        """Records that the code of a claimed run began, in a container."""
         ledger = Ledger(self.database, patience=1)
         ledger.record_container(job.fence, factories.container(f"norn-x-{job.required_execution().id}"))
         ledger.begin_code(job.fence, job.required_execution().runs)
 
     def ended(self, job: Job, state: JobState = JobState.SUCCEEDED) -> None:
-        """A claimed run ends."""
+        """Records the end of a claimed run."""
         Ledger(self.database, patience=1).finish(job.fence, state)
 
     def play(
@@ -82,10 +86,10 @@ class Cron:
         *,
         patience: float = 0.0,
     ) -> JobState | None:
-        """A claimed run is played by the runner, on an engine in memory that is waited for so many seconds."""
+        """Lets the runner carry out a claimed run, on an engine in memory."""
         runtime = runtime or FakeRuntime()
         runtime.default = does
-        runtime.on.id = factories.ENGINE  # the engine of the workers that claim
+        runtime.on.id = factories.ENGINE  # the engine of the workers that claim runs
         limits = Limits(1, 2**20, 1, engine_patience=patience, workspace=None, instance="t")  # type: ignore[arg-type]
         tools = cast(
             Tools,
@@ -96,12 +100,12 @@ class Cron:
         return Runner(Ledger(self.database, patience=1), tools, StepOutput(self.database)).run(job, stop or JobStop())
 
     def ticks(self, app: str | None = None) -> list[Any]:
-        """Returns the ledger of occurrences, oldest first."""
+        """Returns the rows of the ledger of occurrences, oldest first."""
         query = select(CronTickRow).order_by(CronTickRow.scheduled_for)
         return self.rows(query if app is None else query.where(CronTickRow.app == app))
 
     def verdicts(self, app: str | None = None) -> list[tuple[str, int]]:
-        """Returns verdict and number of each row of the ledger, oldest first."""
+        """Returns verdict and number of occurrences of each row of the ledger, oldest first."""
         return [(tick.verdict, tick.how_many) for tick in self.ticks(app)]
 
     def jobs(self) -> list[Any]:
@@ -118,7 +122,7 @@ class Cron:
             return list(tx.execute(query))
 
     def execute(self, statement: str, **bound: Any) -> None:
-        """Changes rows as time would."""
+        """Changes rows, for example to simulate that time has passed."""
         with self.database.transaction() as tx:
             tx.execute(text(statement), bound)
 
@@ -129,5 +133,5 @@ class Cron:
 
 
 def minute(moment: datetime) -> datetime:
-    """Returns the beginning of a moment's minute."""
+    """Returns the beginning of the minute that contains a time."""
     return moment.astimezone(UTC).replace(second=0, microsecond=0)

@@ -1,12 +1,13 @@
-"""Another evaluator of schedules, to compare with: written from Debian cron's rules, and brute force throughout.
+"""A second implementation of schedules, for comparison (the oracle): written from the rules of Debian's cron, by brute
+force.
 
-It shares nothing with `norn_tasks.domain.cron`. It knows which minute a wall clock shows in every minute of a span of
-time, asks of each shown minute whether the five fields name it, and remembers how far the wall clock has come:
+It shares no code with `norn_tasks.domain.cron`. For every minute of a span it computes the time that the wall clock
+shows, and checks whether the five fields match that time. It also records the latest wall time that was reached:
 
-* a job whose minute or hour field begins with a star ("wildcard") runs in every minute that shows a time it names;
-* any other job ("fixed time") runs when the wall clock comes to a time for the first time: what it steps over in spring
-  runs at once, as one run, and what it shows again in autumn does not run again;
-* day of the month and day of the week must both match when one of the two begins with a star, else either is enough.
+* a job whose minute or hour field begins with a star ("wildcard") runs in every minute whose wall time matches; * any
+other job ("fixed time") runs when the wall clock reaches a matching time for the first time. In spring, times that the
+clock skips are run immediately, as one run; in autumn, times that it shows again are not run again; * day of the month
+and day of the week must both match if one of the two begins with a star; otherwise either is enough.
 
 Source: Debian's cron(8), "DAYLIGHT SAVING TIME AND OTHER TIME CHANGES"; crontab(5) about the two fields of days.
 """
@@ -32,7 +33,7 @@ MACROS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A run of minutes of one wall day: the wall clock shows `wall`, then the next one, and so on, from `utc` on."""
+    """Consecutive minutes of one wall day, without a jump of the clock. At `utc` the wall clock shows `wall`."""
 
     utc: int
     wall: int
@@ -40,7 +41,7 @@ class Shown:
 
 
 def minute_of(moment: datetime) -> int:
-    """Returns the number of a moment's minute since 1970."""
+    """Returns the number of minutes from 1970 to a time."""
     return int(moment.timestamp()) // 60
 
 
@@ -51,7 +52,7 @@ def _wall(zone: ZoneInfo, minute: int) -> int:
 
 @cache
 def shown(zone: str, begin: int, end: int) -> tuple[Shown, ...]:
-    """Reads the wall clock of a zone in every minute of a span."""
+    """Returns the wall time of a zone for every minute of a span."""
     place, found = ZoneInfo(zone), []
     first = before = _wall(place, begin)
     since = begin
@@ -106,7 +107,7 @@ class Expression:
         return known
 
     def named(self, first: int, last: int) -> list[int]:
-        """Returns the wall minutes from one to another, both included, that the fields name."""
+        """Returns the wall minutes from `first` to `last`, both included, that the fields match."""
         found: list[int] = []
         for number in range(first // DAY, last // DAY + 1):
             if self._names_day(number):
@@ -115,7 +116,7 @@ class Expression:
 
 
 def occurrences(text: str, zone: str, begin: datetime, end: datetime) -> list[datetime]:
-    """Returns every occurrence after `begin` and not after `end` (whole minutes), in UTC."""
+    """Returns every occurrence after `begin` and not after `end` (full minutes), in UTC."""
     first, last = minute_of(begin), minute_of(end)
     runs, expression = shown(zone, first, last), Expression(text)
     found: list[int] = []
@@ -133,7 +134,7 @@ def occurrences(text: str, zone: str, begin: datetime, end: datetime) -> list[da
 
 
 def some_expression(chance: random.Random) -> str:
-    """Returns five fields by chance: stars, steps, ranges, lists and words in every place."""
+    """Returns five random fields: stars, steps, ranges, lists and names."""
     return " ".join(
         _some_field(chance, low, high, star)
         for low, high, star in ((0, 59, 0.04), (0, 23, 0.35), (1, 28, 0.6), (1, 12, 0.7), (0, 7, 0.6))
@@ -158,6 +159,6 @@ def _some_term(chance: random.Random, low: int, high: int) -> str:
 
 
 def _spelled(chance: random.Random, number: int, high: int) -> str:
-    """Returns a number as one of its spellings: with a zero before it, or as a month's or a day's name."""
+    """Returns a number in one of its spellings: with a leading zero, or as the name of a month or a day."""
     names = {12: _MONTHS[3 * number - 3 : 3 * number], 7: _DAYS[3 * number : 3 * number + 3]}
     return chance.choice((f"{number}", f"{number:02}", names.get(high, "").lower() or f"{number}"))

@@ -1,4 +1,4 @@
-"""Makes directories that are deeper than any path may be long."""
+"""Makes directories that are nested deeper than the longest allowed path."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def deep(tree: Path, levels: int) -> Iterator[Path]:
-    """Makes a directory with that many levels below it and a file in the last one, and removes it after the block."""
+    """Makes a directory with `levels` nested directories and a file in the last one; removes all after the block."""
     tree.mkdir(parents=True)
     here = os.open(tree, os.O_RDONLY)
     for _ in range(levels):
@@ -24,5 +24,5 @@ def deep(tree: Path, levels: int) -> Iterator[Path]:
     try:
         yield tree
     finally:
-        # pytest could not remove it, and would fail in each run until somebody does.
+        # pytest cannot remove such a directory, and would fail in every later run.
         subprocess.run(["rm", "-rf", str(tree)], check=True)

@@ -1,4 +1,6 @@
-"""Files of secrets as Norn and the program sops write them: each opens those of the other, and no changed one."""
+"""Files of secrets by Norn and by the program sops: each decrypts the files of the other, and refuses a file that was
+changed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The tunnel and its DNS: the same results from the fakes, and from the adapters on Cloudflare's API."""
+"""The promises of the Cloudflare tunnel and its DNS, tested on the fakes and on the adapters with a fake of
+Cloudflare's API.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ MAIL, POST = "mail.slopistry.com", "post.slopistry.com"
 
 @dataclass
 class WayIn:
-    """A tunnel with its DNS; `rules` and `records` answer what is there."""
+    """A tunnel with its DNS. `rules` and `records` return its present entries."""
 
     tunnel: Tunnel
     dns: Dns
@@ -32,24 +34,24 @@ class WayIn:
     cloudflare: FakeCloudflare | None = None
 
     def forge(self, app: str, host: str, service: str = "http://127.0.0.1:18800") -> None:
-        """Does what a forge does."""
+        """Makes the tunnel's rule and DNS record, as a forge does."""
         self.tunnel.route(app, host, service, FakeWatch().watch)
         self.dns.point(app, host, FakeWatch().watch)
 
     def tear_down(self, app: str) -> None:
-        """Does what a teardown does."""
+        """Removes the tunnel's rule and DNS record, as a teardown does."""
         self.dns.unpoint(app, FakeWatch().watch)
         self.tunnel.unroute(app, FakeWatch().watch)
 
     def rules(self) -> dict[str, str]:
-        """Returns the services by name."""
+        """Returns the services by host name."""
         if isinstance(self.tunnel, FakeTunnel):
             return dict(self.tunnel.rules)
         assert self.cloudflare is not None
         return {rule["hostname"]: rule["service"] for rule in self.cloudflare.ingress if "hostname" in rule}
 
     def records(self) -> set[str]:
-        """Returns the names that point at the tunnel."""
+        """Returns the host names whose DNS records point at the tunnel."""
         if isinstance(self.dns, FakeDns):
             return set(self.dns.records)
         assert self.cloudflare is not None

@@ -1,4 +1,4 @@
-"""Cloudflare's API as it fails: replies that are lost, limits, refusals, and what belongs to others."""
+"""Failures of Cloudflare's API: lost responses, rate limits, refusals, and entries that belong to others."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LAST = {"service": "http_status:404"}
 
 @pytest.fixture
 def fake() -> Iterator[FakeCloudflare]:
-    """Cloudflare."""
+    """A fake of Cloudflare's API."""
     fake = FakeCloudflare()
     yield fake
     fake.stop()
 
 
 class WayIn:
-    """The adapters, with rows in memory."""
+    """The adapters for Cloudflare, with their rows in memory."""
 
     def __init__(self, fake: FakeCloudflare, *, token: str = TOKEN, tunnel: str = TUNNEL) -> None:
         client, site = CloudflareClient(Secret(token), fake.url), TunnelSite(ACCOUNT, tunnel)
@@ -59,11 +59,11 @@ class WayIn:
 
 @pytest.fixture
 def way_in(fake: FakeCloudflare) -> WayIn:
-    """The adapters on it."""
+    """The adapters on the fake."""
     return WayIn(fake)
 
 
-# What belongs to others
+# Entries that belong to others
 
 
 def test_foreign_rules_and_options_stay_and_the_catch_all_is_last(fake: FakeCloudflare, way_in: WayIn) -> None:
@@ -139,7 +139,7 @@ def test_the_zone_with_the_longest_name_is_found_on_the_second_page(fake: FakeCl
     assert [each for each in fake.writes() if "zones" in each] == ["POST /zones/zone-mail.slopistry.com/dns_records"]
 
 
-# What fails and is done all the same
+# Writes that take effect although the response is an error or lost
 
 FAULTS = (
     [Fault("GET", 502, html=True)],
@@ -181,7 +181,7 @@ def test_a_worker_that_was_killed_before_its_rows_were_written_is_followed(fake:
 
 
 class LostTurn:
-    """A turn that ends with the first write."""
+    """A lock on the tunnel's configuration that is lost at the first write."""
 
     def __init__(self, fake: FakeCloudflare) -> None:
         self._fake = fake
@@ -196,7 +196,8 @@ def test_a_write_that_outlasts_its_turn_is_not_confirmed_and_made_again(fake: Fa
     with pytest.raises(DatabaseDown):
         way_in.forge()
     assert (fake.writes()[0].startswith("PUT "), way_in.hosts.there[MAIL].ruled) == (True, False)
-    fake.config, way_in.hosts.given = {"ingress": [LAST]}, kept  # the job that had the turn then has overwritten it
+    # another job, which had lost the lock, has overwritten the rules
+    fake.config, way_in.hosts.given = {"ingress": [LAST]}, kept
     way_in.forge()
     assert (fake.ingress, way_in.hosts.there[MAIL].ruled) == ([OURS, LAST], True)
 
@@ -206,7 +207,7 @@ def test_a_request_ends_before_its_turn_does() -> None:
     assert sum(limits.values()) + limits["connect"] < IDLE_SECONDS
 
 
-# What is refused
+# Refusals
 
 
 def test_a_token_that_is_not_accepted_is_said_without_the_token(fake: FakeCloudflare) -> None:
@@ -265,7 +266,7 @@ def test_a_tunnel_with_a_file_is_refused(fake: FakeCloudflare, way_in: WayIn) ->
         way_in.forge()
 
 
-# What is seen
+# Observations
 
 
 def _nothing(_: FakeCloudflare) -> None: ...

@@ -1,4 +1,6 @@
-"""The ConfigMap of a cloudflared in the cluster, and its records by command: what is written, and when it restarts."""
+"""A cloudflared in the cluster that reads a ConfigMap, and a command that makes DNS records: what Norn writes, and when
+it restarts cloudflared.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ AFTER = BEFORE.replace("  - service: http_status", f"{OURS}  - service: http_sta
 
 
 class Killed(BaseException):
-    """A worker that was killed: nothing of Norn catches it."""
+    """Simulates a killed worker: no code of Norn catches this exception."""
 
 
 class InCluster:
@@ -139,7 +141,7 @@ def test_a_look_sees_whether_cloudflared_runs(cluster: InCluster, status: dict[s
     assert (look.faults, look.silent) == ({MAIL: ""}, silent)
 
 
-# The command
+# The command that makes DNS records
 
 PROGRAM = """#!{python}
 import os, sys
@@ -159,7 +161,7 @@ print("INF Added CNAME", host, "which will route to this tunnel")
 
 @pytest.fixture
 def dns(tmp_path: Path) -> RouteCommand:
-    """The command, as a program that writes its words to `log`."""
+    """The adapter with a command that writes its arguments to `log`."""
     program = tmp_path / "cloudflared"
     program.write_text(PROGRAM.format(python=sys.executable, log=str(tmp_path / "log")))
     program.chmod(0o755)

@@ -1,4 +1,6 @@
-"""The fake of Cloudflare's API: Cloudflare's own client is content with it, and sees what the adapters made."""
+"""Checks the fake of Cloudflare's API: Cloudflare's own client accepts its responses, and reads what the
+adapters made.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,14 @@ MAIL, POST = "mail.slopistry.com", "post.slopistry.com"
 
 @pytest.fixture
 def fake() -> Iterator[FakeCloudflare]:
-    """Cloudflare."""
+    """A fake of Cloudflare's API."""
     fake = FakeCloudflare()
     yield fake
     fake.stop()
 
 
 def forge(fake: FakeCloudflare) -> None:
-    """Does what a forge does."""
+    """Makes the tunnel's rule and DNS record, as a forge does."""
     client, site, hosts = CloudflareClient(Secret(TOKEN), fake.url), TunnelSite(ACCOUNT, TUNNEL), FakeExternalHosts()
     KeptRules(RemoteRules(client, site), hosts).route("mail", MAIL, "http://127.0.0.1:18800", FakeWatch().watch)
     ZoneRecords(client, site, hosts, "abc123").point("mail", MAIL, FakeWatch().watch)

@@ -1,4 +1,4 @@
-"""What a keeper of uploaded sources promises, tried on the fake and on the one over the store."""
+"""The promises of a store of uploaded sources, tested on the fake and on the real one."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_stopped_job_unpacks_nothing(store: Store, into: Path) -> None:
         store.sources.checkout("blog", store.keep({"a": b"1"}), into, watch.watch)
 
 
-# The store's own
+# Only of the real store
 
 
 def test_a_source_of_many_pieces_comes_back_whole(database: Database, into: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_stored_source_that_was_changed_is_refused(database: Database, into: P
         store.sources.checkout("blog", revision, into, FakeWatch().watch)
 
 
-# How long one is kept
+# How long a source is kept
 
 A_DAY_AGO = text("UPDATE sources SET used_at = clock_timestamp() - interval '25 hours'")
 

@@ -1,4 +1,4 @@
-"""What every vault promises, tried on the fake and on age."""
+"""The promises of every vault (encryption of secrets), tested on the fake and on age."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes import vault as fake
 
 @dataclass(frozen=True)
 class World:
-    """A vault, one without its key, and how to seal for both."""
+    """A vault, a vault without its private key, and a function that encrypts for both."""
 
     vault: Vault
     locked: Vault
@@ -49,7 +49,7 @@ def test_without_the_key_nothing_is_opened(world: World) -> None:
         world.locked.open(world.seal("hunter2"))
 
 
-# Of age alone
+# Only of age
 
 
 def test_the_sealed_text_is_nowhere_in_what_is_kept() -> None:

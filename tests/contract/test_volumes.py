@@ -1,4 +1,4 @@
-"""What a keeper of volumes promises, tried on the fake and on a real engine."""
+"""The promises of managing volumes, tested on the fake and on a real engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INSTANCE = "abc123"
 
 
 class _Nobody:
-    """Hooks of a run that nobody records."""
+    """Hooks of a run that record nothing."""
 
     def created(self, container: str) -> None:
         """Records nothing."""
@@ -34,7 +34,9 @@ class _Nobody:
 
 @dataclass
 class World:
-    """A keeper of volumes that allows `root`; `use` has a container use an app's volume until it is called again."""
+    """Volumes on an engine that allows the host directory `root`. `use` starts a container with an app's volume; a
+    second call stops it.
+    """
 
     volumes: Volumes
     root: Path
@@ -120,7 +122,9 @@ def test_an_allowed_root_is_mounted_as_it_is(world: World, app: str) -> None:
 
 @pytest.mark.parametrize("where", ["elsewhere", "beneath", "missing", "file", "link-out"])
 def test_any_other_path_of_the_host_is_refused(world: World, app: str, where: str) -> None:
-    """What lies beneath a root too: an app that has the root could put a link in its place after the look."""
+    """A path below an allowed root is refused too: an app that can write there could put a link in its place after the
+    check.
+    """
     outside = world.root.parent / "elsewhere"
     outside.mkdir()
     (world.root / "beneath").mkdir()

@@ -1,4 +1,6 @@
-"""The messenger: the same receipts from the fake and from the real one; and what the real one refuses to call."""
+"""The sender of webhooks: the same results from the fake and from the real one, and addresses that the real one
+refuses.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ def parcel(url: str) -> Parcel:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Somebody who listens."""
+    """A server that receives webhooks."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
@@ -45,7 +47,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(params=["fake", "real"])
 def messenger(request: pytest.FixtureRequest, receiver: Receiver) -> Messenger:
-    """A messenger with delivery 7 in its outbox, to somebody who answers 204 and then 500."""
+    """A sender with delivery 7 in its outbox, and a receiver that responds with 204 and then with 500."""
     receiver.statuses = [204, 500]
     outbox = FakeOutbox({7: parcel(receiver.url())})
     if request.param == "fake":
@@ -53,7 +55,7 @@ def messenger(request: pytest.FixtureRequest, receiver: Receiver) -> Messenger:
     return Sender(outbox, FakeVault(), Outgoing(private=True), deadman_url=receiver.url("/alive"))
 
 
-# The contract
+# Both senders
 
 
 def test_a_2xx_is_taken(messenger: Messenger) -> None:
@@ -79,7 +81,7 @@ def test_the_dead_mans_call_has_its_receipt_too(messenger: Messenger) -> None:
     assert messenger.call_deadman().taken
 
 
-# What goes out
+# What the real one sends
 
 
 def test_a_parcel_is_posted_with_its_signature(receiver: Receiver) -> None:
@@ -162,7 +164,7 @@ def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
     assert [came.path for came in receiver.came] == ["/hook"]
 
 
-# What is refused (security.md 13)
+# What the real one refuses (security.md 13)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ def test_an_unknown_host_is_told() -> None:
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[Receiver]:
-    """Somebody who listens with a certificate for `localhost` of his own making."""
+    """A receiver with a self-signed certificate for `localhost`."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost",
@@ -223,7 +225,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(secure: Receiver) -> N
 def test_a_certificate_of_an_operators_own_is_good_for_its_name_only(
     secure: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The host is connected to as resolved, and greeted and checked by its name."""
+    """The connection goes to the resolved address, and the certificate is checked for the host's name."""
     assert secure.certificate is not None
     monkeypatch.setenv("SSL_CERT_FILE", str(secure.certificate))
     assert Outgoing(private=True).post(secure.url(host="localhost"), b"x", {}).status == 204
@@ -243,7 +245,7 @@ def test_an_answer_that_trickles_is_ended_by_the_one_limit() -> None:
                         connection.sendall(b"X: y\r\n")
                         time.sleep(0.1)
                 except OSError:
-                    pass  # who called has gone
+                    pass  # the client has closed the connection
 
         threading.Thread(target=trickle, daemon=True).start()
         began = time.monotonic()

@@ -1,1 +1,1 @@
-"""Tests: e2e."""
+"""End-to-end tests: a running Norn with all its processes."""

@@ -14,12 +14,12 @@ CMD ["sh", "-c", "echo begun >&2; cat; echo from $NORN_REQUEST_METHOD $NORN_REQU
 
 
 def slow_function(seconds: float) -> str:
-    """Returns a Dockerfile of a function that takes its time."""
+    """Returns a Dockerfile of a function that sleeps for `seconds`."""
     return f'FROM busybox:stable\nCMD ["sh", "-c", "echo begun >&2; sleep {seconds}; cat; echo done"]\n'
 
 
 def slow_build(seconds: int, role_command: str = "cat") -> str:
-    """Returns a Dockerfile whose build takes its time, every time: the engine's cache knows no layer of it."""
+    """Returns a Dockerfile whose build takes `seconds` each time, because the engine's cache has no layer of it."""
     steps = f"RUN : {uuid.uuid4()}; i=0; while [ $i -lt {seconds} ]; do i=$((i+1)); echo building $i; sleep 1; done\n"
     return f'FROM busybox:stable\n{steps}CMD ["sh", "-c", "{role_command}"]\n'
 
@@ -43,6 +43,6 @@ def add_cron(stack: Stack, name: str, command: str, more: str = "", schedule: st
 
 
 def add_web(stack: Stack, name: str, command: str, more: str = "") -> Path:
-    """Writes a webserver's directory and returns it; it serves its own directory's files."""
+    """Writes a webserver's directory and returns it. The webserver serves the files of its own directory."""
     spec = f'app: {name}\nrole: webserver\nport: 8080\ncommand: "{command}"\n{more}'
     return stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\nCOPY www /www\n", "www/index.html": "one\n"})

@@ -1,4 +1,6 @@
-"""Debian's Chromium on Norn's page; it notes each request, each breach of the content policy, each script that ran."""
+"""Opens Norn's page in Debian's Chromium, and records each request, each violation of the content security policy, and
+each script that ran.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,11 @@ UI = Path(__file__).parents[2] / "norn_api" / "ui"
 _AXE = UI / "node_modules" / "axe-core" / "axe.min.js"
 _SERIOUS = ("serious", "critical")
 HOSTILE = '<img src=x onerror="window.hostile=1"><script>window.hostile=1</script>'
-"""Text that runs a script wherever it is read as HTML."""
+"""Text that runs a script if a browser reads it as HTML."""
 
 
 class Visitor:
-    """A browser with one tab on the page of a server, and what it noted."""
+    """A browser with one tab on the page of a server, and the recorded events."""
 
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.url, self.context = url, context
@@ -32,7 +34,7 @@ class Visitor:
         self.page = self.tab()
 
     def tab(self) -> Page:
-        """Opens another tab and notes what happens there."""
+        """Opens another tab and records its events."""
         page = self.context.new_page()
         page.set_default_timeout(allowed(15) * 1000)
         page.on("request", self._note)
@@ -52,25 +54,25 @@ class Visitor:
             self.complaints.append(message.text)
 
     def stranger(self) -> Visitor:
-        """Returns another person at the same browser, who is not signed in."""
+        """Returns a second user of the same browser, who is not signed in."""
         assert self.context.browser is not None
         return Visitor(_new_context(self.context.browser), self.url)
 
     def sign_in(self, token: str) -> None:
-        """Signs in as a person does: by the form."""
+        """Signs in by the form, as a user does."""
         self.page.goto(self.url)
         self.page.get_by_label("Token").fill(token)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("navigation", name="Views").wait_for()
 
     def open(self, place: str) -> Page:
-        """Goes to a place of the page."""
+        """Opens a path of the page."""
         self.page.goto(f"{self.url}/#/{place}")
         self.page.locator("main").wait_for()
         return self.page
 
     def serious(self) -> list[str]:
-        """Returns the serious findings of axe in what is shown."""
+        """Returns the serious findings of the accessibility checker axe in the current view."""
         self.page.evaluate(_AXE.read_text())
         found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((result) => result.violations)")
         return [
@@ -80,7 +82,7 @@ class Visitor:
         ]
 
     def was_attacked(self) -> bool:
-        """Returns True if a hostile text ran its script in this document."""
+        """Returns True if a hostile text has run its script in this document."""
         return bool(self.page.evaluate("window.hostile !== undefined"))
 
 

@@ -1,4 +1,4 @@
-"""A build that burns every core, while somebody asks for health and a schedule comes due: what that does to both."""
+"""A build that uses every core, while health is requested and a schedule is due: measures the delay of both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ EVERY = 10
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen during the build: how long health took, its statuses, how late each occurrence was decided."""
+    """The measurements during the build: the time and status of each health request, and how late each occurrence was
+    decided.
+    """
 
     health: list[float]
     statuses: set[int]
@@ -34,18 +36,18 @@ class Seen:
         )
 
     def percentile(self, percent: int) -> float:
-        """Returns how long health took at that percentile."""
+        """Returns the duration of health requests at a percentile."""
         return sorted(self.health)[min(len(self.health) - 1, len(self.health) * percent // 100)]
 
 
 def burn(seconds: int) -> str:
-    """Returns a Dockerfile whose build keeps four loops running, every time anew."""
+    """Returns a Dockerfile whose build keeps four loops running; the build is never taken from a cache."""
     loops = "for i in 1 2 3 4; do (while :; do :; done) & done"
     return f"FROM busybox:stable\nRUN : {uuid.uuid4()}; {loops}; sleep {seconds}; kill $(jobs -p) || true\n"
 
 
 def watched(stack: Stack, seconds: int) -> Seen:
-    """Lets a build burn for so long, and watches health and a schedule meanwhile."""
+    """Lets a build run for some seconds, and meanwhile measures health and a schedule."""
     apps.add_cron(stack, "ticking", "true", schedule=f"@every {EVERY}s")
     apps.add_function(stack, "burning", burn(seconds))
     for app in ("ticking", "burning"):
@@ -70,6 +72,6 @@ def watched(stack: Stack, seconds: int) -> Seen:
 
 
 def state_of(stack: Stack, job: int) -> str:
-    """Returns how the build stands."""
+    """Returns the state of the build."""
     rows = stack.rows("SELECT state FROM steps WHERE job_id = %s AND name = 'build-image'", job)
     return rows[0]["state"] if rows else ""

@@ -1,4 +1,6 @@
-"""Many large calls of a function at the same time: the answer to each caller, and the history of its call."""
+"""Many large calls of a function at the same time: compares the response to each caller with the recorded history of
+the call.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ _ROW = """SELECT x.id, x.state, x.cause, x.begun_at, j.state AS job_state FROM f
 
 @dataclass(frozen=True)
 class Told:
-    """What one caller was told. `whole`: the body came back to the byte."""
+    """The response to one caller. `whole`: the body came back unchanged."""
 
     path: str
     status: int
@@ -31,12 +33,12 @@ class Told:
 
 
 def deploy_cat(stack: Stack, name: str, timeout: int) -> None:
-    """Deploys a function that answers with its body."""
+    """Deploys a function that returns the body of its request."""
     apps.deploy_function(stack, name, CAT, f"function:\n  timeout: {timeout}\n  maxBody: 16MiB\n  maxOutput: 16MiB\n")
 
 
 def call_at_once(stack: Stack, app: str, count: int, size: int, patience: float) -> list[Told]:
-    """Sends that many calls with bodies of that size at the same time, each with a path of its own."""
+    """Sends `count` calls with bodies of `size` bytes at the same time, each with a path of its own."""
     headers = {"Authorization": f"Bearer {(stack.home / 'token').read_text().strip()}"}
     limits = httpx.Limits(max_connections=None)
     with (
@@ -60,13 +62,13 @@ def _called(client: httpx.Client, app: str, path: str, size: int) -> Told:
 
 
 def counted(told: list[Told]) -> str:
-    """Returns how many callers were told what, in one line."""
+    """Returns in one line how many callers got which response."""
     kinds = Counter(f"{each.status} {re.sub('[0-9]+', 'N', each.says)}".strip() for each in told)
     return ", ".join(f"{count} x {kind}" for kind, count in sorted(kinds.items()))
 
 
 def untrue(stack: Stack, app: str, told: list[Told]) -> list[str]:
-    """Returns each caller that was told something else than the history says."""
+    """Returns the callers whose response differs from the recorded history."""
     seen = [(each, stack.rows(_ROW, app, each.path)) for each in told]
     return [f"{each}: {rows}" for each, rows in seen if not _true(each, rows)]
 

@@ -1,4 +1,6 @@
-"""Canary secrets, apps that tell all they were given, and those who look for a canary everywhere."""
+"""Marked secrets ("canaries"), apps that print everything they were given, and searches for the canaries in all stored
+data.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,12 @@ from tests.e2e.stack import Stack
 from tests.servers import Postgres
 
 MARK = "c4n4ry"
-"""In every line of every canary, and nowhere else."""
+"""This mark is in every line of every canary, and in no other text."""
 
 ENDLESS = ("/api/events/stream", "/api/stream")
-"""Addresses whose answer has no end."""
+"""Addresses whose response never ends."""
 LINES = 500
-"""The number of log lines that are read of a stream; a worker prints more."""
+"""The number of log lines that are read from a stream; a worker prints more than that."""
 
 TELL = r"""#!/bin/sh
 # Prints what it was given, in the ways in which programs do.
@@ -54,7 +56,7 @@ FILES = {"Dockerfile": DOCKERFILE, "tell.sh": TELL, "edges.sh": EDGES}
 
 
 def made_up(count: int, prefix: str) -> dict[str, str]:
-    """Makes so many secrets of all shapes."""
+    """Makes `count` secrets of different shapes."""
     shapes = (
         lambda core: core,
         lambda core: f'{core}/+= "quoted" \\ ü',
@@ -71,7 +73,9 @@ def made_up(count: int, prefix: str) -> dict[str, str]:
 
 
 def traces(values: dict[str, str]) -> list[bytes]:
-    """Returns what gives a canary away: the mark, also in the hexadecimal of a dump; and the base64 that apps print."""
+    """Returns the byte strings that reveal a canary: the mark, its hexadecimal form in a dump, and the base64 forms
+    that apps print.
+    """
     found = [MARK.encode(), MARK.encode().hex().encode()]
     for value in values.values():
         for text in (f"{value.rstrip()}\n", f"joe:{value.rstrip()}"):
@@ -81,13 +85,13 @@ def traces(values: dict[str, str]) -> list[bytes]:
 
 
 def given_away(data: bytes, trails: list[bytes]) -> list[str]:
-    """Returns where in the data a canary shows, with what stands around it."""
+    """Returns the parts of the data that contain a canary, with their surroundings."""
     places = [(trail, data.find(trail)) for trail in trails]
     return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
 
 
 def shown(secrets: Iterable[str], places: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
-    """Returns the places at which one of these secrets shows as it is, in hexadecimal or in base64."""
+    """Returns the places that contain one of these secrets, as it is, in hexadecimal or in base64."""
     trails = [form for each in secrets for form in _forms(each.encode())]
     found = {place: given_away(data, trails) for place, data in places}
     assert found, "there was nothing to look at"
@@ -95,15 +99,15 @@ def shown(secrets: Iterable[str], places: Iterable[tuple[str, bytes]]) -> dict[s
 
 
 def _forms(secret: bytes) -> list[bytes]:
-    """Returns the secret as it is, in hexadecimal, and what base64 makes of it wherever it stands in a text."""
+    """Returns the secret as it is, in hexadecimal, and in every base64 form that it can have inside a longer text."""
     shifted = [b64encode(b"-" * n + secret)[4:-4] for n in range(3)]
     return [secret, secret.hex().encode(), *shifted]
 
 
 class Watchers:
-    """Looks at every command line of the machine and at every message to the broker, until it is closed.
+    """Watches every command line of the machine and every message to the broker until it is closed.
 
-    `marks` has what must not be in them; more may be added.
+    `marks` are the byte strings that must not occur; more may be added later.
     """
 
     def __init__(self, broker: redis.Redis) -> None:
@@ -118,9 +122,9 @@ class Watchers:
             thread.start()
 
     def close(self) -> None:
-        """Ends the looking."""
+        """Ends the watching."""
         self._closed.set()
-        self._broker.ping()  # the last message that is listened to
+        self._broker.ping()  # the last message that is read
         for thread in self._threads:
             thread.join(10)
 
@@ -145,7 +149,7 @@ class Watchers:
                     return
 
 
-# Where a canary may not be
+# Places where no canary may be
 
 
 def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
@@ -157,7 +161,7 @@ def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 
 def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Yields every file of the data directory: logs, keys, what workers left."""
+    """Yields every file of the data directory: logs, keys, files that workers left."""
     for path in sorted(stack.home.rglob("*")):
         if path.is_file():
             yield f"file {path.relative_to(stack.home)}", path.read_bytes()
@@ -197,7 +201,7 @@ def images(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 
 def answers(stack: Stack, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """Yields what every address that can be read answers, for every app, job, deployment, run and call there is."""
+    """Yields the response of every readable address, for every app, job, deployment, run and call."""
     token = (stack.home / "token").read_text().strip()
     with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
         document = client.get("/api/openapi.json").json()
@@ -218,7 +222,7 @@ def _streams(client: httpx.Client, names: set[str]) -> Iterator[tuple[str, bytes
 
 
 def _beginning(client: httpx.Client, path: str, query: dict[str, Any], newest: str, logs: int) -> bytes:
-    """Returns what a stream sends until this event and so many log lines have come."""
+    """Returns a stream's content until the event `newest` and `logs` log lines have arrived."""
     read: list[str] = []
     awaited = True
     with client.stream("GET", path, params=query) as answer:

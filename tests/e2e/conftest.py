@@ -1,4 +1,4 @@
-"""A running Norn for a module of tests, with an engine that is really there."""
+"""Fixtures of the end-to-end tests: a running Norn for a module of tests, on a real container engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def engine_address() -> str:
-    """The address of a container engine that answers; without one these tests fail, and say so."""
+    """The address of a container engine that responds. Without one the tests fail with a clear message."""
     address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     try:
         EngineClient(address, timeout=5).now()
@@ -59,13 +59,15 @@ def new_stack(postgres: Postgres, broker_url: str, home: Path, **environment: st
 
 @pytest.fixture(scope="module")
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings that a module wants for its Norn: its ENVIRONMENT, or what its own fixture of this name returns."""
+    """The settings that a module requires for its Norn: its ENVIRONMENT, or the value of its own fixture of
+    this name.
+    """
     return dict(getattr(request.module, "ENVIRONMENT", {}))
 
 
 @pytest.fixture(scope="module")
 def stack(postgres: Postgres, private_dir: Path, engine_address: str, environment: dict[str, str]) -> Iterator[Stack]:
-    """A whole Norn: API, a worker per class, beat and router, on a broker of its own."""
+    """A complete Norn: API, a worker per class, scheduler ("beat") and router, on a broker of its own."""
     home = private_dir / f"s{next(_numbers)}"
     home.mkdir()
     broker = Broker(home / "broker")

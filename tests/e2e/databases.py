@@ -1,4 +1,6 @@
-"""The database of an app on the servers of a stack: its rows, its snapshots, and what restores have left."""
+"""The database of an app on the servers of a stack: its rows, its snapshots, and the databases that restores
+have left.
+"""
 
 from __future__ import annotations
 

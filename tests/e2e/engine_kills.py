@@ -1,7 +1,8 @@
-"""Cron runs whose engine is killed with SIGKILL at a moment of chance, and comes back: what is recorded is what was.
+"""Kills the engine with SIGKILL at a random moment of a cron run and starts it again: the recorded result must be the
+true one.
 
-A run writes to its volume when it begins and what it is about to exit with; so the volume is the witness. With
-`live_restore` the run goes on while the engine is away; without, the engine ends it when it is back.
+A run writes to its volume when it begins, and its exit code right before it exits; so the volume has the truth. With
+`live_restore` the run continues while the engine is stopped; without it, the engine ends the run when it starts again.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ say 7; exit 7
 
 @dataclass
 class Kills:
-    """Rounds of one stack on an engine of its own: the recorded codes of runs whose code was let go, and how many of
-    the others there were.
+    """Rounds of one stack on an engine of its own: the recorded exit codes of runs whose code began, and the number of
+    the other runs.
     """
 
     stack: Stack
@@ -49,7 +50,9 @@ class Kills:
         self.stack.norn("deploy", "writes")
 
     def play(self) -> None:
-        """One round: a run, a kill in the middle of it, a pause, the engine again, the end."""
+        """Plays one round: starts a run, kills the engine in the middle of it, pauses, starts the engine, and checks
+        the end.
+        """
         job = int(self.stack.json("cron", "run", "writes", "--detach")["job"])
         begun = "SELECT 1 FROM jobs WHERE id = %s AND begun_at IS NOT NULL"
         wait_until(lambda: self.stack.rows(begun, job), allowed(30), "the run has begun")
@@ -64,13 +67,14 @@ class Kills:
         told = self.stack.rows("SELECT state, exit_code, cause FROM cron_executions WHERE id = %s", execution)[0]
         lines = self._written(execution)
         if not lines and told["state"] == "error":
-            # Killed before it had let the code go: that is told as the engine's trouble, and nothing has run.
+            # The engine was killed before the code began: this is reported as trouble of the engine, and no code has
+            # run.
             self.unbegun += 1
             return
         self.codes[str(told["exit_code"])] += 1
         said = [line for line in lines if line != "begun"]
-        # Killed by force it could not say: 137 is then the truth. An engine that is killed while it starts a run
-        # does not know afterwards that it did: the end is then recorded as unknown.
+        # A run that is killed by force cannot write its exit code; 137 is then the true one. An engine that is killed
+        # while it starts a run does not know afterwards that it did; then the end is recorded as unknown.
         unknown = (told["exit_code"], told["cause"]) == (None, "engine_restarted")
         true = None if unknown else int(said[0]) if said else 137
         if (lines.count("begun"), len(said) <= 1, told["exit_code"], runs) != (1, True, true, 1):

@@ -1,7 +1,8 @@
-"""A server with all that the OpenAPI document's examples name, made through the document's own operations.
+"""Prepares a server with everything that the examples of the OpenAPI document refer to, by the operations of that
+document.
 
-One deployed app of each role, a job, a deployment, a token, a webhook and a login 42, a cron run 42, a call 43, a
-one-off 44.
+It has one deployed app of each role, a job, a deployment, a token, a webhook and a login 42, a cron run 42, a call 43,
+a one-off 44.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SPECS = {
 SEQUENCES = {"jobs_id_seq": "jobs", "deployments_id_seq": "deployments", "tokens_id_seq": "tokens"}
 YAML = {"Content-Type": "text/yaml"}
 REPOSITORY = "https://git.example/ada/notes.git"
-"""A repository of no app: nothing follows from a push to it."""
+"""A repository that belongs to no app: a push to it has no effect."""
 
 
 def source() -> bytes:
@@ -49,7 +50,9 @@ def source() -> bytes:
 
 
 class Speaker:
-    """Speaks to the server by operation; what a path needs comes from the document's examples unless it is given."""
+    """Calls the server by operation. Path parameters have the values of the document's examples unless they are
+    given.
+    """
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -69,14 +72,16 @@ class Speaker:
         return set(self._operations)
 
     def ask(self, operation: str, /, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        """Asks once as admin; words that the path has are taken from `more`, the rest goes to the request."""
+        """Sends one request as admin. Values in `more` for parameters of the path are used there; the others go to the
+        request.
+        """
         method, address = self._address(operation, more)
         answer = self._http.request(method, address, headers={**self.admin, **(headers or {})}, **more)
         self.answered[operation].add(answer.status_code)
         return answer
 
     def begin(self, operation: str, /, **more: Any) -> str:
-        """Opens a stream, and answers its first piece."""
+        """Opens a stream, and returns its first part."""
         method, address = self._address(operation, more)
         with self._http.stream(method, address, headers=self.admin, **more) as answer:
             self.answered[operation].add(answer.status_code)
@@ -84,7 +89,7 @@ class Speaker:
 
     @property
     def admin(self) -> dict[str, str]:
-        """The headers of an admin."""
+        """The HTTP headers of an admin."""
         return {"Authorization": f"Bearer {self.token}"}
 
     def _address(self, operation: str, more: dict[str, Any]) -> tuple[str, str]:
@@ -96,7 +101,7 @@ class Speaker:
         return method.upper(), path
 
     def settle(self, answer: httpx.Response) -> int:
-        """Waits for the job that was accepted; answers its id."""
+        """Waits for the accepted job to end; returns its id."""
         job = int(answer.json()["job"])
         row = self.stack.await_state(job, ("succeeded", "failed", "error", "cancelled"), allowed(120))
         assert row["state"] == "succeeded", row
@@ -109,14 +114,14 @@ def example(parameter: dict[str, Any]) -> Any:
 
 
 def set_counters(stack: Stack, *names: str) -> None:
-    """Lets the next row of each be number 42."""
+    """Sets the sequences of these tables so that the next row of each has number 42."""
     for name in names:
         stack.rows("SELECT setval(%s, greatest(41, (SELECT last_value FROM pg_sequences WHERE sequencename = %s)))",
                    name, name)  # fmt: skip
 
 
 def furnish(speaker: Speaker) -> None:
-    """Makes all of it, in the order in which a person would."""
+    """Makes everything, in the order in which a user would."""
     ask = speaker.ask
     for app, text in SPECS.items():
         assert ask("apply_app", app=app, content=f"app: {app}\n{text}", headers=YAML).status_code == 201
@@ -168,12 +173,12 @@ def look(speaker: Speaker) -> None:
 
 
 def ask_for_program(speaker: Speaker) -> int:
-    """Asks for a program in a replica that repeats one line; answers its job."""
+    """Requests a program in a replica that prints one line again and again; returns its job."""
     return int(speaker.ask("run_in_replica", json={"command": "read line; echo $line"}).json()["job"])
 
 
 def change(speaker: Speaker) -> None:
-    """Changes everything that can be changed and leaves the apps as they were."""
+    """Changes everything that can be changed, and restores the state of the apps."""
     ask, settle = speaker.ask, speaker.settle
     settle(ask("deploy", json={}))
     _stop_inside_a_step_that_runs_once(speaker, settle(ask("rollback", json={"release": 1})))
@@ -191,7 +196,7 @@ def change(speaker: Speaker) -> None:
     ask("compare_invocations", other=newest["id"])
     ask("cancel_invocation")
     snapshots(speaker)
-    # A public name needs an edge or a tunnel, which this server does not have.
+    # A public name needs an edge (a public entry by Caddy) or a tunnel, and this server has neither.
     speaker.stack.rows("INSERT INTO external_hosts (host, app) VALUES ('blog.example.com', 'blog') RETURNING host")
     ask("begin", json={"message": "We are back at 14:00."})
     ask("end")
@@ -225,7 +230,7 @@ def secrets_by_files(speaker: Speaker) -> None:
 
 
 def sign_in_and_out(speaker: Speaker) -> None:
-    """Signs a browser in by a code and out again, and another one in that an admin signs out."""
+    """Signs a browser in by a code and out again, and signs in a second one, which an admin signs out."""
     code = speaker.ask("create_sign_in_code").json()["code"]
     for sent in ({"code": code}, {"token": speaker.token}):
         made = speaker.ask("create_session", json=sent, headers={"Origin": speaker.stack.url})
@@ -238,13 +243,15 @@ def sign_in_and_out(speaker: Speaker) -> None:
 
 
 def _stop_inside_a_step_that_runs_once(speaker: Speaker, job: int) -> None:
-    """Has a job need attention, and abandons it; no step of today runs once only, so the mark is written here."""
+    """Makes a job need attention, and abandons it. No present step may run only once, so the mark is written by the
+    test.
+    """
     speaker.stack.rows("UPDATE jobs SET attention = 'open' WHERE id = %s RETURNING id", job)
     speaker.ask("resolve_job", job=job, json={"resolution": "abandon"})
 
 
 def undo(speaker: Speaker) -> None:
-    """Takes away what can be taken away."""
+    """Removes everything that can be removed."""
     ask, settle = speaker.ask, speaker.settle
     ask("unset_secret")
     ask("revoke_token")
@@ -257,6 +264,6 @@ def undo(speaker: Speaker) -> None:
 
 
 def await_quiet(stack: Stack) -> None:
-    """Waits until no job of an app is at work."""
+    """Waits until no job of an app is queued or running."""
     busy = "SELECT id FROM jobs WHERE state IN ('queued', 'running') AND kind NOT IN ('observe', 'notify')"
     wait_until(lambda: not stack.rows(busy), allowed(120), "no job is at work")

@@ -1,4 +1,6 @@
-"""Requests made up from the OpenAPI document, at a server that has all that the document's examples name."""
+"""Sends random requests, generated from the OpenAPI document, to a server that has everything that the document's
+examples name.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,10 @@ from tests.e2e.furnished import Speaker, example
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 OWN_CODES = ("function_failed", "not_runnable", "oom_killed", "output_too_large", "timed_out", "no_capacity")
-"""Codes of problems that are an app's own doing (docs/errors.md)."""
+"""Codes of errors that the app itself causes (docs/errors.md)."""
 
 ENDLESS = ("stream_events", "stream_page")
-"""Operations whose answer has no end."""
+"""Operations whose response never ends."""
 
 LAST = (
     "scale",
@@ -39,17 +41,17 @@ LAST = (
     "remove_webhook",
     "remove_login",
 )
-"""Operations that take away what others look at."""
+"""Operations that remove things which other requests need."""
 
 
 @schemathesis.serializer("application/gzip", "application/x-gzip", "application/x-tar+gzip")
 def packed(_: Any, value: Any) -> bytes:
-    """Sends what was made up as it is: hardly ever an archive."""
+    """Sends the generated value unchanged; it is hardly ever a valid archive."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
 class Fuzzer:
-    """Tries every operation as one kind of person, with so many `examples` of each mode."""
+    """Tries every operation as one kind of user, with `examples` requests of each mode."""
 
     def __init__(self, speaker: Speaker, headers: dict[str, str], examples: int) -> None:
         self._url, self._headers, self._examples = speaker.stack.url, headers, examples
@@ -59,7 +61,7 @@ class Fuzzer:
         self.sent = 0
 
     def complaints(self) -> list[str]:
-        """Returns what is wrong with answers, if anything."""
+        """Returns the errors that were found in responses."""
         found = [one.ok() for one in self._schema.get_all_operations()]
         tried = [one for one in found if one.definition.raw["operationId"] not in ENDLESS]
         tried.sort(key=lambda one: one.definition.raw["operationId"] in LAST)
@@ -79,13 +81,13 @@ class Fuzzer:
         )  # fmt: skip
         def try_one(case: Case) -> None:
             if mode is GenerationMode.POSITIVE:
-                case.path_parameters = dict(known)  # what is there, so that the rest of the request counts
+                case.path_parameters = dict(known)  # existing names, so that the rest of the request is reached
             self._answered[operation.definition.raw["operationId"]].add(self._send(case))
 
         try:
             try_one()
         except Unsatisfiable:
-            return ""  # nothing can be wrong about a request without parts
+            return ""  # a request without parts cannot be wrong
         except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
             return f"{operation.label}: {'; '.join(_told(error))}"
         return ""
@@ -106,7 +108,7 @@ class Fuzzer:
 
 
 def _told(error: BaseException) -> list[str]:
-    """Returns what is wrong, and how to see it again, without the whole of what was sent."""
+    """Returns the errors and how to reproduce them, without the complete request."""
     if isinstance(error, BaseExceptionGroup):
         return [told for each in error.exceptions for told in _told(each)]
     return [f"{type(error).__name__}: {str(error)[:600]}"]

@@ -1,4 +1,4 @@
-"""A whole Norn with an Incus beside Docker, and small apps whose runs are instances."""
+"""A complete Norn with an Incus next to Docker, and small apps that run in instances of Incus."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class IncusWorld:
 
     @property
     def runtime(self) -> IncusRuntime:
-        """The runtime as this Norn's workers have it."""
+        """The runtime with the configuration of this Norn's workers."""
         return self.kit.runtime(self.docker, str(self.stack.rows("SELECT name FROM instance")[0]["name"]))
 
     def deploy(self, *names: str, within: float = 60) -> None:
-        """Forges and deploys apps together; each deploy ends `within` seconds."""
+        """Forges and deploys apps together; each deploy must end within `within` seconds."""
         for name in names:
             self.stack.norn("forge", name)
         jobs = [int(self.stack.json("deploy", name, "--detach")["job"]) for name in names]
@@ -51,7 +51,7 @@ class IncusWorld:
         return name
 
     def begin(self, name: str) -> int:
-        """Asks for a run now, and waits until its code runs in an instance; answers its job."""
+        """Requests a run, and waits until its code runs in an instance; returns its job."""
         job = int(self.stack.json("cron", "run", name, "--detach")["job"])
         wait_until(lambda: self.begun(job), allowed(40), f"the run of {name} begins")
         return job
@@ -64,7 +64,7 @@ class IncusWorld:
         return any(each.id == row["container"] and each.running for each in self.runtime.on.containers())
 
     def ended(self, job: int) -> dict[str, Any]:
-        """Waits for the end of a run; answers its record."""
+        """Waits for the end of a run; returns its record."""
         self.stack.await_state(job, ENDS, allowed(60))
         return self.stack.rows("SELECT * FROM cron_executions WHERE job_id = %s", job)[0]
 
@@ -73,7 +73,7 @@ class IncusWorld:
         return [each.name for each in self.runtime.on.containers()]
 
     def images(self) -> list[dict[str, Any]]:
-        """Returns the images in Incus of this control plane."""
+        """Returns the images of this control plane in Incus."""
         runtime = self.runtime
         listed = runtime.on.api.get("/1.0/images", recursion="1")
         return [each for each in listed if each["properties"].get("norn.instance") == runtime.on.instance]
@@ -90,7 +90,7 @@ class IncusWorld:
 
 @contextmanager
 def incus_world(postgres: Postgres, home: Path, kit: IncusKit, **environment: str) -> Iterator[IncusWorld]:
-    """Makes a Norn with all its processes; afterwards nothing of it is left."""
+    """Starts a Norn with all its processes, and removes everything of it afterwards."""
     home.mkdir()
     broker = Broker(home / "broker")
     docker = EngineClient(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")

@@ -1,8 +1,10 @@
-"""Two clients at once against a webserver whose replicas change, and what they saw; for the short and the long proof.
+"""Two clients send requests to a webserver while its replicas change, and count failures; used by the short and the
+long proof.
 
-Each sends so many requests a second whether or not the last ones were answered: one opens a connection for each, one
-keeps ten alive. Every fifth is answered in two pieces with a while between, so that some are always beyond repeating.
-Nothing is tried again: a refused or reset connection, an answer that is late, not whole or not 200 is a failure.
+Each sends a fixed number of requests per second, even if earlier ones have no response yet. One client opens a
+connection for each request, the other keeps ten open. Every fifth response comes in two parts with a pause between
+them, so that some requests can never be repeated. No request is sent again: a refused or reset connection, and a
+response that is late, incomplete or not 200, is a failure.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ KEPT = 10
 LATE_SECONDS = 10.0
 APP = "loss"
 ENVIRONMENT = {"NORN_ROLLOUT_TIMEOUT": "6"}
-"""A release whose healthcheck answers badly is given up after so long."""
+"""The rollout gives a release up whose healthcheck fails for this many seconds."""
 
 SPEC = f"app: {APP}\nrole: webserver\nport: 8080\nhealthcheck: /health\nreplicas: 2\n"
 DOCKERFILE = 'FROM busybox:stable\nCOPY . /app\nCMD ["sh", "/app/serve.sh"]\n'
@@ -52,10 +54,11 @@ Ask = Callable[[str], Awaitable[str]]
 
 
 class Clients:
-    """Both clients, on a thread of their own; `answers` counts by release, `failures` by what went wrong.
+    """Both clients, on a thread of their own. `answers` counts responses by release, `failures` counts failures by
+    cause.
 
-    `rate`: requests a second of each; `late`: seconds after which an answer is one; `kept`: connections that the second
-    keeps; `name`: ask by TLS for this name.
+    `rate`: requests per second of each client; `late`: seconds after which a response is late; `kept`: connections that
+    the second client keeps open; `name`: the host name for TLS.
     """
 
     def __init__(
@@ -67,7 +70,7 @@ class Clients:
         self.failures: Counter[str] = Counter()
         self.slowest = 0.0
         self.open = 0
-        """How many requests are on a connection, or open one."""
+        """The number of requests that have no response yet."""
         self.kept = kept
         self._rate, self._late, self._name = rate, late, name
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -76,7 +79,7 @@ class Clients:
 
     @contextmanager
     def at_work(self) -> Iterator[Clients]:
-        """They ask as long as the block lasts, and wait for their last answers."""
+        """Runs the clients during the block, and waits for their last responses."""
         thread = threading.Thread(target=lambda: asyncio.run(self._both()), daemon=True)
         thread.start()
         try:
@@ -87,11 +90,11 @@ class Clients:
 
     @property
     def asked(self) -> int:
-        """How many requests have had an end, good or bad."""
+        """The number of requests that have ended, with or without success."""
         return self.answers.total() + self.failures.total()
 
     def told(self) -> str:
-        """Says in one line what they saw."""
+        """Returns the results in one line."""
         bad = dict(self.failures) or "none"
         return f"{self.asked} requests, failed: {bad}, slowest {self.slowest:.2f} s, answered by {dict(self.answers)}"
 
@@ -160,17 +163,17 @@ class Clients:
 
 
 class _Not200(Exception):
-    """An answer with another status."""
+    """A response with another status than 200."""
 
 
 class Story:
-    """The app's life under load; every part ends with what it was to bring about, checked."""
+    """Changes the app under load. Each method checks that its change took effect."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
     def first(self) -> str:
-        """Forges and deploys the app; answers its URL."""
+        """Forges and deploys the app; returns its URL."""
         self._write("release-0")
         self._stack.norn("forge", APP)
         self._stack.norn("deploy", APP)
@@ -182,20 +185,20 @@ class Story:
         self._stack.norn("deploy", APP)
 
     def fail(self) -> None:
-        """Deploys a release that answers everything but its healthcheck."""
+        """Deploys a release whose healthcheck fails."""
         self._write("broken")
         assert self._stack.norn("deploy", APP, check=False).returncode == 6
 
     def scale(self, replicas: int) -> None:
-        """Scales it."""
+        """Changes the number of replicas."""
         self._stack.norn("scale", APP, str(replicas))
 
     def roll_back(self) -> None:
-        """Goes back to the release before."""
+        """Rolls back to the previous release."""
         self._stack.norn("rollback", APP)
 
     def settled(self) -> bool:
-        """Returns True if nothing of the app is under way."""
+        """Returns True if no job of the app is queued or running."""
         return not self._stack.rows("SELECT 1 FROM jobs WHERE app = %s AND state IN ('queued', 'running')", APP)
 
     def _write(self, release: str) -> None:

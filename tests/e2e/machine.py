@@ -1,4 +1,4 @@
-"""A machine with a whole Norn on it, started by `norn up`, and clients of its apps."""
+"""A machine with a complete Norn, which `norn up` started, and clients of its apps."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.servers import free_port
 
 
 class Machine:
-    """A machine with Norn on it: one set of apps and ports, one data directory at a time."""
+    """A machine with Norn: one set of apps and ports, and one data directory at a time."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.apps = home, home / "apps"
         self.name = f"app-{uuid.uuid4().hex[:8]}"
-        """An app of this run: by it its containers are told from others on the engine."""
+        """An app name of this run only, by which its containers on the engine are recognized."""
         port, first = free_port(), free_port(6)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NORN_")},
@@ -34,11 +34,11 @@ class Machine:
         self.live_in("first")
 
     def live_in(self, name: str) -> None:
-        """Names the data directory."""
+        """Sets the data directory."""
         self.environment["NORN_DATA_DIR"] = str(self.home / name)
 
     def norn(self, *words: str) -> str:
-        """Runs a command, which must succeed."""
+        """Runs a command that must succeed."""
         done = subprocess.run(
             [str(BIN / "norn"), *words], env=self.environment, capture_output=True, text=True, timeout=240
         )
@@ -46,7 +46,7 @@ class Machine:
         return done.stdout
 
     def told(self, *words: str) -> Any:
-        """Runs a command and reads what it answers as JSON."""
+        """Runs a command and parses its output as JSON."""
         return json.loads(self.norn(*words, "-o", "json"))
 
     def add(self, name: str, spec: str, **files: str) -> None:
@@ -56,7 +56,7 @@ class Machine:
             (self.apps / name / file).write_text(text)
 
     def clean_up(self, engine_address: str) -> None:
-        """Stops Norn, and removes what it made of this run's app on the engine."""
+        """Stops Norn, and removes everything of this run's app from the engine."""
         subprocess.run([str(BIN / "norn"), "down", "--all"], env=self.environment, capture_output=True, timeout=200)
         client, mine = docker.DockerClient(base_url=engine_address), {"label": f"norn.io/app={self.name}"}
         for container in client.containers.list(all=True, filters=mine):
@@ -67,9 +67,9 @@ class Machine:
 
 
 class Client(threading.Thread):
-    """A client that asks an address twenty times a second and counts what goes wrong.
+    """Requests an address twenty times a second and counts failures.
 
-    `keeps`: on one connection, as long as the server keeps it.
+    `keeps`: uses one connection as long as the server keeps it open.
     """
 
     def __init__(self, url: str, *, keeps: bool = False) -> None:

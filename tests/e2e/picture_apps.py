@@ -1,4 +1,6 @@
-"""What a Norn of `make demo` lacks for pictures of its page: a database with backups, a schedule with many runs."""
+"""Adds what the pictures of Norn's page need beyond `make demo`: a database with backups, and a schedule with many
+runs.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ esac
 
 
 def furnish() -> None:
-    """Adds the apps and uses all of them, unless that was done before."""
+    """Adds the apps and uses all of them, unless they exist already."""
     here = Path(os.environ["NORN_APPS_DIR"])
     if (here / "guestbook").exists():
         return

@@ -1,6 +1,6 @@
 """Writes pictures of Norn's page into docs/pictures, from a Norn that runs, such as the one of `make demo`.
 
-`. .norn/env && make pictures`; with names after it only those: `make pictures ARGS='cards cron'`.
+`. .norn/env && make pictures`; to write only some of them: `make pictures ARGS='cards cron'`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.e2e.small_png import shrink
 PLACE = Path(__file__).parents[2] / "docs" / "pictures"
 WIDE, NARROW = (1180, 720), (390, 780)
 MOST_HEIGHT = 1500
-"""A longer view is cut off below."""
+"""The largest height in pixels; a longer view is cut off."""
 VIEWS = {
     "cards": "", "app": "apps/hello-web", "why": "apps/hello-web/why", "releases": "apps/hello-web/releases",
     "logs": "apps/queue-worker/logs", "secrets": "apps/guestbook/secrets", "database": "apps/guestbook/database",
@@ -28,7 +28,7 @@ VIEWS = {
     "cron": "apps/price-watch", "invoke": "apps/thumbnail-gen", "job": "jobs/{failed}", "jobs": "jobs",
     "events": "events", "alerts": "alerts", "server": "server", "tokens": "tokens",
 }  # fmt: skip
-"""Each view by the name of its pictures."""
+"""The views, by the name of their pictures."""
 LOOKS = {"": ("light", WIDE), "-dark": ("dark", WIDE), "-narrow": ("light", NARROW)}
 """Theme and size of a picture by the end of its name."""
 
@@ -49,7 +49,7 @@ PICTURES = tuple(
 
 
 def take(person: Visitor, picture: Picture, failed: str) -> Path:
-    """Opens a view and writes its picture once nothing is waited for."""
+    """Opens a view, waits until it is complete, and writes its picture."""
     width, height = picture.size
     page = person.page
     page.set_viewport_size({"width": width, "height": height})
@@ -66,7 +66,7 @@ def take(person: Visitor, picture: Picture, failed: str) -> Path:
 
 
 def _failed(person: Visitor) -> str:
-    """Returns the newest deploy that failed, which the demo makes; otherwise the newest job."""
+    """Returns the newest failed deploy, which the demo makes; without one, the newest job."""
     page = person.open("jobs")
     expect(page.locator(".waiting")).to_have_count(0)
     failed = page.locator("tr", has_text="failed").locator("a").first

@@ -1,4 +1,4 @@
-"""How an error is looked at from outside: as a problem of the API, and as what `norn` prints and exits with."""
+"""Errors as users see them: as a problem document of the API, and as the output and exit status of `norn`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True)
 class Told:
-    """What the API said: HTTP status, stable code, sentence and way out."""
+    """An error response of the API: HTTP status, stable code, sentence and hint."""
 
     status: int
     code: str
@@ -25,24 +25,24 @@ class Told:
 
 @dataclass(frozen=True)
 class Printed:
-    """What `norn` did: its exit status, and all that it wrote to stderr."""
+    """The result of `norn`: its exit status, and everything that it wrote to stderr."""
 
     exit: int
     stderr: str
 
     @property
     def end(self) -> tuple[int, str]:
-        """The exit status and the last two lines: the error and the way out."""
+        """The exit status and the last two lines: the error and the hint."""
         return self.exit, "\n".join(self.stderr.splitlines()[-2:])
 
 
 def error_lines(sentence: str, hint: str, code: str = "") -> str:
-    """Returns how `norn` prints an error; one that it found by itself has no code."""
+    """Returns the lines that `norn` prints for an error; an error that `norn` itself found has no code."""
     return f"error: {sentence}{f' [{code}]' if code else ''}\nhint: {hint}"
 
 
 def bootstrap(stack: Stack) -> str:
-    """Returns the token that the first start left."""
+    """Returns the token that the first start of the server wrote."""
     return (stack.home / "token").read_text().strip()
 
 
@@ -54,7 +54,7 @@ def ask(stack: Stack, method: str, path: str, *, token: str | None = None, **req
 
 
 def told(answer: httpx.Response) -> Told:
-    """Reads a problem; fails when the answer is none."""
+    """Parses a problem document; fails if the response is another one."""
     assert answer.headers["Content-Type"] == PROBLEM, (answer.status_code, answer.text)
     problem = answer.json()
     assert problem["status"] == answer.status_code
@@ -73,7 +73,9 @@ def norn(stack: Stack, *argv: str, token: str | None = None) -> Printed:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that is refused: how it is sent over HTTP, how it is typed, what both are told."""
+    """A request that is refused: how to send it over HTTP, the same as a command of `norn`, and the expected error of
+    both.
+    """
 
     method: str
     path: str
@@ -87,13 +89,13 @@ class Refusal:
 
     @property
     def printed(self) -> Printed:
-        """What `norn` has to do."""
+        """The output that `norn` must print."""
         return Printed(self.exit, error_lines(self.told.sentence, self.told.hint, self.told.code) + "\n")
 
     def asked(self, stack: Stack, token: str | None = None) -> Told:
-        """Returns what the API says."""
+        """Sends the request to the API, and returns the error."""
         return told(ask(stack, self.method, self.path, token=token, **self.request))
 
     def run(self, stack: Stack, token: str | None = None) -> Printed:
-        """Returns what `norn` does."""
+        """Runs the command of `norn`, and returns its result."""
         return norn(stack, *self.typed.split("|"), token=token)

@@ -1,4 +1,4 @@
-"""Makes a PNG of a browser small: 256 colours, which is nearly all that a page of text and states has."""
+"""Reduces a screenshot (PNG) to 256 colours, which is nearly all that a page of text needs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def _paeth(left: int, above: int, before: int) -> int:
 
 
 def _palette(counted: Counter[Colour]) -> list[Colour]:
-    """Returns the commonest colours, of similar ones the commonest only: a rare red must not become grey."""
+    """Returns the most frequent colours. Of similar colours it takes only the most frequent one, so that a rare red
+    gets a place too.
+    """
     common = [colour for colour, _ in counted.most_common()]
     for apart in (0, 50, 150, 400, 1000):
         chosen: list[Colour] = []

@@ -1,4 +1,6 @@
-"""A server of 2 GiB on which everything happens at once: live apps, builds of other apps, and a cron app that hangs."""
+"""A server of 2 GiB under load: live apps, builds of other apps, and a cron app whose runs hang, all at the
+same time.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from tests.e2e.stack import Stack, seconds_since
 from tests.servers import allowed, wait_until
 
 FOR_APPS = 1536 * 2**20
-"""The bytes that such a server has for apps: what `memory_for_apps` returns for one."""
+"""The bytes of memory that such a server has for apps: the value that `memory_for_apps` returns for it."""
 ENVIRONMENT = {"NORN_ENGINE_MEMORY": str(FOR_APPS), "NORN_WORKERS_CRON": "4"}
 LIVE = ("shop", "site", "docs")
 SERVE = "httpd -f -p 8080 -h /www"
@@ -21,16 +23,18 @@ SERVE = "httpd -f -p 8080 -h /www"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen: how long the rollback took, what waited for what, and the occurrences of the punctual app."""
+    """The results: the duration of the rollback, which job waited for which, and the occurrences of the
+    punctual app.
+    """
 
     rollback: float
     deploying: int
-    """How many deploys ran while it was asked for, of those that had been accepted."""
+    """The number of running deploys among the accepted ones when the rollback was requested."""
     waits: str
     occurrences: list[dict[str, Any]]
     hanging: int
     limits: set[int]
-    """The memory limits of the replicas, as the engine has them."""
+    """The memory limits of the replicas, read from the engine."""
 
     def told(self) -> str:
         """Returns the figures in one line."""
@@ -42,7 +46,9 @@ class Seen:
 
 
 def live_apps(stack: Stack) -> None:
-    """Brings up three webservers that reserve nothing by name, one of them twice, and both cron apps."""
+    """Deploys three webservers without a memory limit in their specs, one of them with two replicas, and both cron
+    apps.
+    """
     for app in LIVE:
         apps.add_web(stack, app, SERVE, "healthcheck: /\n")
         stack.norn("forge", app)
@@ -52,7 +58,9 @@ def live_apps(stack: Stack) -> None:
 
 
 def add_crons(stack: Stack, punctual: str) -> None:
-    """Adds a cron app that ends at once, and one whose runs hang, with another one every two seconds."""
+    """Adds a cron app whose runs end immediately, and one whose runs hang and which starts another every two
+    seconds.
+    """
     small = "resources: {memory: 16m}\n"
     apps.add_cron(stack, "punctual", "true", small, schedule=punctual)
     apps.add_cron(stack, "hangs", "sleep 3600", f"{small}concurrency: allow\ntimeout: 1h\n", schedule="@every 2s")
@@ -62,7 +70,7 @@ def add_crons(stack: Stack, punctual: str) -> None:
 
 
 def busy(stack: Stack, punctual: str, build_seconds: int, builds: int = 6) -> tuple[Seen, list[int]]:
-    """Asks for the rollback while builds of other apps wait; returns what was seen, and the jobs of the builds."""
+    """Requests the rollback while builds of other apps wait. Returns the results, and the jobs of the builds."""
     live_apps(stack)
     names = [f"build-{n}" for n in range(builds)]
     for app in names:
@@ -84,12 +92,12 @@ def busy(stack: Stack, punctual: str, build_seconds: int, builds: int = 6) -> tu
 
 
 def hanging(stack: Stack) -> int:
-    """Returns how many runs hang."""
+    """Returns the number of hanging runs."""
     return int(stack.rows("SELECT count(*) AS n FROM jobs WHERE app = 'hangs' AND state = 'running'")[0]["n"])
 
 
 def builds_now(stack: Stack) -> bool:
-    """Returns true while a build writes."""
+    """Returns True if a build is running."""
     return bool(stack.rows("SELECT 1 FROM step_logs WHERE step = 'build-image' AND chunk LIKE '%%building 2%%'"))
 
 
@@ -105,7 +113,7 @@ def occurrences(stack: Stack, since: object) -> list[dict[str, Any]]:
 
 
 def limits(stack: Stack) -> set[int]:
-    """Returns the memory limits of all replicas, as the engine has them."""
+    """Returns the memory limits of all replicas, read from the engine."""
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     instance = stack.rows("SELECT name FROM instance")[0]["name"]
     chosen = {"label": [f"norn.io/instance={instance}", "norn.io/generation"]}

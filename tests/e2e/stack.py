@@ -1,4 +1,6 @@
-"""A whole Norn as its parts, for tests that kill them: every process by hand, over the tests' own stores."""
+"""A complete Norn as separate processes, for tests that kill them. Each process is started by the test, over the stores
+of the tests.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ CLASSES = ("invoke", "cron", "deploy", "observe")
 
 
 class Stack:
-    """API, a worker per class, beat and router; `home` is the data directory, `apps` the directory of apps."""
+    """API, a worker per class, scheduler ("beat") and router. `home` is the data directory, `apps` the directory of
+    apps.
+    """
 
     def __init__(self, home: Path, database_url: str, broker_url: str, **environment: str) -> None:
         self.home, self.apps = home, home / "apps"
@@ -60,13 +64,13 @@ class Stack:
                 raise AssertionError(f"{error}\n{self.log('api')[-3000:]}") from error
 
     def keep_secrets(self) -> None:
-        """Makes the key to which this Norn's secrets are sealed, as its first start does."""
+        """Makes the key with which this Norn encrypts secrets, as its first start does."""
         database = Database(self.database_url, pool=1)
         ensure_key(database, Settings(data_dir=self.home))
         database.dispose()
 
     def serve_apps(self) -> None:
-        """Starts the servers of apps, as the supervisor of `norn up` does."""
+        """Starts the shared servers for apps, as the supervisor of `norn up` does."""
         self.home.chmod(0o700)
         where = data_paths(self.home)
         make(where)
@@ -131,20 +135,20 @@ class Stack:
             return False
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Sends a process a signal, SIGKILL by default, and waits when it is one that ends it."""
+        """Sends a signal to a process, by default SIGKILL; if the signal ends the process, waits for its end."""
         process = self.processes[name]
         process.send_signal(number)
         if number == signal.SIGKILL:
             process.wait(10)
 
     def kill_group(self, name: str) -> None:
-        """Kills a process and its children at once."""
+        """Kills a process and its children immediately."""
         process = self.processes[name]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
     def stop(self) -> None:
-        """Ends everything that was started."""
+        """Ends all processes that were started."""
         for process in self.processes.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGCONT)
@@ -152,10 +156,10 @@ class Stack:
         for process in self.processes.values():
             process.wait(10)
 
-    # What a person does
+    # Actions of a user
 
     def norn(self, *argv: str, check: bool = True, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        """Runs the installed `norn`; fails with what it printed when it should have succeeded."""
+        """Runs the installed `norn`. If `check` is true and it fails, the test fails with its output."""
         try:
             done = subprocess.run(
                 [str(BIN / "norn"), *argv], env=self.environment, input=stdin, capture_output=True, timeout=180,
@@ -168,7 +172,7 @@ class Stack:
         return done
 
     def json(self, *argv: str) -> Any:
-        """Runs `norn … -o json` and reads its answer."""
+        """Runs `norn … -o json` and parses its output."""
         return json.loads(self.norn("-o", "json", *argv).stdout)
 
     def add_app(self, name: str, spec: str, files: Mapping[str, str]) -> Path:
@@ -179,7 +183,7 @@ class Stack:
             (directory / path).write_text(text)
         return directory
 
-    # What the rows say
+    # The rows of the database
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         """Returns the rows of a query."""
@@ -196,12 +200,12 @@ class Stack:
         return self.rows("SELECT * FROM jobs WHERE id = %s", job)[0]
 
     def await_state(self, job: int, states: Sequence[str], seconds: float) -> dict[str, Any]:
-        """Waits until the job is in one of the states, and answers its row."""
+        """Waits until the job is in one of the states, and returns its row."""
         wait_until(lambda: self.job(job)["state"] in states, seconds, f"job {job} is {'/'.join(states)}")
         return self.job(job)
 
     def last_words(self) -> str:
-        """Returns of each process whether it runs and the end of its log, for the message of a failure."""
+        """Returns for each process whether it runs, and the end of its log, for the message of a failure."""
         ends = {name: process.poll() for name, process in self.processes.items()}
         return "\n".join(f"--- {name}, exit code {end}\n{self.log(name)[-1500:]}" for name, end in ends.items())
 
@@ -211,5 +215,5 @@ class Stack:
 
 
 def seconds_since(start: float) -> float:
-    """Returns how long ago a moment of `time.monotonic()` was."""
+    """Returns the seconds since a time of `time.monotonic()`."""
     return time.monotonic() - start

@@ -1,4 +1,6 @@
-"""Apps that passed their gate and fail later: state, `norn why`, an alert and a notification say so within a minute."""
+"""Apps that pass the health check of their deploy and fail later: their state, `norn why`, an alert and a notification
+report it within a minute.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ HANGS_ONCE = f"[ -e /data/hung ] && exec {SERVE}; touch /data/hung; {SERVE} & p=
 DATABASE = (
     "mkdir /data/lock || exit 5; trap 'kill $p; rmdir /data/lock; exit 0' TERM; httpd -f -p 8080 -h /www & p=$!; wait"
 )
-"""Owns its directory: a second one beside it ends at once."""
+"""Locks its directory: a second process that uses the same directory ends immediately."""
 WRITE = """#!/bin/sh
 n=$(cat /data/n 2>/dev/null || echo 0)
 echo $((n+1)) > /data/n.new && mv /data/n.new /data/n
@@ -94,7 +96,7 @@ def test_what_goes_wrong_after_the_gate_is_said_within_a_minute_and_its_end_too(
         took = time.monotonic() - live[app]
         assert took < WITHIN + 20, f"{app}: {took:.0f} s after it was live"
         why = stack.json("why", app)
-        if app != "hang":  # it may be well again already
+        if app != "hang":  # it may be healthy again already
             assert (why["state"], kind in [each["kind"] for each in why["reasons"]]) == (state, True)
 
     for app in ("crash", "greedy"):
@@ -128,7 +130,7 @@ def test_a_database_restarts_and_is_redeployed_and_no_acknowledged_write_is_lost
 
 
 class Writer(threading.Thread):
-    """Writes again and again, one write after the other, whatever happens in between."""
+    """Sends one write after the other, also while releases change."""
 
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
@@ -137,7 +139,7 @@ class Writer(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Keeps the number that each acknowledged write got."""
+        """Records the number in the response to each write."""
         while self._go_on:
             with contextlib.suppress(httpx.HTTPError):
                 answer = httpx.get(self._url, timeout=5)
@@ -146,6 +148,6 @@ class Writer(threading.Thread):
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """Ends after the write that is under way."""
+        """Stops after the current write."""
         self._go_on = False
         self.join(20)

@@ -1,6 +1,7 @@
-"""The OpenAPI document and a server with everything in it agree: all that it lists works, nothing made up breaks it.
+"""The OpenAPI document agrees with a server that has everything: all listed operations work, and random requests break
+none.
 
-A few examples an operation; `NORN_FUZZ_EXAMPLES=40 make soak T=tests/e2e/test_api_document.py` has many.
+A few examples are tried per operation; `NORN_FUZZ_EXAMPLES=40 make soak T=tests/e2e/test_api_document.py` tries many.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def speaker(stack: Stack) -> Iterator[Speaker]:
-    """A furnished server, read and changed by every operation that takes nothing away."""
+    """A client of a server with everything in it, after every operation that removes nothing was called."""
     stack.keep_secrets()
     stack.serve_apps()
     speaker = Speaker(stack)

@@ -1,4 +1,5 @@
-"""A control plane is saved while it runs and put back into a fresh directory, on the same engine; apps serve on.
+"""The control plane is saved while it runs, and restored into a fresh directory on the same engine; meanwhile the apps
+serve.
 
 `norn up`, deploy, `norn backup`, `norn down`, `norn restore` elsewhere, `norn up` there, deploy again.
 """
@@ -37,7 +38,7 @@ def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
 
 
 def image(version: str, machine: Machine) -> str:
-    """Returns a Dockerfile of this run: what an earlier run left is of no use to it."""
+    """Returns a Dockerfile that is different in every run, so that the cache of earlier runs does not apply."""
     return f"FROM busybox:stable\nRUN : {machine.home}; echo {version} > /version\n"
 
 
@@ -46,7 +47,7 @@ def web(machine: Machine) -> dict[str, Any]:
 
 
 def containers(engine_address: str, app: str) -> dict[str, str]:
-    """Returns the app's containers and where each answers."""
+    """Returns the app's containers, each with its address."""
     client = docker.DockerClient(base_url=engine_address)
     found = client.containers.list(filters={"label": f"norn.io/app={app}"})
     client.close()

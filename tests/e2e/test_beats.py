@@ -1,4 +1,6 @@
-"""Two beats and a schedule every minute, for three minutes; the beats are killed and started in turn, once both."""
+"""Runs two schedulers ("beats") and a schedule that is due every minute, for three minutes. The schedulers are killed
+and started in turn, and once both at the same time.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ SELECT k.scheduled_for, k.verdict, k.how_many, x.state, j.runs
   FROM cron_ticks k FULL JOIN cron_executions x ON x.scheduled_for = k.scheduled_for AND x.app = k.app
   LEFT JOIN jobs j ON j.id = x.job_id
  WHERE coalesce(k.app, x.app) = 'minutely' ORDER BY k.scheduled_for"""
-"""By the moment, not by the tick's own run: a second run for a tick, or one without a tick, is a row too many."""
+"""Joined by due time, not by the run's own occurrence: so a second run for an occurrence, or a run without one, adds a
+row.
+"""
 
 
 def _now(stack: Stack) -> datetime:
@@ -29,12 +33,12 @@ def _now(stack: Stack) -> datetime:
 
 
 def _until(stack: Stack, moment: datetime) -> None:
-    """Sleeps until a moment of the database's clock; nothing is asked meanwhile, so nothing is used up."""
+    """Sleeps until a time of the database's clock without any query in between, so that it causes no load."""
     time.sleep(max(0.0, (moment - _now(stack)).total_seconds()))
 
 
 def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
-    """Returns what happens when: the minute, the seconds from its beginning on, and what."""
+    """Returns the plan: for each action the minute, the seconds from its beginning, and the action."""
 
     def start(name: str) -> Callable[[], object]:
         return lambda: stack.spawn("beat", name)
@@ -45,17 +49,17 @@ def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
     return [
         (0, 20, kill(FIRST)),
         (0, 40, start(FIRST)),
-        (1, 0, kill(SECOND)),  # while both decide
+        (1, 0, kill(SECOND)),  # while both decide occurrences
         (1, 20, start(SECOND)),
-        (2, -3, kill(FIRST, SECOND)),  # nobody is there when the minute begins
+        (2, -3, kill(FIRST, SECOND)),  # no scheduler runs when the minute begins
         (2, 5, start(SECOND)),
-        (2, 15, lambda: None),  # it had time to do the minute again
+        (2, 15, lambda: None),  # long enough that it could decide the minute again
     ]
 
 
 @pytest.mark.timeout(300)
 def test_each_minute_has_one_tick_that_fired_one_run(stack: Stack) -> None:
-    """Three minutes long: the waits are sleeps up to the moments at which something is to happen."""
+    """Takes three minutes: it sleeps until each planned action."""
     stack.spawn("beat", SECOND)
     apps.add_cron(stack, "minutely", "true", schedule="* * * * *")
     stack.norn("forge", "minutely")

@@ -1,4 +1,4 @@
-"""Apps that are broken on purpose are reported by their true cause; tests/soak tries many more of them."""
+"""Apps that are broken on purpose get an error that names the true cause; tests/soak tries many more of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUICK = tuple(app for app in BROKEN if app.quick)
 
 @pytest.fixture(scope="module")
 def attempts(stack: Stack) -> Iterator[dict[str, Future[tuple[int, str]]]]:
-    """The attempts at all of them, four at a time."""
+    """The attempts to deploy all of them, four at a time."""
     with ThreadPoolExecutor(4) as pool:
         yield {app.name: pool.submit(attempt, stack, app) for app in QUICK}
 

@@ -1,4 +1,6 @@
-"""Two deploys that build at the same moment: the second waits in the queue, says for which build, and then builds."""
+"""Two deploys that build at the same time: the second waits in the queue, reports the build that it waits for, and then
+builds.
+"""
 
 from __future__ import annotations
 

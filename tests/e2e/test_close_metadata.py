@@ -1,4 +1,6 @@
-"""`deploy/prepare metadata` in a network namespace of its own: one rule, whatever how often, and only for root."""
+"""`deploy/prepare metadata` in a network namespace of its own: repeated calls add only one firewall rule, and only root
+may call it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ RULE = "-A DOCKER-USER -d 169.254.0.0/16 -j DROP"
 
 
 def apart(script: str) -> subprocess.CompletedProcess[str]:
-    """Runs a script where neither the firewall nor the systemd of this machine is; no reboot is prepared there."""
+    """Runs a script apart from this machine's firewall and systemd. It cannot make the rule permanent there."""
     hidden = f"mount -t tmpfs none /run; {script}"
     return subprocess.run(
         ["unshare", "-nm", "sh", "-c", hidden], capture_output=True, text=True, timeout=30, check=False

@@ -53,7 +53,9 @@ def _ran(argv: list[str], environment: Mapping[str, str], seconds: float) -> sub
 
 @dataclass(frozen=True)
 class Compose:
-    """A project of docker-compose.yml; `environment` is what a person would write into .env, and where norn asks."""
+    """A project of docker-compose.yml. `environment` is what a user would write into .env, and the server address for
+    norn.
+    """
 
     environment: Mapping[str, str]
 
@@ -66,7 +68,7 @@ class Compose:
         return done
 
     def norn(self, *words: str) -> str:
-        """Runs norn as a person on the same machine; answers what it printed."""
+        """Runs norn as a user on the same machine; returns its output."""
         done = _ran([str(BIN / "norn"), *words], self.environment, 180)
         assert done.returncode == 0, (
             f"norn {words}\n{done.stdout}\n{done.stderr}\n{self.run('logs', check=False).stdout}"
@@ -76,7 +78,7 @@ class Compose:
 
 @pytest.fixture(scope="module")
 def base(engine_address: str) -> None:
-    """The image that ours is built on, which a maker may have to make."""
+    """The image that Norn's image is built on; if it is missing, the program in NORN_TEST_IMAGES must make it."""
     if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode == 0:
         return
     maker = os.environ.get("NORN_TEST_IMAGES")
@@ -135,7 +137,7 @@ def compose(base: None, postgres: Postgres, private_dir: Path) -> Iterator[Compo
 
 
 def _await_api(compose: Compose, port: int) -> None:
-    """Waits until the API responds; a failure shows what the containers are and what they printed."""
+    """Waits until the API responds; a failure shows the containers and their output."""
     try:
         wait_until(lambda: _answers(port), 180, "the API answers")
     except AssertionError as error:
@@ -151,7 +153,7 @@ def _answers(port: int) -> bool:
 
 
 def _tidy(compose: Compose, project: str, database_url: str) -> None:
-    """Takes away the containers and the image of the project, and all that was made through it."""
+    """Removes the containers and the image of the project, and everything that was made through it."""
     compose.run("rm", "--force", "--stop", "-v", check=False)
     with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT name FROM instance")
@@ -168,13 +170,13 @@ def _remove(how: str, *listing: str) -> None:
 
 
 def notes(compose: Compose) -> list[Path]:
-    """Returns the files in which the servers of apps leave their addresses."""
+    """Returns the files in which the shared servers of apps write their addresses."""
     return [Path(compose.environment["NORN_HOST_DIR"]) / "services" / f"{name}.json" for name in ("postgres", "kv")]
 
 
 @pytest.fixture(scope="module")
 def deployed(compose: Compose, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What `norn deploy` says of a function, from a directory that no container sees."""
+    """The output of `norn deploy` for a function, from a directory that no container sees."""
     directory = tmp_path_factory.mktemp("composed")
     (directory / "infraspec.yaml").write_text(FUNCTION)
     (directory / "Dockerfile").write_text("FROM busybox:stable\nCOPY migrate /migrate\n")

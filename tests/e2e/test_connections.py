@@ -1,4 +1,6 @@
-"""How many connections to PostgreSQL each process of Norn has under load, directly and through a pooler."""
+"""Counts the connections to PostgreSQL that each process of Norn has under load, directly and through a connection
+pooler.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ MOST = {
     "norn-api": SHARED, "norn-invoke": SHARED + 3, "norn-cron": SHARED + 3, "norn-observe": SHARED + 3,
     "norn-deploy": SHARED + 3, "norn-beat": 5, "norn-router": 4, "norn-listen": 7,
 }  # fmt: skip
-"""What docs/workers.md says of one process of each kind."""
+"""The numbers that docs/workers.md states for one process of each kind."""
 CALLS = 24
 POOLED = 4
 NORN, LISTEN = "all of norn", "norn-listen"
@@ -49,7 +51,7 @@ def started(postgres: Postgres, broker: Broker, home: Path, **environment: str) 
 
 @pytest.fixture
 def direct(postgres: Postgres, private_dir: Path, engine_address: str, broker: Broker) -> Iterator[Stack]:
-    """A Norn whose processes reach the server directly; it has stopped before the next one uses the broker."""
+    """A Norn whose processes connect to the server directly. It is stopped before the next one uses the broker."""
     yield from started(postgres, broker, private_dir / "direct", NORN_WORKERS_INVOKE="16")
 
 
@@ -64,7 +66,9 @@ def pooler(postgres: Postgres, private_dir: Path) -> Iterator[Pooler]:
 def pooled(
     postgres: Postgres, private_dir: Path, engine_address: str, broker: Broker, pooler: Pooler
 ) -> Iterator[Stack]:
-    """A Norn whose processes share a few connections of the server, and listen past the pooler."""
+    """A Norn whose processes connect through a pooler with few connections, and listen to notifications without the
+    pooler.
+    """
     for stack in started(postgres, broker, private_dir / "pooled"):
         direct = stack.database_url
         through = pooler.url(direct.rpartition("/")[2])
@@ -73,7 +77,7 @@ def pooled(
 
 
 class Count:
-    """The most connections to a database that were seen at once, by the names that processes give themselves."""
+    """The largest number of simultaneous connections to a database, by the names that the processes give them."""
 
     def __init__(self, postgres: Postgres, database_url: str) -> None:
         self._postgres, self._database = postgres, database_url.rpartition("/")[2]
@@ -105,7 +109,7 @@ class Count:
 
 
 def worked(stack: Stack) -> None:
-    """Lets every class of workers work at once, and readers read."""
+    """Gives every class of workers jobs at the same time, while clients read."""
     stack.start()
     deploy_function(stack, "busy")
     readers = [threading.Thread(target=lambda: [stack.norn("status") for _ in range(3)]) for _ in range(4)]

@@ -1,4 +1,6 @@
-"""Cron from the CLI to the container: runs by hand, pause, another schedule, and a worker killed under its runs."""
+"""Cron from the CLI to the container: runs by hand, pause, another schedule, and a worker that is killed during its
+runs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ pytestmark = pytest.mark.timeout(240)
 
 ENDS = ("succeeded", "failed", "error", "dead", "cancelled", "expired")
 LINES = 50
-"""Seconds that the long run takes: longer than a lease and the sweeper's turn, so that it is adopted while it runs."""
+"""Seconds that the long run takes: longer than a lease and one round of the sweeper, so that another worker takes it
+over while it runs.
+"""
 
 LONG = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; echo err $i >&2; sleep 1; done"
 SHORT = "echo out; echo err >&2; sleep 8; echo the end; exit 3"
@@ -34,7 +38,7 @@ def _execution(stack: Stack, job: int) -> dict[str, Any]:
 
 
 def _containers(stack: Stack, job: int) -> list[str]:
-    """Returns the states of the containers that the engine has of a run."""
+    """Returns the states of a run's containers on the engine."""
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     instance, execution = stack.rows("SELECT name FROM instance")[0]["name"], stack.job(job)["execution"]
     mine = [f"norn.io/instance={instance}", f"norn.io/owner=execution:{execution}"]
@@ -44,12 +48,14 @@ def _containers(stack: Stack, job: int) -> list[str]:
         client.close()
 
 
-# A worker that is killed under its runs
+# A worker that is killed during its runs
 
 
 @dataclass(frozen=True)
 class Killed:
-    """Two jobs whose worker was killed: the container of one went on for long, that of the other ended meanwhile."""
+    """Two jobs whose worker was killed: the container of one kept running for long, the other's ended before a worker
+    took over.
+    """
 
     long: int
     short: int
@@ -58,7 +64,7 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def killed(stack: Stack) -> Killed:
-    """Two runs whose worker got `kill -9`; both have ended since."""
+    """Two runs whose worker was killed by SIGKILL; both have ended since."""
     _deploy(stack, "long", LONG)
     _deploy(stack, "short", SHORT)
     long, short = (int(stack.json("cron", "run", name, "--detach")["job"]) for name in ("long", "short"))
@@ -114,7 +120,7 @@ def test_a_run_that_ended_while_no_worker_was_there_keeps_its_output(stack: Stac
 
 
 def test_a_run_that_ended_while_no_worker_was_there_took_as_long_as_it_ran(stack: Stack, killed: Killed) -> None:
-    """It sleeps for eight seconds; the engine notes its start a little later than that begins (seen: 2 ms)."""
+    """The run sleeps for eight seconds; the engine records its start slightly later (2 ms were seen)."""
     assert 7_900 <= _execution(stack, killed.short)["duration_ms"] < 20_000
 
 
@@ -129,7 +135,7 @@ def test_adopted_runs_leave_no_container_and_no_slot_behind(stack: Stack, killed
 
 @pytest.fixture(scope="module")
 def tick(stack: Stack) -> str:
-    """A deployed cron app that is due once a year, and tells when it was."""
+    """A deployed cron app that is due once a year, and prints its due time."""
     _deploy(stack, "tick", "echo due $NORN_SCHEDULED_AT; echo beside >&2")
     return "tick"
 
@@ -183,7 +189,8 @@ def test_a_pause_accounts_for_what_it_skips_and_resume_fires_again(stack: Stack)
     skipped, *later = _ticks(stack, "pausing")
     assert (skipped["verdict"], skipped["open"]) == ("skipped_paused", False)
     assert skipped["reason"].endswith(": tax season")
-    assert {one["verdict"] for one in later} <= {"fired", "skipped_overlap", "missed"}  # faster than a worker
+    # faster than a worker can run them
+    assert {one["verdict"] for one in later} <= {"fired", "skipped_overlap", "missed"}
 
 
 def test_a_new_schedule_fires_at_the_next_minute(stack: Stack) -> None:

@@ -1,4 +1,6 @@
-"""`make demo` in a clone, on this machine's engine: all that it promises to show, twice, and `make down`."""
+"""Runs `make demo` in a clone on this machine's engine, twice, then `make down`, and checks everything that it promises
+to show.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,11 @@ from tests.servers import free_port
 pytestmark = pytest.mark.timeout(900)
 
 NOT_A_NEWCOMERS = re.compile("NORN_|MAKE|MFLAGS|VIRTUAL_ENV")
-"""What `make test` and a shell on a Norn have in their environment."""
+"""Variables that `make test` and a shell set, but that a new user does not have."""
 
 
 class Clone:
-    """A clone of what is committed here, in which a person types `make`; `instance` is its control plane's name."""
+    """A clone of the committed files, in which the test runs `make`. `instance` is the name of its control plane."""
 
     def __init__(self, home: Path) -> None:
         self.home, self.instance = home, ""
@@ -35,7 +37,7 @@ class Clone:
         subprocess.run(["git", "clone", "--quiet", ROOT, home], check=True)
 
     def make(self, target: str) -> subprocess.CompletedProcess[str]:
-        """Runs `make` to its end, and prints what it said and how long it took."""
+        """Runs `make` to its end, and prints its output and duration."""
         began = time.monotonic()
         try:
             done = subprocess.run(
@@ -48,11 +50,13 @@ class Clone:
         return done
 
     def shell(self, line: str) -> None:
-        """Runs a line of a shell that must do well."""
+        """Runs a shell command that must succeed."""
         subprocess.run(["sh", "-ec", line], cwd=self.home, env=self._environment, check=True, timeout=200)
 
     def _instance(self) -> str:
-        """Returns the name that is on all it makes on the engine; nothing while its database does not run."""
+        """Returns the name that marks everything this Norn makes on the engine; empty while its database does
+        not run.
+        """
         stores = self.home / ".norn/run/stores"
         if not (stores / ".s.PGSQL.5432").exists():
             return ""
@@ -67,7 +71,7 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone(private_dir: Path, engine_address: str) -> Iterator[Clone]:
-    """A clone; what was started in it is stopped, and what it made on the engine is removed."""
+    """A clone. Afterwards all that was started in it is stopped and removed from the engine."""
     clone = Clone(private_dir / "demo")
     try:
         yield clone
@@ -95,7 +99,7 @@ def first(clone: Clone) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def second(clone: Clone, first: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    """The second, on a Norn that runs, where another version of hello-web was uploaded meanwhile."""
+    """The second `make demo`, on a running Norn to which another version of hello-web was uploaded in between."""
     clone.shell(". .norn/env; cp -R examples/hello-web .norn/mine; echo 2 >.norn/mine/VERSION; norn deploy .norn/mine")
     return clone.make("demo")
 
@@ -116,7 +120,7 @@ def test_it_leaves_the_checkout_as_it_was(clone: Clone, first: subprocess.Comple
 
 def test_a_second_one_succeeds_on_the_norn_that_runs(second: subprocess.CompletedProcess[str]) -> None:
     assert second.returncode == 0, second.stdout[-3000:]
-    # What is open on this machine is said each time; nothing else is prepared, installed or started.
+    # Open ports of this machine are reported each time; nothing else is prepared, installed or started.
     said = [line for line in second.stdout.splitlines() if "containers reach this machine's metadata" not in line]
     assert said[0].startswith("Norn runs at http://127.0.0.1:")
 

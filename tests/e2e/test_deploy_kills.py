@@ -1,4 +1,6 @@
-"""Deploys whose worker dies or drains: the job resumes, ends `deployed`, leaves one image and no orphan."""
+"""Deploys whose worker dies or drains: another worker resumes the job, it ends `deployed`, and exactly one image and no
+orphan is left.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ def _images(stack: Stack, app: str) -> int:
 
 
 def _build_containers(stack: Stack, app: str) -> list[str]:
-    """Containers of builds under way: what the engine runs that carries no name of ours and comes of our base."""
+    """Returns the containers of running builds: those without a label of Norn whose image is the tests' base."""
     listed = _client(stack).containers.list(all=True, ignore_removed=True)
     return [c.id for c in listed if f"i -lt {_SECONDS[app]}" in str(c.attrs["Config"]["Cmd"])]
 
@@ -68,7 +70,9 @@ def test_kill_9_of_the_deploy_worker_in_the_middle_of_a_build(stack: Stack, app:
 
 
 def test_sigterm_in_the_middle_of_a_build_hands_it_back(stack: Stack) -> None:
-    """The worker is gone in 40 s, another one ends the deploy, and being handed back cost no claim."""
+    """The worker is gone after 40 s at most, and another one ends the deploy. Handing the job back did not use up an
+    attempt.
+    """
     job = _deploy(stack, "drained")
     wait_until(lambda: _building(stack, job), allowed(40), "the build is under way")
     stack.spawn("deploy", SECOND)

@@ -1,4 +1,6 @@
-"""kill -9 of the engine in the middle of a cron run that writes to a volume: one run, its true exit code. In short."""
+"""Kills the engine by SIGKILL in the middle of a cron run that writes to a volume: the code runs once, and its true
+exit code is recorded. A soak test does so more often.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ WITNESS = "echo begun >>/data/runs; sleep 1; echo ended >>/data/runs; exit 7"
 
 @pytest.fixture(params=[True, False], ids=["live-restore", "plain"])
 def kills(request: pytest.FixtureRequest, postgres: Postgres, private_dir: Path) -> Iterator[Kills]:
-    """A stack on an engine of its own that may be killed."""
+    """A stack on an engine of its own, which the test may kill."""
     home = private_dir / f"kills-{request.param}"
     home.mkdir()
     broker, engine = Broker(home / "broker"), PrivateEngine(home / "engine", live_restore=request.param)
@@ -50,7 +52,9 @@ def test_the_run_happens_once_and_its_true_end_is_recorded(kills: Kills) -> None
 
 @dataclass
 class Moment:
-    """A run whose engine is killed as soon as its code has written its first line, while the engine still starts it."""
+    """A run whose engine is killed as soon as its code has written the first line, while the engine still handles the
+    start.
+    """
 
     engine: PrivateEngine
     data: Path
@@ -84,7 +88,7 @@ class Moment:
 
 @pytest.fixture
 def moment(request: pytest.FixtureRequest, private_dir: Path) -> Iterator[Moment]:
-    """An engine of its own, and a directory that its runs write to."""
+    """An engine of the test's own, and a directory to which its runs write."""
     home = private_dir / f"moment-{request.node.name[-20:]}"
     (home / "data").mkdir(parents=True)
     engine = PrivateEngine(home / "engine", live_restore=True)

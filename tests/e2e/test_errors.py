@@ -1,4 +1,6 @@
-"""Every way to be told no, on a whole Norn: the sentence, the code and the way out, by the API and by `norn`."""
+"""Every kind of error of a running Norn: the sentence, the code and the hint, in the API and in the output of
+`norn`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from tests.servers import allowed
 
 ENVIRONMENT = {"NORN_ROLLOUT_TIMEOUT": "3", "NORN_ENGINE_PATIENCE": "3"}
 
-# Where the whole container dies with the program that the kernel killed, the engine may miss why: it stays a second.
+# If the kernel's out-of-memory killer ends the whole container, the engine may miss the cause. So the container lives a
+# second longer.
 FAILS = """
 FROM busybox:stable
 CMD ["sh", "-c", "case $NORN_REQUEST_BODY in \\
@@ -35,7 +38,7 @@ esac"]
 
 @pytest.fixture(scope="module")
 def deploys(stack: Stack) -> dict[str, int]:
-    """Every deploy of this module, all accepted and some under way: the jobs by app."""
+    """Every deploy of this module, all accepted and some running: the jobs by app."""
     apps.add_function(stack, "fails", FAILS, "function:\n  memory: 16m\n  maxOutput: 1KiB\n  maxBody: 10\n")
     apps.add_function(stack, "slow", apps.slow_function(60), "function:\n  timeout: 2\n")
     apps.add_function(stack, "bare")
@@ -50,7 +53,7 @@ def deploys(stack: Stack) -> dict[str, int]:
 
 
 def _forge_and_deploy(stack: Stack, name: str) -> int:
-    """Has both accepted, one after the other, and answers the deploy's job."""
+    """Requests a forge and then a deploy, and returns the deploy's job."""
     forge = ask(stack, "POST", f"/api/apps/{name}/forge", json={})
     deploy = ask(stack, "POST", f"/api/apps/{name}/deploy", json={})
     assert (forge.status_code, deploy.status_code) == (202, 202), deploy.text
@@ -59,7 +62,9 @@ def _forge_and_deploy(stack: Stack, name: str) -> int:
 
 @pytest.fixture(scope="module")
 def world(stack: Stack, deploys: dict[str, int]) -> Stack:
-    """A Norn with two functions that fail on demand, a cron app `tick` that fails, and apps that are less far."""
+    """A Norn with two functions that fail on demand, a cron app `tick` that fails, and apps without a release or
+    without infrastructure.
+    """
     for name in ("fails", "slow", "tick"):
         stack.await_state(deploys[name], ["succeeded"], allowed(60))
     return stack
@@ -75,12 +80,12 @@ BROKEN_MISTAKES = [
 
 
 def mistakes_of(answer: dict[str, Any]) -> list[tuple[object, ...]]:
-    """Returns where and what each mistake of a problem is."""
+    """Returns place and message of each mistake in a problem document."""
     return [tuple(each[key] for key in ("line", "column", "field", "message", "hint")) for each in answer["mistakes"]]
 
 
 def mistake_lines(file: str) -> str:
-    """Returns how `norn` prints the mistakes of the broken spec."""
+    """Returns the lines that `norn` prints for the mistakes of the broken spec."""
     return "".join(f"{file}:{line}:{col}: {name}: {what} ({hint})\n" for line, col, name, what, hint in BROKEN_MISTAKES)
 
 
@@ -112,7 +117,7 @@ def test_norn_with_a_broken_directory_names_file_line_and_column(world: Stack, v
     assert norn(world, verb, "broken") == Printed(1, mistake_lines("broken/infraspec.yaml"))
 
 
-# What is refused before anything is done
+# Requests that are refused before any change
 
 CRON_HINT = "write minute hour day month weekday, such as 0 9 * * 1-5"
 NO_APP = Told(
@@ -163,7 +168,7 @@ def test_the_api_refuses(world: Stack, refusal: Refusal) -> None:
 
 @pytest.fixture(scope="module")
 def printed(world: Stack) -> dict[str, Printed]:
-    """What `norn` does with each of them, by what is typed; four at a time."""
+    """The output of `norn` for each of them, by its command line; four run at a time."""
     with ThreadPoolExecutor(4) as pool:
         return dict(zip([r.typed for r in REFUSALS], pool.map(lambda r: r.run(world), REFUSALS), strict=True))
 
@@ -198,7 +203,7 @@ def test_a_word_in_place_of_a_number_is_usage(world: Stack) -> None:
     assert norn(world, "scale", "fails", "many") == Printed(2, wanted + "\n")
 
 
-# Who asks
+# Authentication and permissions
 
 WAY_IN = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"
 UNKNOWN = Told(401, "unauthenticated", "this token is not known here, or was revoked", WAY_IN)
@@ -254,7 +259,7 @@ def test_norn_tells_who_may_not(world: Stack, who: Callable[[Stack], str], expec
 
 @dataclass(frozen=True)
 class Failing:
-    """An app whose deploy fails: its spec after the first line, its files, and what is told."""
+    """An app whose deploy fails: its spec after the first line, its files, and the expected error."""
 
     name: str
     spec: str
@@ -321,7 +326,7 @@ def test_norn_tells_why_a_deploy_failed(stack: Stack, deploys: dict[str, int], a
 
 
 def _untimed(text: str) -> str:
-    """Returns the text with the one duration that the machine's load decides as the app asks for it."""
+    """Returns the text without the single duration that depends on the machine's load."""
     return re.sub(r"exited 1 after [0-9.]+ s", "exited 1 after 0.3 s", text)
 
 
@@ -368,7 +373,7 @@ def test_a_cron_run_that_exits_1_in_the_api(world: Stack) -> None:
 
 @dataclass(frozen=True)
 class Ending:
-    """A call that ends badly: which function with which body, the record's state, what `/fn` tells."""
+    """A call that fails: the function and the body, the state of its record, and the response of `/fn`."""
 
     app: str
     body: str
@@ -381,7 +386,7 @@ class Ending:
 
 @dataclass(frozen=True)
 class Called:
-    """What came of it through `/fn` and through `norn invoke`."""
+    """The results of a call by `/fn` and by `norn invoke`."""
 
     answer: httpx.Response
     typed: subprocess.CompletedProcess[bytes]
@@ -404,7 +409,7 @@ ENDINGS = [
 
 @pytest.fixture(scope="module")
 def calls(world: Stack) -> dict[str, Called]:
-    """Every such call through both doors, four at a time."""
+    """Every such call by HTTP and by `norn`, four at a time."""
     with ThreadPoolExecutor(4) as pool:
         asked = {e.body: pool.submit(ask, world, "POST", f"/fn/{e.app}", content=e.body) for e in ENDINGS}
         typed = {

@@ -1,4 +1,4 @@
-"""What is told while the engine, the broker or the database is away; and that all is well when it is back."""
+"""Error messages while the engine, the broker or the database does not run; after its start everything works again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LATER = {"Prefer": "respond-async"}
 
 @pytest.fixture(scope="module")
 def database(private_dir: Path) -> Iterator[Postgres]:
-    """A PostgreSQL of this module's own, to be stopped."""
+    """A PostgreSQL of this module, which the tests stop."""
     server = Postgres(private_dir / "errors-pg")
     server.execute("CREATE DATABASE template")
     migrate.upgrade(server.url("template"))
@@ -52,20 +52,20 @@ def stack(database: Postgres, private_dir: Path, engine_address: str) -> Iterato
 
 
 def check(stack: Stack, name: str) -> dict[str, str]:
-    """Returns one check of the server's health; empty when there is none of that name."""
+    """Returns one check of the server's health; empty if no check has the name."""
     checks = ask(stack, "GET", "/api/health").json()["checks"]
     return next(({str(k): str(v) for k, v in each.items()} for each in checks if each["name"] == name), {})
 
 
 def is_well(stack: Stack) -> bool:
-    """Returns True when every part is; the alert of a deploy that failed without an engine stays open."""
+    """Returns True if every part is healthy. The alert of a deploy that failed without an engine stays open."""
     health = httpx.get(f"{stack.url}/api/health", timeout=10).json()
     parts = [check["status"] for check in health["checks"] if check["name"] != "alerts"]
     return len(parts) > 2 and set(parts) == {"ok"}
 
 
 def replace_workers(stack: Stack, **environment: str) -> None:
-    """Puts a worker of each class in the place of the one there is."""
+    """Replaces the worker of each class by another one."""
     for name in CLASSES:
         stack.kill_group(name)
         stack.spawn(name, **environment)
@@ -73,7 +73,7 @@ def replace_workers(stack: Stack, **environment: str) -> None:
 
 @pytest.fixture(scope="class")
 def no_engine(stack: Stack) -> Iterator[None]:
-    """Has other workers take over, which know of no engine; afterwards the usual ones."""
+    """Replaces the workers by ones that have no engine; afterwards starts the usual ones again."""
     replace_workers(stack, NORN_DOCKER_HOST="unix:///nonexistent/engine.sock")
     told_of = "SELECT 1 FROM workers HAVING count(*) FILTER (WHERE engine_error IS NULL) = 0"
     wait_until(lambda: stack.rows(told_of), allowed(30), "every worker has told of the engine")
@@ -125,15 +125,15 @@ class TestWithoutAnEngine:
 
 
 def is_answered(stack: Stack) -> bool:
-    """Returns True if a synchronous call gets its answer."""
+    """Returns True if a synchronous call gets its response."""
     return ask(stack, "POST", "/fn/echo", content=b"x").status_code == 200
 
 
 @pytest.fixture(scope="class")
 def no_broker(stack: Stack) -> Iterator[None]:
-    """Stops the broker; afterwards starts it, and sees that calls are answered again.
+    """Stops the broker; afterwards starts it, and checks that calls get responses again.
 
-    A broker that responded within the last second counts as there.
+    A broker that responded within the last second still counts as reachable.
     """
     assert stack.broker is not None
     stack.broker.stop()
@@ -187,7 +187,7 @@ def test_what_was_accepted_without_a_broker_is_done(stack: Stack) -> None:
 
 @pytest.fixture(scope="class")
 def no_database(stack: Stack, database: Postgres) -> Iterator[None]:
-    """Stops PostgreSQL; afterwards starts it, and sees that everything is well."""
+    """Stops PostgreSQL; afterwards starts it, and waits until everything is healthy."""
     database.stop()
     yield
     database.start()
@@ -234,7 +234,7 @@ class TestWithoutADatabase:
 
 
 def test_everything_works_again(stack: Stack) -> None:
-    """After all that: a call, a deploy and a look at the logs."""
+    """After all failures: a call, a deploy and a read of the logs succeed."""
     wait_until(lambda: stack.norn("health", check=False).returncode == 0, allowed(60), "everything is well again")
     assert stack.norn("invoke", "echo", "--body", "back\n").stdout == b"back\nfrom POST /\n"
     stack.norn("deploy", "echo")

@@ -1,4 +1,6 @@
-"""`norn exec`: a program inside a replica that serves, as if it ran here; and replicas and readers that go away."""
+"""`norn exec`: a program inside a live replica, as if it ran on the user's machine; also replicas and clients that end
+meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def replicas(engine: docker.DockerClient, stack: Stack) -> list[Container]:
 
 
 def processes(engine: docker.DockerClient, stack: Stack, word: str) -> list[str]:
-    """The programs in the replicas whose command line has this word."""
+    """Returns the programs in the replicas whose command line contains this word."""
     return [" ".join(row) for each in replicas(engine, stack) for row in each.top()["Processes"] if word in row[-1]]
 
 
@@ -65,7 +67,7 @@ def test_it_is_inside_a_replica_beside_what_serves(stack: Stack) -> None:
 
 
 def test_what_is_piped_in_comes_out_byte_by_byte(stack: Stack) -> None:
-    """More than any buffer on the way, with every byte there is."""
+    """The input is larger than any buffer in between, and contains every byte value."""
     content = bytes(range(256)) * 4096
     done = execute(stack, "cat", stdin=content)
     assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(content).digest()
@@ -135,20 +137,20 @@ def reads(stack: Stack) -> subprocess.Popen[bytes]:
 
 
 def left(reader: subprocess.Popen[bytes]) -> None:
-    """Lets a reader go."""
+    """Ends a reader."""
     reader.kill()
     reader.wait()
 
 
 def seconds(do: Callable[[], object]) -> float:
-    """How long something takes."""
+    """Returns how many seconds a call takes."""
     began = time.monotonic()
     do()
     return time.monotonic() - began
 
 
 def readers(stack: Stack) -> int:
-    """The jobs that read for somebody."""
+    """Returns the number of running jobs that read logs for a client."""
     return len(stack.rows("SELECT 1 FROM jobs WHERE kind = 'read-logs' AND state IN ('queued', 'running')"))
 
 
@@ -166,7 +168,7 @@ def test_who_asked_is_audited_and_nobody_else_may_listen(stack: Stack) -> None:
 
 
 class Sitting:
-    """Somebody who sits at a terminal of 30 rows and 100 columns."""
+    """Simulates a user at a terminal of 30 rows and 100 columns."""
 
     def __init__(self, stack: Stack, *argv: str) -> None:
         self._seen = b""
@@ -176,7 +178,7 @@ class Sitting:
         os.set_blocking(self._screen, False)
 
     def sees(self, what: str) -> bool:
-        """True once this stood on the screen."""
+        """Returns True after a text appeared on the screen."""
         try:
             while data := os.read(self._screen, 65536):
                 self._seen += data
@@ -185,16 +187,18 @@ class Sitting:
         return what.encode() in self._seen
 
     def types(self, text: str) -> None:
-        """Types."""
+        """Types a text."""
         os.write(self._screen, text.encode())
 
     def end(self) -> int:
-        """Waits for the end; answers the exit status."""
+        """Waits for the end; returns the exit status."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def test_a_terminal_is_a_terminal_there_too(stack: Stack, engine: docker.DockerClient) -> None:
-    """A shell asks for its terminal, Ctrl-C reaches what it runs and not norn, and its exit status comes back."""
+    """A shell detects a terminal. Ctrl-C reaches the program that the shell runs and not norn. The exit status of the
+    shell is returned.
+    """
     sitting = Sitting(stack, "exec", "web", "--", "sh")
     wait_until(lambda: sitting.sees("# ") or sitting.sees("$ "), allowed(20), "the shell asks")
     sitting.types("echo $TERM on $(stty -F /dev/tty size | wc -w)\r")

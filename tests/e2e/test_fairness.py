@@ -1,4 +1,6 @@
-"""A thousand calls of one app, then one of another: it begins within a second, and no app has more than its slots."""
+"""After a thousand calls of one app, a call of another app begins within a second, and no app has more than its number
+of slots (concurrent calls).
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,13 @@ from tests.e2e.stack import Stack
 from tests.servers import allowed
 
 ENVIRONMENT = {"NORN_ASYNC_WAITING": "2000"}
-"""More than those that wait here."""
+"""More calls than wait in this test."""
 FLOOD = 1000
 SLOTS = 3
 
 
 def _flood(stack: Stack) -> None:
-    """Accepts the calls at once, by the store's own function."""
+    """Accepts the calls quickly, by the store's own function."""
     database = Database(stack.database_url, pool=1)
     with database.transaction() as tx:
         release = releases.require_live(tx, "flood")
@@ -35,7 +37,7 @@ def _flood(stack: Stack) -> None:
 
 
 def _call(stack: Stack) -> None:
-    """Calls once more over the API, which wakes the workers."""
+    """Makes one more call over the API, which wakes the workers."""
     token = (stack.home / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
     assert httpx.post(f"{stack.url}/fn/flood", headers=headers, timeout=30).status_code == 202
@@ -43,7 +45,7 @@ def _call(stack: Stack) -> None:
 
 @contextmanager
 def _sampled(stack: Stack) -> Iterator[list[int]]:
-    """Counts, again and again, what the engine runs of the flooding app."""
+    """Counts repeatedly the containers of the flooding app on the engine."""
     client = docker.DockerClient(base_url=stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     instance = stack.rows("SELECT name FROM instance")[0]["name"]
     chosen = {"label": [f"norn.io/instance={instance}", "norn.io/app=flood"], "status": ["running"]}

@@ -1,4 +1,4 @@
-"""A forge brings a changed infraspec to effect on a live app and loses no request; a second forge changes nothing."""
+"""A forge applies a changed infraspec to a live app and loses no request; a second forge changes nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(500)
 
 @dataclass(frozen=True)
 class Forged:
-    """What the clients saw of a forge, and the replicas after it and after a second one."""
+    """The results of the clients during a forge, and the replicas after it and after a second one."""
 
     clients: loss_free.Clients
     after: list[dict[str, Any]]

@@ -1,4 +1,6 @@
-"""A data directory filled to the brim: refused with a sentence, nothing accepted is lost, all well again by itself."""
+"""The data directory's disk is filled completely: new work is refused with a clear error, no accepted work is lost, and
+Norn recovers without help.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,14 @@ from tests.servers import wait_until
 
 CALLS = 12
 FULL_SECONDS = float(os.environ.get("NORN_FULL_SECONDS", "8"))
-"""How long it stays full: a soak may take minutes."""
+"""Seconds for which the disk stays full; a soak test may take minutes."""
 
 
 @pytest.fixture
 def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
-    """A machine whose data directory is a disk of 600 MiB; the reserve alone is no room for new work."""
+    """A machine whose data directory is a disk of 600 MiB: with Norn's own reserve subtracted, there is no room for new
+    work.
+    """
     image, mount = private_dir / "disk.img", private_dir / "disk"
     mount.mkdir()
     with image.open("wb") as file:
@@ -42,7 +46,7 @@ def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
 
 
 def fill(directory: Path) -> Path:
-    """Fills the disk until nothing more goes onto it."""
+    """Fills the disk until no byte can be written."""
     filler = directory / "filler"
     with filler.open("ab", buffering=0) as file:
         for size in (2**20, 4096, 1):
@@ -80,7 +84,7 @@ def test_a_full_disk_refuses_and_loses_nothing(machine: Machine) -> None:
     assert "the disk is full: " in told["detail"] and "du -xh" in told["hint"]
     print(f"refused in {time.monotonic() - began:.2f} s: {told['detail']} ({told['hint']})")
     wait_until(lambda: not (data / "reserve").exists(), 30, "the reserve is given to the database")
-    fill(data.parent)  # that too: now the database itself cannot write
+    fill(data.parent)  # the released reserve too: now the database itself cannot write
     time.sleep(FULL_SECONDS)
     filler.unlink()
 

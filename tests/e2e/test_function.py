@@ -1,4 +1,4 @@
-"""The function alone, the whole way: directory, forge, deploy, call; then calls whose workers and messages die."""
+"""A function from directory to forge, deploy and call; then calls whose workers and messages are lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers import allowed, wait_until
 
 @pytest.fixture(scope="module")
 def echo(stack: Stack) -> Iterator[str]:
-    """A deployed function that answers its body."""
+    """A deployed function that returns the body of its request."""
     apps.deploy_function(stack, "echo")
     yield "echo"
 
@@ -73,7 +73,9 @@ def _ended(stack: Stack, jobs: list[int]) -> bool:
 
 
 def test_flushall_loses_no_call(stack: Stack, echo: str) -> None:
-    """100 queued calls and a broker that forgets everything: each ends `succeeded`, begun once, within 60 s."""
+    """There are 100 queued calls and a broker that loses everything: each call ends `succeeded` within 60 s, and its
+    code begins once.
+    """
     assert stack.broker is not None
     jobs = _accept_async(stack, echo, 100)
     stack.broker.client().flushall()
@@ -91,7 +93,7 @@ def _begun(stack: Stack, job: int) -> bool:
 
 
 def test_kill_9_of_the_worker_during_an_asynchronous_call(stack: Stack) -> None:
-    """The container goes on, another worker adopts it: one run, its true answer, nothing left behind."""
+    """The container continues and another worker takes it over: one run, its true response, and nothing is left."""
     apps.deploy_function(stack, "slow", apps.slow_function(8))
     (job,) = _accept_async(stack, "slow", 1)
     wait_until(lambda: _begun(stack, job), allowed(20), "the code has begun")
@@ -103,7 +105,7 @@ def test_kill_9_of_the_worker_during_an_asynchronous_call(stack: Stack) -> None:
 
 
 def test_kill_9_of_the_worker_during_a_synchronous_call(stack: Stack) -> None:
-    """Nobody knows whether it ended: it is said so, and never run again."""
+    """Norn cannot know whether the call ended: the response says so, and the call is never repeated."""
     apps.deploy_function(stack, "slow-sync", apps.slow_function(20), "function:\n  timeout: 60\n")
     with httpx.Client(headers=_headers(stack), timeout=120) as client:
         answers: list[httpx.Response] = []

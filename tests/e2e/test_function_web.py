@@ -1,4 +1,6 @@
-"""Functions on the web, by each road: a webhook of GitHub that checks its signature, and an answer in pieces."""
+"""Functions on the web: a webhook of GitHub whose signature is checked, and a response that is sent while the function
+writes it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The four apps of the product's guide, with the guide's own specs and Dockerfiles, built and used as a reader would.
+"""Builds and uses the four apps of the product guide, with the guide's own specs and Dockerfiles, as a reader would.
 
 They are built on images that busybox cannot replace. A machine that reaches no registry may name, in NORN_TEST_IMAGES,
-a program that makes them: it is called with the names that are missing.
+a program that makes them: it is called with the names of the missing images.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module", autouse=True)
 def engine(engine_address: str) -> Iterator[docker.DockerClient]:
-    """A client of the engine, which has the images that the guide builds on; before anything is started for them."""
+    """A client of the engine. The images that the guide builds on must exist; this is checked before anything
+    starts.
+    """
     client = docker.DockerClient(base_url=engine_address)
     missing = [name for name in BASES if not _has(client, name)]
     maker = os.environ.get("NORN_TEST_IMAGES")
@@ -62,7 +64,7 @@ def _has(client: docker.DockerClient, image: str) -> bool:
 
 
 class Guide:
-    """The guide's apps on their way: each is forged, and its deploy was accepted."""
+    """The guide's apps: each is forged, and its deploy was accepted."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -78,35 +80,35 @@ class Guide:
         self.jobs = {name: int(stack.json("deploy", name, "--detach")["job"]) for name in APPS}
 
     def deployed(self, name: str) -> str:
-        """Returns the name when the app's deploy has succeeded; fails with what its steps wrote when it has not."""
+        """Returns the name after the app's deploy has succeeded; if it failed, fails with the output of its steps."""
         row = self._stack.await_state(self.jobs[name], ENDS, 800)
         assert row["state"] == "succeeded", f"{row['error']}\n{self.log(name)}"
         return name
 
     def log(self, name: str, *more: str) -> str:
-        """Returns what the deploy's steps wrote."""
+        """Returns the output of the deploy's steps."""
         return self._stack.norn("jobs", "logs", str(self.jobs[name]), *more).stdout.decode()
 
     def steps(self, name: str, kind: str) -> dict[str, Any]:
-        """Returns the steps of the app's forge or deploy by their names."""
+        """Returns the steps of the app's forge or deploy by name."""
         (job,) = self._stack.json("--app", name, "jobs", "list", "--kind", kind)["items"]
         return {step["name"]: step for step in self._stack.json("jobs", "show", str(job["id"]))["steps"]}
 
 
 @pytest.fixture(scope="module")
 def guide(stack: Stack, engine: docker.DockerClient) -> Iterator[Guide]:
-    """The guide's apps; afterwards the stages of their builds are removed, which carry no label."""
+    """The guide's apps. Afterwards the stages of their builds, which have no label, are removed."""
     yield Guide(stack)
     for row in stack.rows("SELECT stages FROM releases"):
         for stage in row["stages"]:
             try:
                 engine.images.remove(stage)
-            except APIError:  # gone with another one, or something else is built on it
+            except APIError:  # removed together with another image, or another image is built on it
                 continue
 
 
 def rows(stack: Stack, database: str, statement: str) -> list[tuple[Any, ...]]:
-    """Returns what a statement finds in the database of an app."""
+    """Returns the result of a statement in the database of an app."""
     connection = psycopg2.connect(stack.admin_of("postgres").replace("@/postgres", f"@/{database}"))
     try:
         with connection, connection.cursor() as cursor:
@@ -244,7 +246,7 @@ INSERT INTO orders VALUES (now() - interval '1 day', 'Ida', 'beans', 3, 450) RET
 
 
 def reported(stack: Stack) -> str:
-    """Returns what daily-report has printed when its schedule was due; it is due every 5 s meanwhile."""
+    """Returns the output of daily-report by its schedule; for the test it is due every 5 s."""
     done = "SELECT stdout FROM cron_executions WHERE app = 'daily-report' AND trigger = 'schedule' AND exit_code = 0"
     stack.norn("cron", "set-schedule", "daily-report", "@every 5s")
     wait_until(lambda: stack.rows(done), allowed(60), "the schedule was due, and the report is done")
@@ -269,7 +271,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def picture(width: int, height: int) -> bytes:
-    """Returns a picture (PNG, RFC 2083) of colours that run from side to side."""
+    """Returns a PNG picture (RFC 2083) whose colours change from left to right."""
     row = b"\0" + b"".join(bytes((x * 255 // width, 0, 128)) for x in range(width))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     parts = ((b"IHDR", header), (b"IDAT", zlib.compress(row * height)), (b"IEND", b""))
@@ -277,7 +279,7 @@ def picture(width: int, height: int) -> bytes:
 
 
 def size_of(png: bytes) -> tuple[int, int]:
-    """Returns width and height of a picture each of whose chunks is whole, byte by byte."""
+    """Returns width and height of a picture after checking every chunk byte by byte."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
     at, sizes = 8, []
     while at < len(png):
@@ -293,7 +295,7 @@ def size_of(png: bytes) -> tuple[int, int]:
 
 @pytest.fixture(scope="module")
 def thumbnail(stack: Stack, guide: Guide) -> bytes:
-    """What the function makes of a picture of 300 x 150."""
+    """The function's result for a picture of 300 x 150."""
     name = guide.deployed("thumbnail-gen")
     return stack.norn("invoke", name, "--body", "-", stdin=picture(300, 150)).stdout
 

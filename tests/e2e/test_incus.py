@@ -1,4 +1,4 @@
-"""Cron jobs and functions in instances of a real Incus: the ends of a run, and both engines on one machine."""
+"""Cron jobs and functions in instances of a real Incus: how runs end, and both engines on one machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ENDINGS = {
     "flood": (FLOOD, ""),
     "broken": ("echo begun; exit 3", ""),
 }
-"""The commands and specs of runs that end in special ways; for each there is an app of both runtimes."""
+"""The commands and specs of runs that end in special ways; for each one there is an app of both runtimes."""
 RUNTIMES = ("incus", "docker")
 RUNS = ("incus-tells", "docker-tells", *(f"{runtime}-{each}" for each in ENDINGS for runtime in RUNTIMES))
 APPS = (*RUNS, "incus-long", "docker-long", "incus-fn")
@@ -82,7 +82,7 @@ def test_bad_ends_have_their_causes(ends: dict[str, dict[str, Any]]) -> None:
 
 
 def plain(text: str, app: str) -> str:
-    """Returns a text of the command line without what differs from app to app: its name, numbers, times, spaces."""
+    """Returns a text of the CLI without the parts that differ between apps: name, numbers, times, spaces."""
     return " ".join(re.sub(r"(sha256:|dir-)\w+|\d[\d.:-]*", "#", text.replace(app, "APP")).split())
 
 
@@ -216,7 +216,7 @@ def in_docker(world: IncusWorld, container: str) -> bool:
 def test_orphans_of_both_engines_are_removed_and_a_purge_takes_the_images(
     world: IncusWorld, ends: dict[str, dict[str, Any]]
 ) -> None:
-    """A container whose run has ended has lost its owner."""
+    """A container whose run has ended counts as an orphan."""
     orphan_in_incus(world, f"execution:{ends['incus-slow']['id']}")
     orphan = orphan_in_docker(world, f"execution:{ends['docker-slow']['id']}")
     assert world.left() != [] and in_docker(world, orphan)

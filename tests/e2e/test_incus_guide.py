@@ -1,6 +1,6 @@
-"""The product guide's cron job and function with `runtime: incus`, on the guide's own files and a real Incus.
+"""Runs the product guide's cron job and function with `runtime: incus`, from the guide's own files, on a real Incus.
 
-Instances there reach a PostgreSQL of the operator's on this machine, to which the Incus of the tests has a link.
+The instances reach a PostgreSQL of the operator on this machine by a network link of the tests' Incus.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def incus(engine_address: str) -> IncusKit:
 
 @pytest.fixture(scope="module")
 def stores(incus: IncusKit, private_dir: Path) -> Iterator[Postgres]:
-    """A PostgreSQL that listens on the link, too, where it asks for a password."""
+    """A PostgreSQL that also listens on the network link and requires a password there."""
     server = Postgres(private_dir / "stores", listen_addresses=f"127.0.0.1,{LINK}")
     with (server.home / "data" / "pg_hba.conf").open("a") as rules:
         rules.write(f"host all all {LINK}/30 scram-sha-256\n")

@@ -1,4 +1,6 @@
-"""`pip install .` alone gives a working `norn`, quick, without Flask, Celery and SQLAlchemy."""
+"""`pip install .` without extras gives a working `norn` that starts fast and does not install Flask, Celery and
+SQLAlchemy.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,7 @@ def test_the_server_is_not_in_the_base_install(base: Path) -> None:
 
 
 def test_help_answers_in_under_a_third_of_a_second(base: Path) -> None:
-    """By the processor's clock, which other tests on this machine do not run into."""
+    """Measured in CPU time, which other tests on this machine do not influence."""
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

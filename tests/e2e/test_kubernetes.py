@@ -1,6 +1,6 @@
-"""A whole Norn whose apps live on a real Kubernetes cluster, used through the command line.
+"""A complete Norn whose apps run on a real Kubernetes cluster, used through the CLI.
 
-Its workers have the account and the Role of deploy/kubernetes/rbac.yaml, and nothing more.
+Its workers have only the account and the Role of deploy/kubernetes/rbac.yaml.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ def write(stack: Stack, app: str, spec: str, word: str) -> None:
 
 
 def names(kube: KubeKit, namespace: str, app: str) -> list[str]:
-    """The kinds of the app's objects, aside from pods and the program that only old servers need."""
+    """Returns the kinds of the app's objects, except pods and a helper program that only old clusters need."""
     found = kube.objects(namespace, KINDS, f"norn.io/app={app}")
     return sorted(each["kind"] for each in found if each["kind"] not in ("Pod", "ConfigMap"))
 
 
 def served(kube: KubeKit, namespace: str, service: str) -> str:
-    """What the Service answers."""
+    """Returns the response of a Service."""
     (found,) = [each for each in kube.objects(namespace, "service") if each["metadata"]["name"] == service]
     return httpx.get(f"http://{found['spec']['clusterIP']}/", timeout=10).text.strip()
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 class Client(Visitor):
-    """Asks without a pause."""
+    """Sends requests without a pause."""
 
     PAUSE = 0.005
 

@@ -1,4 +1,4 @@
-"""No request is lost while replicas change: the short proof; `tests/soak/test_loss_free.py` is the long one."""
+"""No request is lost while replicas change: this is the short proof; `tests/soak/test_loss_free.py` is the long one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from tests.servers import allowed, wait_until
 ENVIRONMENT = loss_free.ENVIRONMENT
 AT_LEAST = 1500
 RATE, LATE_SECONDS = 40, 10
-"""The long proof holds a hundred a second on a quiet machine; beside other tests there is not as much of it."""
+"""The long proof sends a hundred requests a second on a quiet machine; next to other tests the machine cannot."""
 
 pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture(scope="module")
 def why() -> dict[str, Any]:
-    """What `norn why` said after the deploy that failed."""
+    """The output of `norn why` after the deploy that failed."""
     return {}
 
 
 @pytest.fixture(scope="module")
 def clients(stack: Stack, why: dict[str, Any]) -> loss_free.Clients:
-    """What two clients saw of a deploy, a scale up and down, a deploy that failed and a rollback."""
+    """The results of two clients during a deploy, a scale up and down, a failed deploy and a rollback."""
     story = loss_free.Story(stack)
     with loss_free.Clients(story.first(), rate=RATE, late=allowed(LATE_SECONDS)).at_work() as clients:
         story.deploy("release-1")

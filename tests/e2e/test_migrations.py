@@ -1,4 +1,6 @@
-"""Migrations on a real engine: one that ends well, one that does not, in each way; and the restore of its snapshot."""
+"""Database migrations on a real engine: one that succeeds, and failures of each kind; and the restore of the snapshot
+that Norn takes before.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ MIGRATES = 'case "$DATABASE_URL" in *@norn-services:*/shop_db) echo migrated;; *
 
 @pytest.fixture(scope="module", autouse=True)
 def app(stack: Stack) -> None:
-    """The app, forged; the servers of apps run."""
+    """The forged app; the shared servers of apps run."""
     stack.keep_secrets()
     stack.serve_apps()
     stack.add_app("shop", SPEC.format(command=MIGRATES.replace("'", "")), {"Dockerfile": "FROM busybox:stable\n"})
@@ -79,7 +81,7 @@ def begun(stack: Stack, job: int) -> bool:
 
 
 def needs_attention(stack: Stack, job: int, before: int) -> None:
-    """Checks that the migration was begun once, that the old release is live, and that a person is asked."""
+    """Checks that the migration was begun once, that the old release is live, and that the job needs attention."""
     row = ended(stack, job)
     assert (row["state"], row["error"]["code"], live(stack)) == ("error", "needs_attention", before)
     assert len(stack.rows(BEGUN.replace("job_id = %s", "job_id >= %s"), job)) == 1
@@ -96,12 +98,12 @@ def test_a_migration_that_is_cancelled_asks_a_person(stack: Stack) -> None:
 
 
 def test_a_migration_whose_worker_dies_is_not_repeated_and_its_snapshot_restores_all_rows(stack: Stack) -> None:
-    """The worker of the restore dies too, after the replacement and before it is noted."""
+    """The worker of the restore dies too, after the data was replaced and before that is recorded."""
     shop = AppDatabase(stack, "shop", "shop_db")
     shop.fill(100)
     before, job = live(stack), deploy(stack, "echo begun; sleep 100")
     wait_until(lambda: begun(stack, job), allowed(60), "the migration has begun")
-    shop.sql("DELETE FROM orders WHERE n > 7")  # as half of a migration
+    shop.sql("DELETE FROM orders WHERE n > 7")  # like half of a migration
     stack.kill("deploy")
     dying = stack.spawn("deploy", NORN_TEST_BUILD="1", NORN_FAILPOINT="restore-database:effect:kill")
     needs_attention(stack, job, before)

@@ -1,4 +1,6 @@
-"""From a fact to a receiver outside: the alert, its signed webhook tried twice, its end, and the dead man's call."""
+"""From an event to a receiver outside: an alert, its signed webhook that is sent twice, its end, and the regular
+"alive" request of the dead man's switch.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def alive() -> Iterator[Receiver]:
-    """Somebody who expects to be called."""
+    """A server that expects regular "alive" requests."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
@@ -37,7 +39,7 @@ def alive() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def stack(postgres: Postgres, private_dir: Path, alive: Receiver) -> Iterator[Stack]:
-    """API, beat, and the workers that forge and that call out; nothing of it needs an engine."""
+    """API, scheduler, and the workers for forges and notifications; none of them needs an engine."""
     home = private_dir / "notifications"
     home.mkdir()
     broker = Broker(home / "broker")
@@ -57,7 +59,7 @@ def stack(postgres: Postgres, private_dir: Path, alive: Receiver) -> Iterator[St
 
 
 def told(receiver: Receiver, event: str) -> list[Came]:
-    """Returns what came of a kind."""
+    """Returns the received notifications of a kind."""
     return [came for came in receiver.came if came.headers.get("x-norn-event") == event]
 
 
@@ -92,5 +94,5 @@ def test_the_dead_mans_address_is_called_until_beat_stands_still(stack: Stack, a
     waiting = "SELECT 1 FROM jobs WHERE kind = 'call-deadman' AND state IN ('queued', 'running')"
     wait_until(lambda: not stack.rows(waiting), allowed(15), "what was asked for is done")
     silent = len(alive.came)
-    stack.norn("notify", "test", "ops")  # the workers are well, and work
+    stack.norn("notify", "test", "ops")  # the workers are healthy and work
     assert len(alive.came) == silent

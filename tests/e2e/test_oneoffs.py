@@ -1,4 +1,6 @@
-"""`norn run`: a command in the live release's image, its output as it comes, its end as the engine tells it."""
+"""`norn run`: a command in the live release's image, its output while it is written, and the end that the engine
+reports.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ WAITS_FOR_ITS_END = "trap exit TERM; sleep 600 & wait"
 
 @pytest.fixture(scope="module", autouse=True)
 def web(stack: Stack) -> None:
-    """A webserver that is live; it has no schedule and no slots of its own."""
+    """A live webserver; it has no schedule and no slots of its own."""
     apps.add_web(stack, "web", SERVES, "env:\n  GREETING: hello\n")
     stack.norn("forge", "web")
     stack.norn("deploy", "web")
@@ -31,7 +33,7 @@ def run(stack: Stack, *words: str, options: tuple[str, ...] = ()) -> subprocess.
 
 
 def started(stack: Stack, command: str, *options: str) -> subprocess.Popen[bytes]:
-    """Starts `norn run` of a shell's command, as somebody who reads along."""
+    """Starts `norn run` of a shell command, as a user who reads its output."""
     argv = [str(BIN / "norn"), "run", "web", *options, "--", "sh", "-c", command]
     return subprocess.Popen(argv, env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -92,7 +94,7 @@ def test_detached_it_goes_on_and_cancelled_it_is_gone(stack: Stack) -> None:
 
 
 def test_a_killed_worker_costs_nothing(stack: Stack, tmp_path: Path) -> None:
-    """Another one takes the container over: the code runs once, and the reader misses not a line."""
+    """Another worker takes the container over: the code runs once, and the reader gets every line."""
     running = started(stack, "for n in 1 2 3 4 5 6 7 8 9; do echo $n; sleep 1; done; exit 4", "--exit-code")
     assert running.stdout is not None
     first = running.stdout.readline()

@@ -1,4 +1,4 @@
-"""Norn's page in a browser, on a control plane with containers: what a person sees there, and does from there."""
+"""Norn's page in a browser, on a control plane with containers: what a user sees and does there."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ pytestmark = pytest.mark.timeout(300)
 WEB, WORKER, CRON, FUNCTION = "page-web", "page-worker", "page-cron", "page-fn"
 ATTACKER, PUSHED = "page-hostile", "page-pushed"
 GUIDE = ROOT / "examples" / "thumbnail-gen"
-"""The guide's function, with the picture that its README calls it with."""
+"""The guide's function, with the picture that its README uses."""
 NEVER_READ = "never-read-by-norn"
-"""In every message and author of a commit, and nowhere else."""
+"""This text is in every message and author of a commit, and nowhere else."""
 BRANCH = '<img/src="x"/onerror="window.hostile=1">'
-"""The name of a branch that runs a script wherever it is read as HTML; git allows no space in it."""
+"""The name of a branch that runs a script if a browser reads it as HTML; git allows no space in it."""
 MOST = 80_000
-"""The most bytes of script and style that a browser fetches, compressed."""
+"""The most bytes of scripts and styles that a browser may load, compressed."""
 SERVE = "echo started; exec httpd -f -p 8080 -h /www"
 WRITE = f"i=0; while true; do i=$((i+1)); echo line $i '{HOSTILE}'; sleep 0.2; done"
 VIEWS = [
@@ -66,7 +66,7 @@ TRIES = """<!doctype html><title>busy</title><script>
 })();
 </script>
 """
-"""A page that tries what a page of Norn's own origin could do, and writes what became of it into its title."""
+"""A page that tries what only a page of Norn's own origin may do, and writes the results into its title."""
 
 
 def _furnish(stack: Stack) -> None:
@@ -120,7 +120,7 @@ def environment(git: GitServer) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def arrived(stack: Stack) -> Iterator[Visitor]:
-    """A person who is signed in, in a browser, on a server without apps."""
+    """A user who is signed in, in a browser, on a server without apps."""
     expect.set_options(timeout=allowed(20) * 1000)
     with visitor(stack.url) as person:
         person.sign_in((stack.home / "token").read_text().strip())
@@ -129,7 +129,7 @@ def arrived(stack: Stack) -> Iterator[Visitor]:
 
 @pytest.fixture(scope="module")
 def seen(stack: Stack, arrived: Visitor) -> Visitor:
-    """The same person, once the server has an app of each role."""
+    """The same user, after the server has an app of each role."""
     stack.keep_secrets()
     _furnish(stack)
     return arrived
@@ -436,7 +436,7 @@ def test_hostile_commits_and_branches_run_no_script(seen: Visitor, stack: Stack,
 
 
 def _hostile_jobs(stack: Stack, git: GitServer) -> list[int]:
-    """Deploys a branch whose name and commits are hostile, and then by a push that names both; returns the jobs."""
+    """Deploys a branch with a hostile name and commits, by hand and then by a push; returns the jobs."""
     repository = git.repository("hostile")
     repository.git("checkout", "--quiet", "-b", BRANCH)
     repo = json.dumps({"url": git.url("hostile"), "branch": BRANCH, "autoDeploy": True})
@@ -452,7 +452,9 @@ def _hostile_jobs(stack: Stack, git: GitServer) -> list[int]:
 
 
 def _commit(repository: Repository, files: dict[str, str]) -> str:
-    """Makes a commit with a hostile author and message; git itself leaves angle brackets out of the author's name."""
+    """Makes a commit with a hostile author and message without git's own command, which removes angle brackets from
+    names.
+    """
     repository.commit({path: text.encode() for path, text in files.items()})
     hostile = f"{NEVER_READ} {HOSTILE}"
     amended = ("commit", "--quiet", "--amend", "--reset-author", "--message", hostile)

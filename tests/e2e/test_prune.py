@@ -1,8 +1,8 @@
-"""The administrator's `docker system prune --volumes` between runs takes no data of an app and not Norn's identity.
+"""An administrator's `docker system prune --volumes` between runs removes no data of an app and not Norn's identity.
 
-It does take the network of runs, which is made again, and the run that found it missing loses nothing.
+It removes the network of runs. The network is made again, and the run that misses it succeeds.
 
-It runs on an engine of the test's own, since it removes from an engine everything that is not in use at the moment.
+The test has an engine of its own, because the command removes everything that is not in use.
 """
 
 from __future__ import annotations

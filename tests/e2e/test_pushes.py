@@ -1,4 +1,4 @@
-"""Pushes to a real repository: a webhook deploys the pushed commit, once, and only the apps that it touched."""
+"""Pushes to a real repository: a webhook deploys the pushed commit once, and only the apps whose files changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
 
 @pytest.fixture(scope="module")
 def stack(postgres: Postgres, private_dir: Path, engine_address: str, git: GitServer) -> Iterator[Stack]:
-    """A Norn whose workers trust the git server."""
+    """A Norn whose workers trust the certificate of the git server."""
     home = private_dir / "home"
     home.mkdir()
     broker = Broker(home / "broker")
@@ -96,7 +96,7 @@ def deliver(hook: dict[str, Any], before: str, after: str, times: int = 1) -> li
 
 
 def results(stack: Stack, hook: dict[str, Any]) -> dict[str, str]:
-    """Returns what the newest delivery led to, once its jobs have ended."""
+    """Returns the results of the newest delivery, after its jobs have ended."""
 
     def decided() -> bool:
         newest = stack.json("webhook", "deliveries", str(hook["id"]))["items"][0]

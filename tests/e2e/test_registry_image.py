@@ -41,7 +41,7 @@ def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: 
 
 
 def add(stack: Stack, app: str, role: str, image: str, more: str = "") -> None:
-    """Registers and forges an app of an image; no directory of it is anywhere."""
+    """Registers and forges an app that has an image and no directory."""
     file = stack.home / f"{app}.yaml"
     file.write_text(f"app: {app}\nrole: {role}\nimage: {image}\n{more}")
     stack.norn("apply", str(file))
@@ -54,7 +54,7 @@ def releases(stack: Stack, app: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def web(stack: Stack, registry: DockerRegistry) -> str:
-    """A webserver that is live with the first image of the tag `stable`; the tag has moved since."""
+    """A webserver that is live with the first image of the tag `stable`; the tag now refers to another image."""
     image = pushed(registry, "team/web:stable", "first")
     add(stack, "web", "webserver", image, f'port: 8080\ncommand: "{SERVE}"\nbuild: {{test: test -x /bin/httpd}}\n')
     stack.norn("deploy", "web")

@@ -1,6 +1,6 @@
-"""How a cron run may end badly, each with its state, cause and way out, and with nothing left behind.
+"""The ways in which a cron run can fail, each with its state, cause and hint; nothing may be left behind.
 
-Norn's engine here is one of the tests' own, which is stopped under a run, and from which an image is taken.
+Norn's engine belongs to the test, which stops it during a run, and removes an image from it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ GIB = 2**30
 GRACE = 10
 """Seconds from SIGTERM to SIGKILL."""
 MEMORY = 50 * 1024
-"""KiB by which a worker may grow, whatever a run writes (reliability.md, "Loads to hold")."""
+"""KiB by which a worker's memory may grow, however much a run writes (reliability.md, "Loads to hold")."""
 
 STUBBORN = "trap '' TERM; echo deaf; while :; do sleep 1; done"
 GREEDY = "x=$(head -c 100000000 /dev/zero | tr '\\\\0' a); echo done"
 LOUD = f"echo first; yes $(head -c 8000 /dev/zero | tr '\\\\0' y) | head -c {GIB}; echo; echo last"
-"""In long lines: the engine's own log takes a line at a time."""
+"""It writes long lines, because the engine's own log handles one line at a time."""
 LONG = "echo begun; sleep 100"
 
 
@@ -48,7 +48,7 @@ class World:
         self.stack.norn("deploy", name)
 
     def begin(self, name: str) -> int:
-        """Asks for a run now; answers its job."""
+        """Requests a run; returns its job."""
         return int(self.stack.json("cron", "run", name, "--detach")["job"])
 
     def begun(self, job: int) -> None:
@@ -56,12 +56,12 @@ class World:
         wait_until(lambda: self.stack.rows(begun, job), allowed(30), "the run has begun")
 
     def ended(self, job: int) -> dict[str, Any]:
-        """Waits for the end of a run; answers its record."""
+        """Waits for the end of a run; returns its record."""
         self.stack.await_state(job, ENDS, allowed(120))
         return self.stack.rows("SELECT * FROM cron_executions WHERE job_id = %s", job)[0]
 
     def left(self) -> tuple[list[str], list[str], list[str]]:
-        """Returns the containers on the engine, the directories of jobs, and the slots that are held."""
+        """Returns the containers on the engine, the directories of jobs, and the slots in use."""
         client = self.engine.client()
         containers = [str(each.name) for each in client.containers.list(all=True)]
         client.close()
@@ -76,7 +76,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(postgres: Postgres, private_dir: Path) -> Iterator[World]:
-    """API, cron and deploy workers, and beat."""
+    """API, cron and deploy workers, and the scheduler."""
     home = private_dir / "endings"
     home.mkdir()
     broker = Broker(home / "broker")
@@ -93,7 +93,7 @@ def world(postgres: Postgres, private_dir: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def together(world: World) -> dict[str, dict[str, Any]]:
-    """Three runs at once that each end badly, or write much: the records of their ends."""
+    """Three simultaneous runs that fail or write much: the records of their ends."""
     world.deploy("stubborn", STUBBORN, "timeout: 2\n")
     world.deploy("greedy", GREEDY, "resources: {memory: 16m}\n")
     world.deploy("loud", LOUD)
@@ -104,7 +104,7 @@ def together(world: World) -> dict[str, dict[str, Any]]:
 
 
 def _peak(world: World) -> int:
-    """Returns the most memory that the cron worker ever had, in KiB."""
+    """Returns the largest amount of memory that the cron worker has used, in KiB."""
     status = Path(f"/proc/{world.stack.processes['cron'].pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0])
 
@@ -154,7 +154,7 @@ def test_a_run_whose_engine_is_restarted_is_not_the_apps_fault(world: World, sto
     assert (state, *why) == (
         "error", "engine_restarted", "the engine was stopped while it ran",
         "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
-    # A killed engine does not always learn how the containers ended that it left behind.
+    # A killed engine does not always learn how the containers ended that ran without it.
     assert code == 143 if stop == "terminate" else code in (137, 143, None)
 
 

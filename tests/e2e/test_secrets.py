@@ -1,4 +1,6 @@
-"""Thirty canary secrets in apps of all roles that print whatever they are given: they show nowhere."""
+"""Thirty marked secrets ("canaries") in apps of all roles that print everything they are given: the secrets appear
+nowhere.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,14 @@ SPECS = {
 
 
 READER = sealing.fresh_key()
-"""The key of a person who reads an exported file."""
+"""The key of a user who decrypts an exported file."""
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass
 class Told:
-    """What was set, what the apps answered, and who looked meanwhile."""
+    """The secrets that were set, the responses of the apps, and the watchers of processes and messages."""
 
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     shown: dict[str, bytes] = field(default_factory=dict)
@@ -55,7 +57,7 @@ def dotenv(values: dict[str, str]) -> str:
 
 
 def give(stack: Stack, app: str, values: dict[str, str]) -> None:
-    """Sets secrets as people do."""
+    """Sets secrets as users do."""
     file = stack.home.parent / f"{app}.env"
     file.write_text(dotenv(values))
     stack.norn("secrets", "set", app, "--from-file", str(file))
@@ -77,7 +79,9 @@ def spec_of(app: str, values: dict[str, str], text: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def told(stack: Stack) -> Iterator[Told]:
-    """Every app deployed, used, failed, and given another value, while somebody looks."""
+    """Every app was deployed, used, made to fail, and given another secret, while command lines and messages were
+    watched.
+    """
     stack.keep_secrets()
     assert stack.broker is not None
     told, deploys = Told(watchers=canaries.Watchers(stack.broker.client())), []
@@ -98,7 +102,7 @@ def told(stack: Stack) -> Iterator[Told]:
 
 
 def use(stack: Stack, told: Told) -> None:
-    """Has each app print what it has, and takes what comes back."""
+    """Makes each app print its environment, and keeps the responses."""
     for app in (WEB, WORKER):
         wait_until(lambda app=app: b"CANARY" in stack.norn("logs", app).stdout, allowed(20), f"{app} has printed")
         told.shown[f"logs of {app}"] = stack.norn("logs", app, "--tail", "500").stdout
@@ -113,7 +117,7 @@ def use(stack: Stack, told: Told) -> None:
 
 
 def fail(stack: Stack, told: Told) -> None:
-    """Deploys a release that prints and ends, one whose test fails, and one that names what is not set."""
+    """Deploys a release that prints and ends, one whose test fails, and one whose spec names a missing secret."""
     crash = SPECS[WORKER].replace(json.dumps(WORK), json.dumps("sh /tell.sh; sh /tell.sh | head -c 2000; exit 1"))
     stack.add_app(WORKER, spec_of(WORKER, told.values[WORKER], crash), canaries.FILES)
     told.shown["failed"] = _failed(stack, WORKER)
@@ -129,7 +133,7 @@ def _failed(stack: Stack, app: str) -> bytes:
 
 
 def replace(stack: Stack, told: Told) -> None:
-    """Gives the webserver another value while the old one is in its replica."""
+    """Gives the webserver another value while its replica still has the old one."""
     first = next(iter(told.values[WEB]))
     give(stack, WEB, {first: canaries.made_up(1, "NEW")["CANARY_NEW_0"]})
     told.shown["old value"] = stack.norn("logs", WEB, "--tail", "500").stdout
@@ -137,7 +141,7 @@ def replace(stack: Stack, told: Told) -> None:
 
 
 def shows(told: Told, places: Iterator[tuple[str, bytes]]) -> dict[str, list[str]]:
-    """Returns the places at which a canary shows."""
+    """Returns the places that contain a canary."""
     trails = canaries.traces(told.all)
     looked = 0
     found = {}

@@ -1,4 +1,4 @@
-"""Archives as somebody hostile packs them: names and kinds of entries in every combination, and damaged ones."""
+"""Hostile archives: every combination of names and kinds of entries, and damaged archives."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def of_entries() -> Iterator[tuple[str, bytes]]:
 
 
 def packed(*entries: tuple[str, bytes, str]) -> bytes:
-    """A tar.gz of entries, each a name, a kind and the target of a link; a file has a few bytes."""
+    """Returns a tar.gz of entries, each with a name, a kind and the target of a link; a file has a few bytes."""
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w", format=tarfile.GNU_FORMAT, errors="surrogateescape") as opened:
         for name, kind, target in entries:
@@ -81,7 +81,7 @@ def packed(*entries: tuple[str, bytes, str]) -> bytes:
 
 
 def two_files() -> bytes:
-    """A plain tar of two files of a block each."""
+    """Returns a plain tar of two files, each with one block."""
     into = io.BytesIO()
     with tarfile.open(fileobj=into, mode="w", format=tarfile.USTAR_FORMAT) as opened:
         for name in ("a", "b"):
@@ -92,7 +92,7 @@ def two_files() -> bytes:
 
 
 def damaged() -> Iterator[bytes]:
-    """Yields the plain tar of two files with one byte of its headers changed, each in turn."""
+    """Yields the plain tar of two files many times, each time with another byte of its headers changed."""
     whole = two_files()
     for at in (*range(512), *range(1024, 1536)):
         yield whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :]

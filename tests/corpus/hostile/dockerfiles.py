@@ -1,4 +1,4 @@
-"""Dockerfiles that take something which is not theirs, in the spellings of two builders."""
+"""Dockerfiles that try to read images or files of others, in the syntax variants of two builders."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ SPELLINGS: dict[str, Spelling] = {
 
 
 def of(forms: tuple[str, ...], things: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yields each thing and a Dockerfile that takes it, for each form and spelling."""
+    """Yields each thing to steal and a Dockerfile that tries to, for each instruction and spelling."""
     for form in forms:
         for thing in things:
             for spell in SPELLINGS.values():

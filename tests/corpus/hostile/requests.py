@@ -1,4 +1,4 @@
-"""Requests that a client of ours would never send, for every route of the API."""
+"""Requests that Norn's own clients never send, for every route of the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDLESS = (
     "/api/execs/<id:job>/output",
     "/api/execs/<id:job>/input",
 )
-"""Routes whose answer may have no end."""
+"""Routes whose response may never end."""
 
 NAMES = (
     "blog",
@@ -98,7 +98,7 @@ KEYS = ("", "a" * 300, "\x01", "é", "a b")
 
 
 def paths(rule: str) -> Iterator[str]:
-    """Yields the rule's path with each odd value in its places."""
+    """Yields the path of a route with each odd value for its parameters."""
     numbers = bool(re.search(r"<id:", rule))
     for value in IDS if numbers else NAMES:
         yield _PLACE.sub(value, rule)

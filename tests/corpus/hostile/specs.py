@@ -1,4 +1,4 @@
-"""Infraspecs as somebody hostile writes them: each field with each of some hundred values, and broken files."""
+"""Hostile infraspecs: each field with each of some hundred values, and broken files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from norn_tasks.domain.infraspec import field_paths
 
 VALUES = (
-    # of another type
+    # values of another type
     "~", "[]", "{}", "[[]]", "{a: b}", "[~]", "[1, [2]]", "true", "-1", "0", "1.5", "1e999", ".nan", "-.inf", "0o17",
     "0x7fffffffffffffff", "99999999999999999999999", "2026-11-30", "12:30:45", "!!binary aGk=", "!!set {a, b}",
-    # what YAML can do
+    # special syntax of YAML
     "!!python/object/apply:os.system [id]", "!!python/name:os.system", "!x y", "&a x", "*a", "{<<: {a: b}}",
     "{? [a] : b}", "|\n  a\n  b", '"unclosed', "[unclosed", "@x", "`id`", "%x",
-    # text
+    # texts
     '""', '" "', r'"\0"', r'"\x1b]0;x\x07"', r'"a\nb"', r'"a\r\nX: y"', r'"\u202egnp.exe"', r'"\ud800"', r'"\uffff"',
     '"ａｐｐ"', '"é"', '"e\u0301"', '"😀"', '"' + "a" * 300 + '"', '"' + "a" * 20_000 + '"', '"' + "9" * 5_000 + '"',
     # paths, commands, addresses
@@ -35,7 +35,7 @@ ROLES = {
 
 
 def of_fields() -> Iterator[str]:
-    """Yields a spec for each field with each value, for a role that may have the field and one that may not."""
+    """Yields a spec for each field with each value: one for a role with the field, and one for a role without it."""
     for number, path in enumerate(field_paths()):
         for turn, value in enumerate(VALUES):
             role = tuple(ROLES)[(number + turn) % len(ROLES)]
@@ -45,7 +45,7 @@ def of_fields() -> Iterator[str]:
 
 
 def written(path: str, value: str) -> str:
-    """The lines that give a field a value; an indented value is moved below it."""
+    """Returns the lines that give a field a value; an indented value begins on the next line."""
     *sections, field = path.split(".")
     text, indent = "", ""
     for section in sections:
@@ -62,7 +62,7 @@ def _beside(text: str) -> bytes:
 
 
 def files() -> Iterator[bytes]:
-    """Yields whole files that are broken, or made to be expensive."""
+    """Yields complete files that are broken, or that take much time or memory to read."""
     yield from (
         b"",
         b"\n",
@@ -105,5 +105,5 @@ def files() -> Iterator[bytes]:
 
 
 def all_of_them() -> tuple[bytes, ...]:
-    """All specs, as bytes of a file."""
+    """Returns all specs, each as the bytes of a file."""
     return (*files(), *(text.encode("utf-8", "surrogatepass") for text in of_fields()))
