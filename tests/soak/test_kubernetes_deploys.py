@@ -2,7 +2,8 @@
 
 Each deploy fails by its true cause, soon after the cluster shows it; the old release serves throughout, and Norn
 records it as live. Observers in processes of their own poll the API server and the rows at least five times a second:
-while Norn says that the newest deployment of an app is deployed, all pods of the app are updated and ready.
+while Norn says that the newest deployment of an app is deployed, all pods of the app are updated and ready. A worker
+whose gate returns at once is planted, and the observers find what it says.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from tests.kube_hook import REFUSED, refusing_pods
 from tests.kube_norn import norn_over
 from tests.kube_observer import Observed, observing
 from tests.kube_watching import Sighting, Thief, Visitor, condition
-from tests.servers import Postgres, allowed
+from tests.planted import Bug, copy_tree, plant
+from tests.servers import Postgres, allowed, wait_until
 from tests.soak.test_kubernetes_broken import CASES, ONCE, QUOTA, SECONDS, WWW
 
 AT_ONCE = 3
@@ -36,6 +38,11 @@ DOCKERFILE = "FROM busybox:stable\nRUN echo {word} > /word\n"
 SERVES = f"{WWW}; httpd -f -p 8080 -h /www & wait"
 MORE = 15
 """Good deploys of another app, and as many of it again with another word, while the broken ones run."""
+PLANTED = Bug(
+    "the gate returns at once", "norn_tasks/adapters/kubernetes/gate.py",
+    "            if found.verdict is RolloutVerdict.AVAILABLE:\n", "            if True:\n",
+    f"{__name__}::test_a_gate_that_returns_at_once_is_caught_by_the_observers",
+)  # fmt: skip
 __all__ = ["kube", "namespace"]
 
 pytestmark = pytest.mark.timeout(3000)
@@ -224,3 +231,27 @@ def test_no_status_says_deployed_of_an_app_that_is_not(seen: Seen) -> None:
     assert [lie for each in seen.observers for lie in each.lies] == []
     assert deploys >= 30
     assert rate >= 5
+
+
+def test_a_gate_that_returns_at_once_is_caught_by_the_observers(
+    norn: Stack, namespace: str, kube: KubeKit, seen: Seen, tmp_path: Path
+) -> None:
+    place = copy_tree(tmp_path / "tree")
+    plant(place, PLANTED)
+    write(norn, "planted", good("planted", worker=False), "good")
+    norn.norn("forge", "planted")
+    norn.norn("deploy", "planted")
+    norn.kill_group("deploy")
+    worker = norn.spawn("deploy", "planted", PYTHONPATH=str(place))
+    wait_until(lambda: norn.rows("SELECT 1 FROM workers WHERE name = 'planted@test'"), allowed(60), "it works")
+    with observing(namespace, Path(kube.environment["KUBECONFIG"]), norn.database_url) as observers:
+        write(norn, "planted", {**good("planted", worker=False), **BAD["hanging-start"].changes}, "bad")
+        job = int(norn.json("deploy", "planted", "--detach")["job"])
+        state = norn.await_state(job, ENDS, 120)["state"]
+        time.sleep(2)
+    worker.kill()
+    norn.spawn("deploy")
+    lies = [lie for each in observers for lie in each.lies]
+    print(f"\nthe planted gate: the deploy {state}, and {len(lies)} looks found that it is not: {lies[:1]}")
+    assert state == "succeeded"
+    assert lies and all(lie.startswith("planted: ") for lie in lies)
