@@ -13,8 +13,13 @@ from tests.servers import Broker, Postgres
 
 
 @contextmanager
-def norn_over(kube: KubeKit, namespace: str, postgres: Postgres, home: Path, **environment: str) -> Iterator[Stack]:
-    """Starts API, workers, beat and router, and ends them."""
+def norn_over(
+    kube: KubeKit, namespace: str, postgres: Postgres, home: Path, *, instance: str = "", **environment: str
+) -> Iterator[Stack]:
+    """Starts API, workers, beat and router, and ends them.
+
+    The databases of tests are copies of one, with one name of the control plane; `instance` gives it another name.
+    """
     home.mkdir()
     broker = Broker(home / "broker")
     settings = {
@@ -25,6 +30,8 @@ def norn_over(kube: KubeKit, namespace: str, postgres: Postgres, home: Path, **e
     }
     stack = new_stack(postgres, broker.url, home, **settings)
     try:
+        if instance:
+            stack.rows("UPDATE instance SET name = %s RETURNING name", instance)
         stack.keep_secrets()
         stack.start()
         yield stack
