@@ -21,6 +21,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.queue import slots
 from norn_tasks.store.tables import ReleaseRow
 from tests import factories
+from tests.benchmarks.cron.clones import clone
 from tests.benchmarks.cron.figures import Counted, Runs
 from tests.benchmarks.cron.subject import EDITS, MINUTE
 from tests.benchmarks.processes import cpu_seconds
@@ -30,21 +31,6 @@ from tests.servers import Broker, Postgres
 WORKERS = ("cron", "cron-2")
 DRAIN_SECONDS = 90
 """Seconds that the runs of the last minute may take after the measured minutes."""
-
-# A row is cloned with all its columns, and only the columns that name the app are changed.
-_CLONE = """
-INSERT INTO {table}
-SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(t) || jsonb_build_object({changes}))).*
-  FROM {table} t, generate_series(1, {count} - 1) k WHERE t.{app} = 's0'"""
-_NAMED = "'s' || k"
-_SPEC = "jsonb_set(t.spec, '{app}', to_jsonb('s' || k))"
-_ROWS = (
-    ("apps", "name", f"'name', {_NAMED}, 'spec', {_SPEC}, 'live_deployment', t.live_deployment + 1000000 + k"),
-    ("deployments", "app", f"'app', {_NAMED}, 'id', t.id + 1000000 + k"),
-    ("releases", "app", f"'app', {_NAMED}, 'spec', {_SPEC}"),
-    ("cron_states", "app", f"'app', {_NAMED}"),
-    ("slots", "app", f"'app', {_NAMED}"),
-)
 
 _WITHIN = "scheduled_for >= to_timestamp(%s) AND scheduled_for < to_timestamp(%s) AND app NOT LIKE 'edited%%'"
 _TICKS = f"""
@@ -94,9 +80,7 @@ class Norn:
         """Makes one app by the functions of the store, and the other apps as clones of its rows."""
         self._every = every
         self._add("s0", "* * * * *" if every == MINUTE else f"@every {every}s")
-        for table, app, changes in _ROWS:
-            statement = _CLONE.format(table=table, app=app, changes=changes, count=count)
-            self._rows(f"{statement} RETURNING 1")
+        clone(self._stack, "s0", count)
         for n in range(EDITS):
             self._add(f"edited-{n}", "0 0 1 1 *")
         self._postgres.execute("CHECKPOINT")
