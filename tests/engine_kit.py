@@ -26,11 +26,11 @@ class PrivateEngine:
     def __init__(self, home: Path, *, live_restore: bool) -> None:
         self.home = home
         self.address = f"unix://{home}/engine.sock"
-        self._namespace = f"norn-test-{os.getpid()}-{home.name}"
+        self.namespace = f"norn-test-{os.getpid()}-{home.name}"
         self._live_restore = live_restore
         self.process: subprocess.Popen[bytes] | None = None
         home.mkdir(parents=True)
-        subprocess.run(["ip", "netns", "add", self._namespace], check=True, capture_output=True)
+        subprocess.run(["ip", "netns", "add", self.namespace], check=True, capture_output=True)
         self._inside("ip", "link", "set", "lo", "up")
         self.start()
         saved = subprocess.run(["docker", "save", IMAGE], check=True, capture_output=True).stdout
@@ -39,7 +39,7 @@ class PrivateEngine:
     def start(self) -> None:
         """Starts it and waits until it answers."""
         argv = [
-            "nsenter", f"--net=/run/netns/{self._namespace}", "dockerd", f"--data-root={self.home}/data",
+            "nsenter", f"--net=/run/netns/{self.namespace}", "dockerd", f"--data-root={self.home}/data",
             f"--exec-root={self.home}/exec", f"--pidfile={self.home}/engine.pid", f"--host={self.address}",
             f"--live-restore={str(self._live_restore).lower()}", "--shutdown-timeout=5",
         ]  # fmt: skip
@@ -70,7 +70,7 @@ class PrivateEngine:
         self.process.terminate()
         self.process.wait(30)
         time.sleep(0.5)
-        subprocess.run(["ip", "netns", "del", self._namespace], check=True, capture_output=True)
+        subprocess.run(["ip", "netns", "del", self.namespace], check=True, capture_output=True)
         self._unmount()
         shutil.rmtree(self.home, ignore_errors=True)
 
@@ -92,4 +92,4 @@ class PrivateEngine:
         return True
 
     def _inside(self, *argv: str) -> None:
-        subprocess.run(["ip", "netns", "exec", self._namespace, *argv], check=True, capture_output=True)
+        subprocess.run(["ip", "netns", "exec", self.namespace, *argv], check=True, capture_output=True)

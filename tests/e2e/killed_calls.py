@@ -21,11 +21,14 @@ from tests.e2e.witness import Witness
 APP = "steady"
 WORKERS = ("invoke", "invoke-2", "invoke-3")
 _FUNCTION = """FROM busybox:stable
-CMD ["sh", "-c", "n=$(cat); echo $n | nc -w 5 {host} {port}; echo done $n"]
+CMD ["sh", "-c", "n=$(cat); echo $n | nc -w 60 {host} {port}; echo done $n"]
 """
 _ROWS = """SELECT x.path, x.state, x.cause, j.state AS job, j.runs, j.claims,
  array(SELECT e.data ->> 'worker' FROM events e WHERE e.job_id = j.id AND e.kind = 'job.claimed') AS workers
  FROM func_executions x JOIN jobs j ON j.id = x.job_id WHERE x.app = %s AND x.path LIKE %s"""
+
+_REFUSALS = ("429 queue_full", "503 unavailable")
+"""What a caller is answered whose call was not accepted: too many wait, or no worker is there at that moment."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +163,8 @@ def judged(stack: Stack, witness: Witness, answers: list[KilledAnswer], path: st
         rows.setdefault(int(str(row["path"]).rpartition("/")[2]), []).append(row)
     for each in answers:
         mine = rows.get(each.number, [])
-        if each.said.startswith("429") and not mine:
-            found.ends["refused"] += 1
+        if each.said in _REFUSALS and not mine:
+            found.ends[f"refused: {each.said}"] += 1
             continue
         end = f"{mine[0]['state']} {mine[0]['cause'] or ''}".strip() if len(mine) == 1 else f"{len(mine)} rows"
         found.ends[end] += 1

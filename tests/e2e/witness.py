@@ -7,7 +7,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -16,6 +16,9 @@ from norn_tasks.adapters.nest.program import kernel
 from tests.e2e.fast_road import address_of
 from tests.e2e.stack import Stack
 from tests.servers import free_port
+
+_PATIENCE = 60.0
+"""Seconds that a call on a busy machine may need between its connection and its number."""
 
 
 class Witness:
@@ -26,7 +29,7 @@ class Witness:
 
     def __init__(self, stack: Stack, namespace: Path = Path("/proc/self/ns/net")) -> None:
         self.port, self.begun = free_port(), Counter[str]()
-        self.host = _gateway_of_runs(stack)
+        self.host, self._lock = _gateway_of_runs(stack), threading.Lock()
         with _inside(namespace):
             self._listener = socket.create_server(("0.0.0.0", self.port), backlog=512)
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,12 +40,14 @@ class Witness:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                connection.settimeout(2)
-                try:
-                    self.begun[connection.recv(64).decode().strip()] += 1
-                except OSError:
-                    continue
+            threading.Thread(target=self._hear, args=[connection], daemon=True).start()
+
+    def _hear(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.settimeout(_PATIENCE)
+            number = connection.recv(64).decode().strip()
+            with self._lock:
+                self.begun[number] += 1
 
     def twice(self) -> dict[str, int]:
         """Returns the calls whose code began more than once."""
