@@ -1,4 +1,6 @@
-"""The edge of the tests: the real process with Caddy, a door of the router, and replicas that a test controls."""
+"""The edge (the public HTTPS entry, a process with Caddy) as it runs in tests, a router port for public names, and
+replicas that a test controls.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,14 @@ BLOG, FOREIGN = "blog.example.test", "foreign.example.test"
 
 
 def to_this_machine(_host: str) -> list[str]:
-    """The DNS of a name that leads here."""
+    """Resolves every host name to this machine."""
     return ["127.0.0.1"]
 
 
 class Door:
-    """The router's door of public names, and the port `own` of the app itself, without rows."""
+    """The router's port for public names, and the app's own port `own`. Its routes come from the test and not from a
+    database.
+    """
 
     def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
         self.port, self.own = port or free_port(), free_port()
@@ -49,7 +53,7 @@ class Door:
         self.ports = Ports(host, self.table, lambda *_: None, limits)
 
     async def show(self, *live: Server, others: tuple[Route, ...] = (), **facts: Any) -> None:
-        """Makes the rows say: these replicas serve `blog`, whose name is BLOG, and the other routes are there too."""
+        """Sets the routes: these replicas serve the app `blog` with the public name BLOG, next to the other routes."""
         known = {"release": 1, "external": BLOG, **facts}
         route = Route("blog", self.own, tuple(server.target for server in live), **known)
         read = Routes((route, *others), instance=INSTANCE)
@@ -58,7 +62,7 @@ class Door:
         await self.door.open_for(read)
 
     async def close(self) -> None:
-        """Ends it."""
+        """Stops the router."""
         await self.ports.close(1)
         await self.door.close(1)
         self.table.close()
@@ -66,7 +70,7 @@ class Door:
 
 @dataclass
 class RunningEdge:
-    """The edge's process; `https` and `http` are its ports."""
+    """The process of the edge; `https` and `http` are its ports."""
 
     process: subprocess.Popen[bytes]
     directory: Path
@@ -81,14 +85,14 @@ class RunningEdge:
         return int(children[0]) if children else 0
 
     def adapter(self, resolve: ResolveName = to_this_machine, *, public: bool = False) -> CaddyEdge:
-        """Returns the adapter that a worker has."""
+        """Returns the adapter through which a worker uses the edge."""
         return CaddyEdge(
             FakeExternalHosts(), INSTANCE, self.http, self.https, self.directory, public=public, resolve=resolve,
             seconds=20,
         )  # fmt: skip
 
     async def curl(self, *words: str, host: str = BLOG, path: str = "/") -> subprocess.CompletedProcess[str]:
-        """Asks the edge for a page of a name."""
+        """Requests a page of a host name from the edge."""
         where = ["--resolve", f"{host}:{self.https}:127.0.0.1", f"https://{host}:{self.https}{path}"]
         command = ["curl", "-sk", "--max-time", "20", *words, *where]
         return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
@@ -99,7 +103,7 @@ class RunningEdge:
 
 
 def start_edge(data: Path, door: int, **settings: str) -> RunningEdge:
-    """Starts the edge's process on free ports, with an authority of its own unless `issuer` names another."""
+    """Starts the edge on free ports. It has a certificate authority of its own unless `issuer` names another."""
     http, https = free_port(), free_port()
     own = {
         "NORN_EDGE": "caddy", "NORN_EDGE_ISSUER": "internal", "NORN_EDGE_DOOR": door, "NORN_DATA_DIR": data,
@@ -121,7 +125,7 @@ def start_edge(data: Path, door: int, **settings: str) -> RunningEdge:
 
 @asynccontextmanager
 async def edge_before(data: Path, door: Door, **settings: str) -> AsyncIterator[RunningEdge]:
-    """Runs an edge before a door until the end of the block."""
+    """Runs an edge in front of a router port until the end of the block."""
     running = start_edge(data, door.port, **settings)
     try:
         await until(lambda: running.process.poll() is not None or running.state() is not None, "the edge reports", 60)

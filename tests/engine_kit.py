@@ -1,6 +1,6 @@
-"""A container engine of a test's own, to be killed: a second dockerd in a network namespace of its own.
+"""A container engine that a test may kill: a second dockerd in a network namespace of its own.
 
-It shares nothing with the machine's engine: data, sockets, pid file and network are its own, and so is its containerd.
+It shares nothing with the machine's engine: data, sockets, pid file, network and containerd are its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ IMAGE = "busybox:stable"
 
 
 class PrivateEngine:
-    """An engine in `home`; `live_restore`: containers go on while it is away, and it finds them again."""
+    """An engine with its data in `home`. With `live_restore`, containers continue while the engine is stopped, and its
+    next start finds them.
+    """
 
     def __init__(self, home: Path, *, live_restore: bool) -> None:
         self.home = home
@@ -37,7 +39,7 @@ class PrivateEngine:
         subprocess.run(["docker", "-H", self.address, "load"], input=saved, check=True, capture_output=True)
 
     def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Starts the engine and waits until it responds."""
         argv = [
             "nsenter", f"--net=/run/netns/{self.namespace}", "dockerd", f"--data-root={self.home}/data",
             f"--exec-root={self.home}/exec", f"--pidfile={self.home}/engine.pid", f"--host={self.address}",
@@ -50,17 +52,17 @@ class PrivateEngine:
             raise AssertionError(f"{error}\n{(self.home / 'log').read_text()[-3000:]}") from error
 
     def kill(self) -> None:
-        """Kills it with SIGKILL; its containerd goes with it, what runs in containers does not."""
+        """Kills the engine with SIGKILL, and its containerd with it; processes in containers survive."""
         assert self.process is not None
         self.process.kill()
         self.process.wait(10)
 
     def client(self) -> docker.DockerClient:
-        """Returns a client of it."""
+        """Returns a client of the engine."""
         return docker.DockerClient(base_url=self.address, timeout=20)
 
     def stop(self) -> None:
-        """Ends it and every container in it, and takes all of it away."""
+        """Ends the engine and all its containers, and removes their data."""
         self.start()
         client = self.client()
         for container in client.containers.list(all=True):
@@ -82,7 +84,7 @@ class PrivateEngine:
 
     def _answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:
-            # As whoever supervises it would: it may find traces of the killed one that are still going.
+            # The engine is started as a supervisor would: remains of the killed one may still be running.
             with (self.home / "log").open("ab") as log:
                 self.process = subprocess.Popen(self._argv, stdout=log, stderr=log, start_new_session=True)
         try:

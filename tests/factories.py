@@ -1,4 +1,6 @@
-"""Arranges what tests start from: apps with a live release, accepted jobs, claims; by the store's own functions."""
+"""Prepares the data with which tests start, by the store's own functions: apps with a live release, accepted jobs,
+claims.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from norn_tasks.store.tables import AppRow, CronStateRow, DeploymentRow, JobRow,
 ENGINE = "engine-1"
 CLUSTER = "docker"
 NOWHERE = "redis://127.0.0.1:1/0"
-"""A broker that refuses: wake-ups are lost, which must change nothing but timing."""
+"""The address of a broker that refuses connections: wake-up messages are lost, which may only cause delays."""
 
 LONG_AGO = text("clock_timestamp() - interval '1 day'")
 
@@ -52,7 +54,7 @@ def spec(app: str, role: str = "function", more: str = "") -> Infraspec:
 
 
 def intake(database: Database, broker_url: str = NOWHERE, **settings: Any) -> Intake:
-    """Returns an intake over this database."""
+    """Returns an intake (which accepts jobs) over this database."""
     chosen = Settings(database_url=database.url, broker_url=broker_url, **settings)
     return Intake(database, chosen, Waker(broker_url), Live(broker_url))
 
@@ -66,7 +68,7 @@ def add_app(tx: Tx, wanted: Infraspec, *, forged: bool = True) -> None:
 
 
 def add_release(tx: Tx, wanted: Infraspec, n: int = 1, *, image: str | None = None, live: bool = True) -> int:
-    """Makes a release of the app, with its deployment; answers the deployment's id."""
+    """Makes a release of the app, with its deployment; returns the deployment's id."""
     app = wanted.app
     deployment = tx.execute(
         insert(DeploymentRow)
@@ -81,7 +83,7 @@ def add_release(tx: Tx, wanted: Infraspec, n: int = 1, *, image: str | None = No
 
 
 def add_live(database: Database, app: str, role: str = "function", more: str = "", *, at_once: int = 4) -> Infraspec:
-    """Makes an app with a live release and its slots; a cron app's schedule counts from now."""
+    """Makes an app with a live release and its slots (concurrent runs); a cron app's schedule starts now."""
     wanted = spec(app, role, more)
     with database.transaction() as tx:
         add_app(tx, wanted)
@@ -97,7 +99,9 @@ def add_live(database: Database, app: str, role: str = "function", more: str = "
 
 
 def add_live_cron(database: Database, app: str, lines: str, *, at_once: int = 1) -> Infraspec:
-    """Makes a cron app with a live release of the spec that these lines make, and its slots; it counts from now."""
+    """Makes a cron app with a live release and its slots, from the given lines of an infraspec; its schedule starts
+    now.
+    """
     wanted = parse(f"app: {app}\nrole: cron\n{lines}")
     with database.transaction() as tx:
         add_app(tx, wanted)
@@ -111,12 +115,12 @@ def add_live_cron(database: Database, app: str, lines: str, *, at_once: int = 1)
 def add_job(
     tx: Tx, kind: JobKind = JobKind.FORGE, app: str = "blog", args: dict[str, Any] | None = None, **more: Any
 ) -> int:
-    """Accepts a job with these arguments, or any that its kind needs."""
+    """Accepts a job with these arguments; those that its kind requires and that are not given get default values."""
     return jobs.accept(tx, NewJob(request(kind, **(args or {})), app=app, actor="test", patience=3600, **more))
 
 
 def add_deploy(tx: Tx, app: str) -> int:
-    """Accepts a deploy with its deployment; answers the job's id."""
+    """Accepts a deploy with its deployment; returns the job's id."""
     job = add_job(tx, JobKind.DEPLOY, app)
     row = {"app": app, "job_id": job, "kind": "deploy", "release": job, "actor": "test"}
     made = tx.execute(insert(DeploymentRow).values(**row).returning(DeploymentRow.id)).scalar_one()
@@ -125,7 +129,7 @@ def add_deploy(tx: Tx, app: str) -> int:
 
 
 def request(kind: JobKind, **args: Any) -> JobRequest:
-    """Returns a request of this kind, with these arguments and others that it needs."""
+    """Returns a request of this kind with these arguments; missing ones get default values."""
     needed: dict[JobKind, dict[str, Any]] = {
         JobKind.DEPLOY: DEPLOY.to_json(),
         JobKind.NOTIFY: {"delivery": 1, "attempt": 1},
@@ -141,30 +145,30 @@ def request(kind: JobKind, **args: Any) -> JobRequest:
 
 
 def container(id: str, engine: str = ENGINE) -> ContainerRef:
-    """Returns a container of the runtime that specs name when they name none."""
+    """Returns a container of the default runtime."""
     return ContainerRef("docker", engine, id)
 
 
 def capabilities(engine: str = ENGINE, *, home: bool = True) -> frozenset[str]:
-    """Returns what a worker can do on this engine, which answers; it reaches the cluster `far` too."""
+    """Returns the capabilities of a worker on this engine, which responds; the worker reaches the cluster `far` too."""
     can = {engine_capability(engine), runtime_capability("docker"), BUILDS, cluster_capability("far")}
     return frozenset(can | {HOME, cluster_capability("docker")} if home else can)
 
 
 def claimer(worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Claimer:
-    """Returns somebody who claims."""
+    """Returns a worker that can claim jobs."""
     return Claimer(worker, job_class, ENGINE, lease, 5, capabilities())
 
 
 def claim(database: Database, worker: str = "w1", job_class: JobClass = JobClass.DEPLOY, lease: float = 30) -> Job:
-    """Claims the next job, which must be there."""
+    """Claims the next job; fails if no job is ready."""
     job = take(database, claimer(worker, job_class, lease))
     assert job is not None, "nothing was ready"
     return job
 
 
 def make_due(tx: Tx, app: str, ago: str) -> None:
-    """Sets a schedule back, as if beat had last decided `ago` (an interval)."""
+    """Moves a schedule into the past, as if the scheduler had last decided `ago` (an interval)."""
     moment = text(f"clock_timestamp() - interval '{ago}'")
     tx.execute(
         update(CronStateRow).where(CronStateRow.app == app).values(decided_until=moment, next_due=moment, anchor=moment)

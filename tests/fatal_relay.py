@@ -1,7 +1,7 @@
-"""A relay before a server of apps that kills a worker at the n-th of its messages to the server.
+"""A relay in front of a server of apps that kills a worker at its n-th message to the server.
 
-The worker dies either before the server gets the message, or after the server has done what it says and before the
-worker gets the reply.
+The worker dies either before the server gets the message, or after the server has carried it out and before the worker
+gets the response.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Death:
     n: int
     after: bool
     message: bytes = b""
-    """The message at which the worker has died; empty until then."""
+    """The message at which the worker died; empty until then."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def comes_with(self, piece: bytes) -> bool:
@@ -54,7 +54,7 @@ class FatalRelay:
         self._socket.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # it was closed
+        with contextlib.suppress(OSError):  # the socket was closed
             while True:
                 client, _ = self._socket.accept()
                 there = socket.create_connection(self._server)
@@ -63,7 +63,7 @@ class FatalRelay:
                     threading.Thread(target=target, args=[client, there, dying], daemon=True).start()
 
     def _ask(self, client: socket.socket, there: socket.socket, dying: list[Death]) -> None:
-        with contextlib.suppress(OSError):  # one of the two has left
+        with contextlib.suppress(OSError):  # one of the two sides has closed its connection
             while piece := client.recv(_PIECE):
                 death = self.death
                 if death is not None and death.comes_with(piece):

@@ -20,7 +20,7 @@ def forwarded(host: str, port: int) -> Iterator[str]:
 
 
 def _accept(server: socket.socket, port: int) -> None:
-    with contextlib.suppress(OSError):  # the block has ended, and its socket with it
+    with contextlib.suppress(OSError):  # the block has ended, and its socket is closed
         while True:
             client, _ = server.accept()
             there = socket.create_connection(("127.0.0.1", port))
@@ -29,7 +29,7 @@ def _accept(server: socket.socket, port: int) -> None:
 
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # one of the two has left
+    with contextlib.suppress(OSError):  # one of the two sides has closed its connection
         while piece := source.recv(_PIECE):
             target.sendall(piece)
     with contextlib.suppress(OSError):

@@ -14,7 +14,7 @@ from tests.contract.repository import Repository
 
 
 class GitServer:
-    """Serves the repositories below `home`; `ca` is its certificate. With `login` it asks for user and password."""
+    """Serves the repositories below `home`; `ca` is its certificate. With `login` it requires user and password."""
 
     def __init__(self, home: Path) -> None:
         home.mkdir(parents=True)
@@ -44,7 +44,7 @@ class GitServer:
         return f"https://localhost:{self.port}/{name}.git"
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.shutdown()
         self._server.server_close()
 

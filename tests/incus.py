@@ -1,8 +1,8 @@
-"""The real Incus of the tests: a program that starts one, named by NORN_TEST_INCUS.
+"""The real Incus of the tests, which a program starts that NORN_TEST_INCUS names.
 
-The program knows the commands `up` (does nothing for an Incus that is up), `env` (prints the exports for clients), and
-`kill` (kill -9 of incusd alone, which `up` starts again). Without the variable the tests of Incus are skipped,
-each with this reason.
+The program has the commands `up` (does nothing if Incus runs), `env` (prints the exports for clients), and `kill`
+(kills incusd alone with SIGKILL; `up` starts it again). Without the variable the tests of Incus are skipped, each with
+this reason.
 """
 
 from __future__ import annotations
@@ -32,15 +32,17 @@ PROGRAM = "NORN_TEST_INCUS"
 REASON = f"needs an Incus: name the program that starts one in {PROGRAM}, docs/incus.md says how"
 POOL, BRIDGE = "default", "norn-runs"
 LINK = "10.178.0.1"
-"""The address of this machine on its link to the Incus of the tests: instances reach what listens there."""
+"""The address of this machine on its network link to the tests' Incus. Instances reach the servers that listen at this
+address.
+"""
 
 
 class IncusKit:
-    """An Incus that is up; `cache`: the directory of one of its own, beside that of the other tests."""
+    """A running Incus. `cache` is the directory of an Incus for one test only, next to that of the other tests."""
 
     def __init__(self, program: str, cache: str = "") -> None:
         self._program = program
-        # Instances are of other users, who may not enter a home directory.
+        # Instances belong to other users, who may not enter a home directory.
         shared = os.environ.get("NORN_INCUS_CACHE", "/var/tmp/norn-incus")
         self.cache = cache or shared
         self._environment = {**os.environ, "NORN_INCUS_CACHE": self.cache, "NORN_INCUS_UPLINK": "" if cache else "1"}
@@ -48,12 +50,12 @@ class IncusKit:
         self.socket = _exports(self.run("env"))["INCUS_SOCKET"]
 
     def up(self) -> None:
-        """Starts what does not run."""
+        """Starts Incus if it does not run."""
         with _alone():
             self.run("up")
 
     def kill(self) -> None:
-        """Ends incusd with SIGKILL; instances go on."""
+        """Kills incusd with SIGKILL; instances continue."""
         self.run("kill")
 
     def run(self, *argv: str) -> str:
@@ -73,7 +75,7 @@ class IncusKit:
 
 
 def started(cache: str = "") -> IncusKit:
-    """Starts the Incus that the variable names; skips the test without one."""
+    """Starts the Incus that the variable names; skips the test if the variable is not set."""
     program = os.environ.get(PROGRAM)
     if not program:
         pytest.skip(REASON)
@@ -99,14 +101,14 @@ def volumes(runtime: IncusRuntime, kind: str) -> list[str]:
 
 
 def swept(runtime: IncusRuntime, app: str) -> None:
-    """Removes what a test has left of its app."""
+    """Removes everything that a test has left of its app."""
     for each in runtime.on.labelled("user.norn.app", app):
         runtime.on.remove(each["name"])
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Lets one process of a test run at a time start Incus."""
+    """Lets only one process of the tests start Incus at a time."""
     with (Path(tempfile.gettempdir()) / "norn-test-incus.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,6 +1,8 @@
-"""kill -9 of a worker at each point of a run in Incus, and of incusd at each moment: what became of the run.
+"""Kills a worker with SIGKILL at each point of a run in Incus, or incusd at each moment, and returns what became of the
+run.
 
-As a program it is the worker: `python -m tests.incus_kills SOCKET POINT NAME` runs one run, and dies at the point.
+As a program, this module is the worker: `python -m tests.incus_kills SOCKET POINT NAME` runs one run, and dies at the
+point.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ WHOLE = (5, b"start\nend\n")
 
 
 def run_of(name: str, app: str = "kills") -> Run:
-    """Returns the run whose parts are killed."""
+    """Returns the run during which processes are killed."""
     return Run(
         name=f"norn-x-{name}", app=app, owner=f"execution:{name}", image="busybox:stable", argv=PROGRAM, env={},
         timeout=60, memory=32 * 2**20, cpus=1, network="none",
@@ -48,7 +50,7 @@ def runtime_at(path: str, pool: str = "default") -> IncusRuntime:
 
 @dataclass
 class Dying:
-    """The hooks of a worker that ends itself at a point; it prints the id of its instance first."""
+    """The hooks of a worker that kills itself at a point; it prints the id of its instance first."""
 
     point: str
 
@@ -60,13 +62,13 @@ class Dying:
         self.reached("begun")
 
     def reached(self, point: str) -> None:
-        """Dies here, if this is its point."""
+        """Kills this process if the point is the chosen one."""
         if point == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def killed_worker(path: str, point: str, name: str) -> str:
-    """Runs a worker that dies at a point; answers the instance that it leaves."""
+    """Runs a worker that dies at a point; returns the instance that it leaves."""
     argv = [sys.executable, "-m", "tests.incus_kills", path, point, name]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -74,13 +76,13 @@ def killed_worker(path: str, point: str, name: str) -> str:
 
 
 def taken_over(runtime: IncusRuntime, container: str, name: str) -> ContainerExit | None:
-    """Adopts what a worker has left."""
+    """Adopts the instance that a worker has left."""
     return runtime.adopt(run_of(name), container, FakeWatch(token=2).watch)
 
 
 @dataclass
 class Played:
-    """A run whose incusd was killed."""
+    """The result of a run during which incusd was killed."""
 
     ended: ContainerExit | None = None
     error: NornError | None = None
@@ -88,14 +90,14 @@ class Played:
 
     @property
     def right(self) -> bool:
-        """Returns True if the run had its whole output and its code once, or had not begun and nothing was run."""
+        """Returns True if the result is right: the code ran once and all output is there, or the code never began."""
         if self.ended is not None and self.begun == 1:
             return (self.ended.exit_code, self.ended.stdout.head) == WHOLE
         return isinstance(self.error, EngineDown) and self.begun == 0
 
 
 class Counting:
-    """Hooks that count beginnings."""
+    """Hooks that count how often code began."""
 
     def __init__(self, played: Played) -> None:
         self._played = played
@@ -108,7 +110,7 @@ class Counting:
 
 
 def play(runtime: IncusRuntime, name: str, kill: Callable[[], None], delay: float) -> Played:
-    """Runs it, and kills incusd after a delay; answers what became of it."""
+    """Runs a container and kills incusd after a delay; returns the result."""
     played = Played()
     killer = threading.Thread(target=lambda: (time.sleep(delay), kill()))
     killer.start()

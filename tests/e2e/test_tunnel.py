@@ -1,4 +1,6 @@
-"""A whole Norn with a tunnel: forge makes the rule and the record though its worker dies, and teardown removes both."""
+"""A complete Norn with a Cloudflare tunnel: forge makes the rule and the DNS record although its worker dies, and
+teardown removes both.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture(scope="module")
 def cloudflare() -> Iterator[FakeCloudflare]:
-    """Cloudflare, with a rule of somebody else."""
+    """A fake of Cloudflare's API, with a rule that belongs to others."""
     fake = FakeCloudflare(config={"ingress": [WIKI, LAST]})
     yield fake
     fake.stop()
@@ -34,7 +36,7 @@ def cloudflare() -> Iterator[FakeCloudflare]:
 
 @pytest.fixture(scope="module")
 def norn(cloudflare: FakeCloudflare, postgres: Postgres, private_dir: Path, engine_address: str) -> Iterator[Stack]:
-    """A whole Norn with short leases; its deploy worker dies in the first route-tunnel."""
+    """A complete Norn with short leases; its deploy worker dies in the first step route-tunnel."""
     home = private_dir / "tunnel"
     home.mkdir()
     broker = Broker(home / "broker")
@@ -66,7 +68,7 @@ def watchers(norn: Stack) -> Iterator[canaries.Watchers]:
 
 
 def write(stack: Stack, app: str, host: str) -> None:
-    """Writes the guide's mail-agent, with this name and external host; this Norn has no servers for apps."""
+    """Writes the guide's mail-agent with this name and external host, and without services."""
     spec = yaml.safe_load(GUIDE.read_text())
     del spec["services"]
     spec |= {"app": app, "hosts": spec["hosts"] | {"external": host, "internal": f"{app}-service"}}
@@ -92,7 +94,8 @@ def test_a_name_lives_from_its_forge_to_its_teardown(
     assert seen(cloudflare) == (["wiki.slopistry.com", MAIL, None], [(MAIL, TARGET)])
     app = norn.json("status", "mail-agent")
     assert app["external"] == f"{MAIL}: routed"
-    assert cloudflare.ingress[1]["service"] == "http://127.0.0.1:18799"  # the router's door of public names
+    # the port at which the router accepts requests for public names
+    assert cloudflare.ingress[1]["service"] == "http://127.0.0.1:18799"
     write(norn, "mail-agent", POST)
     assert "the infraspec says post.slopistry.com" in norn.json("status", "mail-agent")["external"]
     norn.norn("forge", "mail-agent")

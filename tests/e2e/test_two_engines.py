@@ -1,5 +1,5 @@
-"""Two engines and a registry: what may run anywhere runs on either, what stays is at home, and one without a registry
-is refused.
+"""Two engines and a registry: apps that may run anywhere run on either engine, others only on their home engine; an
+engine without a registry is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Elsewhere:
-    """Another machine with an engine of its own; workers there are known by `<name>@test`."""
+    """Another machine with an engine of its own; its workers have names of the form `<name>@test`."""
 
     def __init__(self, machine: Apart, logs: Path, stack: Stack, ports: list[int]) -> None:
         self._machine, self._logs, self._stack = machine, logs, stack
@@ -59,7 +59,7 @@ class Elsewhere:
         return True
 
     def spawn(self, job_class: str, known_as: str, **environment: str) -> None:
-        """Starts a worker there, and waits until it has spoken."""
+        """Starts a worker on the other machine, and waits for its first report."""
         own = {
             "NORN_DATA_DIR": str(self._machine.home / "data"), "NORN_APPS_DIR": "",
             "NORN_DOCKER_HOST": f"unix://{self.socket}", "DOCKER_HOST": f"unix://{self.socket}",
@@ -71,11 +71,11 @@ class Elsewhere:
         wait_until(lambda: worker(self._stack, known_as), 60, f"{known_as} speaks")
 
     def log(self, name: str) -> str:
-        """Returns what a process there has logged."""
+        """Returns everything that a process of the other machine has logged."""
         return (self._logs / f"{name}.log").read_text("utf-8", "replace")
 
     def has_image(self, image_id: str) -> bool:
-        """Returns True if the engine there has the image."""
+        """Returns True if the other machine's engine has the image."""
         client = docker.DockerClient(base_url=self.address)
         try:
             return image_id in {image.id for image in client.images.list()}
@@ -91,7 +91,7 @@ class Elsewhere:
 
 
 def worker(stack: Stack, known_as: str) -> dict[str, Any] | None:
-    """Returns a worker as the server knows it."""
+    """Returns a worker as the server lists it."""
     return next((w for w in stack.json("worker", "list")["items"] if w["name"] == f"{known_as}@test"), None)
 
 
@@ -104,7 +104,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistr
 
 @pytest.fixture(scope="module")
 def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: DockerRegistry) -> Iterator[Stack]:
-    """A Norn whose workers at home forge, deploy and look; nobody there calls functions or runs cron jobs."""
+    """A Norn whose home workers forge, deploy and observe; none of them runs calls or cron jobs."""
     home = private_dir / "home"
     home.mkdir(exist_ok=True)
     broker = Broker(home / "broker")
@@ -126,7 +126,7 @@ def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: 
 def elsewhere(
     stack: Stack, private_dir: Path, registry: DockerRegistry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Elsewhere]:
-    """The other machine, whose loopback leads to the stores and the registry."""
+    """The other machine; ports of its loopback interface lead to the stores and the registry."""
     urls = (stack.database_url, stack.environment["NORN_BROKER_URL"], f"tcp://{registry.address}")
     ports = [urllib.parse.urlsplit(url).port or 0 for url in urls]
     with apart(private_dir / "elsewhere") as machine:
@@ -139,14 +139,14 @@ def elsewhere(
 
 @pytest.fixture(scope="module")
 def refused(stack: Stack, elsewhere: Elsewhere) -> str:
-    """A worker there that knows no registry."""
+    """A worker on the other machine without a registry."""
     elsewhere.spawn("invoke", "refused", NORN_REGISTRY_URL="")
     return "refused"
 
 
 @pytest.fixture(scope="module")
 def hello(stack: Stack) -> str:
-    """A function that was built and published at home."""
+    """A function that was built and published on the home machine."""
     add_function(stack, "hello")
     stack.norn("forge", "hello")
     stack.norn("deploy", "hello")
@@ -184,12 +184,12 @@ def test_it_takes_no_work_and_leaves_when_it_is_drained(
     assert stack.rows("SELECT state FROM jobs WHERE kind = 'invoke'") == [{"state": "queued"}]
 
 
-# With one
+# With a registry
 
 
 @pytest.fixture(scope="module")
 def joined(stack: Stack, elsewhere: Elsewhere, hello: str) -> Elsewhere:
-    """The other machine with workers for calls and cron runs, which know the registry."""
+    """The other machine with workers for calls and cron runs that have the registry."""
     for job_class in ("invoke", "cron"):
         elsewhere.spawn(job_class, f"{job_class}-elsewhere")
     return elsewhere
@@ -273,13 +273,13 @@ def both(stack: Stack, joined: Elsewhere) -> Elsewhere:
 
 
 def elsewhere_error(stack: Stack, job_class: str) -> str | None:
-    """What a worker of the other machine says of its engine."""
+    """Returns the error about its engine that a worker of the other machine reports."""
     found = worker(stack, f"{job_class}-elsewhere")
     return found["engine_error"] if found else "it is not there"
 
 
 def unnoticed(stack: Stack, name: str) -> None:
-    """Waits until the other machine's rows name the engine, and then works at home as ever."""
+    """Waits until a worker's row reports the engine's error, and then uses the home machine as before."""
     began = time.monotonic()
     for job_class in ("deploy", "invoke"):
         wait_until(lambda: elsewhere_error(stack, job_class), 30, "its row says so")  # noqa: B023
@@ -300,7 +300,7 @@ def unnoticed(stack: Stack, name: str) -> None:
 
 
 def test_ten_seconds_after_an_engine_has_frozen_nobody_else_notices_it(stack: Stack, both: Elsewhere) -> None:
-    """Both machines have workers for deploys and calls, and the engine of one is frozen under them."""
+    """Both machines have workers for deploys and calls, and the engine of one is frozen while they run."""
     both.processes["dockerd"].send_signal(signal.SIGSTOP)
     try:
         unnoticed(stack, "frozen")

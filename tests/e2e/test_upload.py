@@ -1,4 +1,6 @@
-"""A directory is deployed through a control plane whose workers run elsewhere: they see neither it nor our network."""
+"""A directory is deployed to a control plane whose workers run on another machine: they see neither the directory nor
+this machine's network.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ WORKER = {
 
 @pytest.fixture(scope="module")
 def elsewhere(private_dir: Path) -> Iterator[Apart]:
-    """Another machine. It covers the tests' own directory, and with it the apps and everything the server keeps."""
+    """Another machine. The tests' directory, and with it the apps and all data of the server, is hidden there."""
     with apart(private_dir) as machine:
         yield machine
 
@@ -45,7 +47,9 @@ def stack(
     elsewhere: Apart,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    """An API, a beat and a router here, and a worker of each class elsewhere, with the engine's socket bound there."""
+    """API, scheduler and router on this machine, and a worker of each class on the other one, which can use the
+    engine's socket.
+    """
     home = private_dir / "upload"
     home.mkdir()
     broker = Broker(home / "broker")
@@ -81,7 +85,7 @@ def _workers(stack: Stack, elsewhere: Apart, engine: str, logs: Path) -> Iterato
 
 
 def _written(private_dir: Path, name: str, files: Mapping[str, str]) -> Path:
-    """Makes a directory of this machine that is no app of the server's."""
+    """Makes a directory on this machine that is no app of the server."""
     directory = private_dir / "laptop" / name
     directory.mkdir(parents=True)
     for path, text in files.items():
@@ -91,7 +95,7 @@ def _written(private_dir: Path, name: str, files: Mapping[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def hello(stack: Stack, private_dir: Path) -> tuple[Path, str]:
-    """The directory of a function, deployed by `norn deploy`; and what that said."""
+    """The directory of a function that `norn deploy` deployed, and the output of the command."""
     directory = _written(private_dir, "hello", FUNCTION)
     done = stack.norn("deploy", str(directory))
     return directory, (done.stdout + done.stderr).decode()
@@ -181,13 +185,13 @@ def test_a_purged_app_takes_no_image_of_its_neighbour_along(stack: Stack) -> Non
 
 @pytest.fixture(scope="module")
 def token(stack: Stack) -> str:
-    """The token that docs/ci.md tells to make: for one app, which does not exist yet."""
+    """The token that docs/ci.md describes: for one app, which does not exist yet."""
     return str(stack.json("token", "create", "ci-site", "--scope", "deploy", "--only", "site")["token"])
 
 
 @pytest.fixture(scope="module")
 def site(private_dir: Path) -> Path:
-    """The checkout of a pipeline."""
+    """The checked-out source of a CI pipeline."""
     return _written(private_dir, "site", {**FUNCTION, "infraspec.yaml": "app: site\nrole: function\n"})
 
 
@@ -201,7 +205,7 @@ def _pipeline(forge: str) -> str:
 
 
 def _run_pipeline(stack: Stack, forge: str, token: str, checkout: Path) -> subprocess.CompletedProcess[str]:
-    """Runs it as a runner does, which knows the server and the token alone."""
+    """Runs the script as a CI runner does, with only the server's address and the token in its environment."""
     home = stack.home / "runner"
     home.mkdir(exist_ok=True)
     environment = {

@@ -1,4 +1,6 @@
-"""A volume from the first run to the purge: runs share it, teardown keeps it and says so; a host path is refused."""
+"""A volume from the first run to the purge: runs share it, teardown keeps it and reports that; a path of the host is
+refused.
+"""
 
 from __future__ import annotations
 

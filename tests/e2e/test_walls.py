@@ -1,7 +1,8 @@
-"""What a container of each kind must not reach, tried from inside, and what it must: other apps by their names.
+"""Network isolation, tested from inside a container of each kind: what it must not reach, and that it reaches other
+apps by their names.
 
-With a packet or a raw socket it could read other apps' traffic by forged ARP; a port or a socket of the control plane
-would be a way to everything.
+With a packet socket or a raw socket it could read other apps' traffic by forged ARP. A port or a socket of the control
+plane would give access to everything.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ find / -xdev -type s 2>/dev/null
 test -z "$METADATA_TOO" || { connects 169.254.169.254 80 && echo metadata; }
 echo probed
 """
-"""Prints a line for each thing that is open, then `probed`."""
+"""Prints a line for each thing that can be reached, then `probed`."""
 ASK = """
 printf 'GET / HTTP/1.0\\r\\nHost: mail-agent-service:PORT\\r\\n\\r\\n' | nc -w 5 mail-agent-service PORT | tail -n 1
 """
@@ -42,7 +43,9 @@ CLOSED, ANSWERED = "probed\n", "mail\n"
 
 
 def specs(port: int) -> dict[str, str]:
-    """Apps of all roles; the deploy of `fun` fails unless its test finds nothing open, and the other app."""
+    """Returns apps of all roles. The deploy of `fun` fails unless its test reaches the other app and nothing
+    forbidden.
+    """
     return {
         "mail": f'role: webserver\nport: {port}\nhosts: {{internal: mail-agent-service}}\ncommand: "{SERVES}"\n',
         "wor": f'role: worker\ncommand: "{STAYS}"\n',
@@ -52,7 +55,9 @@ def specs(port: int) -> dict[str, str]:
 
 
 def files(stack: Stack, port: int) -> dict[str, str]:
-    """The probe with the ports of this control plane; its PostgreSQL is on a socket, and 5432 where it is by habit."""
+    """Returns the probe script with the ports of this control plane, and port 5432, the default of PostgreSQL, although
+    this one uses a socket.
+    """
     assert stack.broker is not None
     ports = [stack.port, stack.broker.port, stack.environment["NORN_ROUTER_PORT_FIRST"], 5432]
     probe = PROBE.replace("PORTS", " ".join(map(str, ports)))
@@ -73,7 +78,7 @@ def port(stack: Stack) -> int:
 
 
 def listens_for_runs(stack: Stack, port: int) -> bool:
-    """Whether the router does."""
+    """Returns True if the router listens for runs."""
     known = stack.rows("SELECT runs_address FROM engines WHERE runs_address IS NOT NULL")
     with contextlib.suppress(OSError), socket.socket() as client:
         client.connect((known[0]["runs_address"].partition("/")[0] if known else "127.0.0.1", port))
@@ -103,7 +108,7 @@ def test_a_cron_run_finds_only_metadata_open_and_doctor_says_so(stack: Stack) ->
 
 
 def test_a_run_reaches_no_replica_by_its_address(stack: Stack, port: int) -> None:
-    """The name is the only way, and it leads to webservers alone."""
+    """Only a name leads to another app, and only to webservers."""
     replica = stack.rows("SELECT address FROM replicas WHERE app = 'mail'")[0]["address"].partition(":")[0]
     tries = f"nc -w 1 {replica} {port} </dev/null && echo open; echo tried"
     assert stack.norn("run", "fun", "--", "sh", "-c", tries).stdout.decode() == "tried\n"

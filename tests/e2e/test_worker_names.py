@@ -1,4 +1,4 @@
-"""Two workers of one class are two workers: with names of their own by default, and never with one name for both."""
+"""Two workers of one class have different names by default, and two workers can never have the same name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A worker frozen between create and start, until another has ended its job: the code ran once. The short proof."""
+"""A worker is frozen between creating and starting a container, until another has ended its job: the code ran only
+once. A soak test does so more often.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Workers that are frozen between a container's creation and its start, until others have ended their jobs.
+"""Workers that are frozen between creating a container and starting it, until others have ended their jobs.
 
-The call and the deploy of a round are each taken by a worker that freezes itself at a failpoint. Its partner takes the
-job over when the lease has run out, and ends it. What the engine then says it started is the proof.
+In each round, a call and a deploy are claimed by workers that freeze themselves at a failpoint. A second worker takes
+each job over after its lease has expired, and ends it. The engine's list of started containers is the evidence.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def children(pid: int) -> list[int]:
 
 @dataclass
 class Rounds:
-    """Rounds at one failpoint; `started` counts, by owner, what the engine let go."""
+    """Rounds at one failpoint; `started` counts the containers that the engine started, by owner."""
 
     stack: Stack
     point: str
@@ -52,7 +52,7 @@ class Rounds:
     states: list[str] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Deploys both apps, and puts beside each worker one that freezes at the point."""
+        """Deploys both apps, and starts a second worker for each class, which freezes at the failpoint."""
         apps.deploy_function(self.stack, "counts", COUNTS, VOLUME)
         tested = "app: tested\nrole: function\nbuild: {test: 'sleep 0.3; echo tested'}\n"
         self.stack.add_app("tested", tested, {"Dockerfile": "FROM busybox:stable\n"})
@@ -65,7 +65,9 @@ class Rounds:
         wait_until(lambda: self.stack.rows(told), allowed(60), "the workers that will freeze are there")
 
     def play(self) -> None:
-        """One round: both jobs are taken by those that freeze, ended by their partners, and the frozen go on."""
+        """Plays one round: both jobs are claimed by the workers that freeze, ended by the others, and then the frozen
+        ones continue.
+        """
         since = time.time()
         for name in STEPS:
             self._signal(name, signal.SIGSTOP)
@@ -122,7 +124,7 @@ class Rounds:
         client.close()
 
     def runs_written(self) -> list[str]:
-        """Returns the ids of the executions whose code has written to the volume, one line a run."""
+        """Returns the ids of the executions whose code has written to the volume, one entry per run."""
         rows = self.stack.rows("SELECT name FROM instance")
         volume = f"norn-{rows[0]['name']}-counts.data"
         client = docker.DockerClient(base_url=self.stack.environment.get("DOCKER_HOST", "unix:///var/run/docker.sock"))

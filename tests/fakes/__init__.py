@@ -1,1 +1,1 @@
-"""Tests: fakes."""
+"""Fakes: implementations of the ports (interfaces) in memory, for tests."""

@@ -1,4 +1,4 @@
-"""A queue in which nobody waits (ports.BuildQueue)."""
+"""A fake of `ports.BuildQueue`, in which no build ever waits."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from norn_tasks.ports import Watch
 
 
 class NoQueue:
-    """It is always our turn."""
+    """Every build gets its turn immediately."""
 
     @contextmanager
     def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
-        """Gives the turn at once, unless the job was told to stop."""
+        """Gives the turn immediately, unless the job was stopped."""
         watch.stop.check()
         yield

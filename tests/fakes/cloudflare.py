@@ -1,7 +1,8 @@
-"""Cloudflare's API v4 as its documentation has it, on a loopback port: tunnels, their configuration, zones, records.
+"""A fake of Cloudflare's API v4 on a loopback port, written from its documentation: tunnels, their configuration,
+zones, DNS records.
 
-Arrange `zones`, `records`, `ingress` and `faults`; look at `requests`. A fault is used once, by the next request of its
-method.
+Tests set `zones`, `records`, `ingress` and `faults`, and read `requests`. A fault applies to one request: the next of
+its method.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _NOW = "2026-11-30T12:00:00Z"
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request: it is refused with `status`, or with `lost` carried out and never answered."""
+    """A failure of one request: with `status` it is refused; with `lost` it is carried out, but no response is sent."""
 
     method: str = "GET"
     status: int = 0
@@ -37,7 +38,7 @@ class Fault:
 
 
 class Refused(Exception):
-    """A refusal in Cloudflare's envelope."""
+    """A refusal in the format of Cloudflare's error responses."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -46,7 +47,7 @@ class Refused(Exception):
 
 @dataclass
 class FakeCloudflare:
-    """The server; `chance` is the share of requests that meet a fault drawn at random."""
+    """The server. `chance` is the fraction of requests that get a random fault."""
 
     zones: list[str] = field(default_factory=lambda: ["slopistry.com"])
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -83,11 +84,11 @@ class FakeCloudflare:
         self._server.server_close()
 
     def add_record(self, kind: str, name: str, content: str, comment: str | None = None) -> None:
-        """Puts a record of somebody else there."""
+        """Adds a DNS record that belongs to others."""
         self.records.append(self._record({"type": kind, "name": name, "content": content, "comment": comment}))
 
     def writes(self) -> list[str]:
-        """Returns the requests that were not reads."""
+        """Returns all requests that were not reads."""
         return [each for each in self.requests if not each.startswith("GET ")]
 
     # Requests
@@ -186,7 +187,7 @@ class FakeCloudflare:
     # Faults
 
     def fault(self, method: str) -> Fault | None:
-        """Returns the fault that a request meets."""
+        """Returns the fault for the next request of this method, if there is one."""
         with self._lock:
             found = next((each for each in self.faults if each.method == method), None)
             if found is not None:
@@ -238,7 +239,7 @@ class FakeCloudflare:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any  # noqa: N815 - the base class calls them so
 
             def log_message(self, *_: object) -> None:
-                """Says nothing."""
+                """Writes no log."""
 
         return Handler
 

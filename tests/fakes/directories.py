@@ -1,4 +1,4 @@
-"""Directories in memory: an origin is a path that exists nowhere, and its files."""
+"""A fake of app directories in memory; their paths do not exist on disk."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def written(files: Files, into: Path) -> None:
 
 @dataclass
 class FakeDirectories:
-    """Keeps `ports.Directories`. Arrange `trees`: what this machine sees, by origin."""
+    """A fake of `ports.Directories`. Tests set `trees`: the files that this machine sees, by directory."""
 
     trees: dict[Path, Files] = field(default_factory=dict)
     most: int = 64 * 2**20
 
     def checkout(self, origin: Path, into: Path, watch: Watch) -> Checkout:
-        """Writes the files and names them by their content."""
+        """Writes the files into a directory, and returns a revision that is computed from their content."""
         watch.stop.check()
         if origin not in self.trees:
             raise SourceError(f"this worker does not see the directory {origin}")

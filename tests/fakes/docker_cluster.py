@@ -1,4 +1,6 @@
-"""A cluster in memory: programs are values that say what they would do; rollouts follow the real plan; time is real."""
+"""A cluster in memory. Programs are values that describe their behaviour. Rollouts follow the real plan and take real
+time.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ _LOOK = 0.02
 
 @dataclass(frozen=True)
 class Acts:
-    """What a program does: writes `lines`, listens and answers so, and ends with `exits` after `seconds`, if at all."""
+    """The behaviour of a program: it writes `lines`, listens and responds as given, and ends with `exits` after
+    `seconds`, if ever.
+    """
 
     exits: int | None = None
     seconds: float = 0
@@ -47,7 +51,7 @@ class Acts:
 
 @dataclass(frozen=True)
 class FakeContainer:
-    """A container of the fake engine; `started` is the time of its start, None before."""
+    """A container of the fake engine; `started` is the time of its start, None before the start."""
 
     id: str
     instance: str
@@ -58,9 +62,11 @@ class FakeContainer:
 
 @dataclass
 class FakeCluster:
-    """Keeps `ports.Cluster`. Arrange `programs` (by argv) or `default`, `commands`, `images` (None: all exist), `down`.
+    """A fake of `ports.Cluster`. Tests set `programs` (by argv) or `default`, `commands`, `images` (None: all exist),
+    `down`.
 
-    Look at `containers`, which a `replace`d one, such as another control plane's, shares, and at `replicas`.
+    They read `containers` and `replicas`. A copy made by `replace`, such as that of another control plane, shares
+    `containers`.
     """
 
     replicas: Replicas = field(default_factory=FakeReplicas)
@@ -78,10 +84,10 @@ class FakeCluster:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def own_volumes(self, watch: Watch) -> None:
-        """Its replicas mount those of the engine."""
+        """Does nothing: the replicas mount the volumes of the engine."""
 
     def prepare(self, workload: Workload, watch: Watch) -> None:
-        """Needs nothing."""
+        """Does nothing: this cluster needs no preparation."""
         self._answer()
 
     def expose(self, workload: Workload, watch: Watch) -> str:
@@ -96,7 +102,7 @@ class FakeCluster:
             raise ReleaseGone(f"the image {workload.image} of {workload.app} is no longer on this engine")
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Moves until everything is as wanted."""
+        """Starts and ends replicas until all are as wanted."""
         self._answer()
         try:
             return status(workload.app, self._moves(workload, watch), workload.replicas)
@@ -115,15 +121,15 @@ class FakeCluster:
         return tuple(drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": running}))
 
     def entrance(self, workload: Workload, watch: Watch) -> str | None:
-        """Returns None as Docker does; another cluster returns a made-up entrance."""
+        """Returns None, as the Docker cluster does; the fake of another cluster returns an invented entrance."""
         self._answer()
         return None if self.engine is not None else f"{self.name}.test:80"
 
     def withdraw(self, app: str, watch: Watch) -> None:
-        """Has nothing to take away."""
+        """Does nothing: this cluster has no public routes."""
 
     def unexpose(self, app: str, watch: Watch) -> None:
-        """Has nothing to take away."""
+        """Does nothing: this cluster has no addresses to remove."""
 
     def dismantle(self, app: str, watch: Watch) -> None:
         """Removes everything of the app."""
@@ -134,7 +140,7 @@ class FakeCluster:
             self.replicas.gone(row.container, watch.fence)
 
     def end_drained(self, watch: Watch) -> int:
-        """Removes draining replicas that are due."""
+        """Removes draining replicas whose time is over."""
         self._answer()
         over = [row.container for row in self.replicas.due() if self.replicas.ending(row.container, watch.fence)]
         for container in over:
@@ -143,7 +149,7 @@ class FakeCluster:
         return len(over)
 
     def status(self) -> tuple[WorkloadStatus, ...]:
-        """Looks at all apps."""
+        """Returns the status of all apps."""
         if self.down:
             raise ClusterDown("the fake engine does not answer")
         return tuple(status(app, self._world(app)) for app in sorted({each.workload.app for each in self._ours()}))
@@ -169,7 +175,7 @@ class FakeCluster:
                 return
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs what `commands` has for the program."""
+        """Runs the behaviour that `commands` has for the program."""
         serving = [each for each in self._world(command.app).replicas if each.live and each.running]
         if not [each for each in serving if command.replica in (None, each.index)]:
             raise NotFound(f"{command.app} has no such replica")

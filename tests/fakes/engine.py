@@ -1,4 +1,4 @@
-"""An engine in memory: the containers that a fake runtime made on it."""
+"""A container engine in memory, with the containers that a fake runtime made on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REACHED = RunsReach("10.99.0.1/16", host=True, metadata=False)
 
 @dataclass(frozen=True)
 class FakeContainer:
-    """A container of the fake engine; `started` is the time of its start, None before."""
+    """A container of the fake engine; `started` is the time of its start, None before the start."""
 
     id: str
     run: Run
@@ -25,7 +25,9 @@ class FakeContainer:
 
 @dataclass
 class FakeEngine:
-    """Implements `ports.Engine`. Look at `containers`; `down`: it does not answer. `runs`: whether one is running."""
+    """A fake of `ports.Engine`. Tests read `containers`. `down`: the engine does not respond. `runs`: whether a
+    container is running.
+    """
 
     name: str = "docker"
     id: str = "fake-engine"
@@ -54,7 +56,7 @@ class FakeEngine:
                 del self.containers_by_id[each.id]
 
     def reach(self) -> RunsReach:
-        """Returns what the test says of it."""
+        """Returns the value that the test has set."""
         self.answer()
         return self.reached
 

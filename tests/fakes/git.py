@@ -1,4 +1,4 @@
-"""Git in memory: repositories are refs and commits, commits are files."""
+"""Git in memory: a repository has refs and commits, and a commit has files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Files = Mapping[str, bytes]
 
 @dataclass
 class FakeGit:
-    """Keeps `ports.Git`. Arrange with `commit` and `point`; `refs[url][name]` is a SHA, `commits[sha]` its files."""
+    """A fake of `ports.Git`. Tests use `commit` and `point`; `refs[url][name]` is a SHA, `commits[sha]` its files."""
 
     refs: dict[str, dict[str, str]] = field(default_factory=dict)
     commits: dict[str, Files] = field(default_factory=dict)
     most: int = 64 * 2**20
 
     def commit(self, url: str, files: Files, branch: str = "main") -> str:
-        """Adds a commit on a branch, and answers its SHA."""
+        """Adds a commit to a branch, and returns its SHA."""
         known = repr((url, sorted(files.items()), len(self.commits))).encode()
         sha = hashlib.sha1(known, usedforsecurity=False).hexdigest()
         self.commits[sha] = dict(files)

@@ -1,4 +1,4 @@
-"""Images in memory: a build reads the Dockerfile for its USER lines and stages, and runs nothing."""
+"""Images in memory: a build only reads the USER lines and the stages of the Dockerfile, and runs no command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from norn_tasks.ports import BuildOrder, Image, Watch
 
 @dataclass
 class FakeImages:
-    """Keeps `ports.Images`. A line `RUN false` fails a build. Look at `there` (by id), `built`; `used`: ids in use."""
+    """A fake of `ports.Images`. A line `RUN false` fails a build. Tests read `there` (by id) and `built`; `used` has
+    the ids in use.
+    """
 
     there: dict[str, Image] = field(default_factory=dict)
     built: list[BuildOrder] = field(default_factory=list)
@@ -25,7 +27,7 @@ class FakeImages:
     engine: str = "docker"
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
-        """Builds."""
+        """Builds an image without running a command."""
         text = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile).text
         dockerfile.require_public(text, order.dockerfile)
         watch.stop.check()
@@ -66,7 +68,7 @@ class FakeImages:
         return reference
 
     def pull(self, reference: str, watch: Watch) -> Image:
-        """Takes an image out of the registry."""
+        """Copies an image from the registry to the engine."""
         image = (self.registry or {}).get(reference)
         if image is None:
             raise RegistryFailed(f"the registry registry.example does not give {reference}")
@@ -78,19 +80,19 @@ class FakeImages:
         return tuple(each for each in self.there.values() if each.labels.get(APP) == app)
 
     def ids(self) -> frozenset[str]:
-        """Lists the ids of what carries our label."""
+        """Lists the ids of all images with Norn's label."""
         return frozenset(each.id for each in self.there.values() if APP in each.labels)
 
     def trim_cache(self) -> int:
-        """A fake has no cache."""
+        """Returns 0: the fake has no build cache."""
         return 0
 
     def stages_of(self, app: str) -> tuple[str, ...]:
-        """A fake's builds leave no stages."""
+        """Returns nothing: builds of the fake leave no stages."""
         return ()
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image of ours that nothing uses."""
+        """Removes an image of Norn that nothing uses."""
         image = self.find(image_id)
         return image is None or (APP in image.labels and self._removed(image))
 
@@ -107,7 +109,7 @@ class FakeImages:
 
 
 def _stage(text: str, target: str | None) -> list[str]:
-    """Returns the lines of the stage that is asked for; the last one, else."""
+    """Returns the lines of the requested stage, or of the last one if none is requested."""
     stages = re.split(r"(?mi)^(?=FROM )", text)
     wanted = [stage for stage in stages if target is None or re.match(rf"(?i)FROM \S+ AS {re.escape(target)}\s", stage)]
     if not wanted:

@@ -1,4 +1,4 @@
-"""Objects of an API server in memory: read, and patched under their resourceVersion."""
+"""Objects of an API server in memory, with reads and patches that check the resourceVersion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from norn_tasks.adapters.kubernetes.refusals import ObjectMoved
 
 @dataclass
 class FakeKubeObjects:
-    """Returns what `adapters.kubernetes.api.Api` answers to get and patch. `before`: called before each patch."""
+    """Fakes get and patch of `adapters.kubernetes.api.Api`. `before` is called before each patch."""
 
     namespace: str = "cloudflared"
     there: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -20,11 +20,11 @@ class FakeKubeObjects:
     patches: list[str] = field(default_factory=list)
 
     def put(self, kind: str, name: str, **content: Any) -> None:
-        """Puts an object there."""
+        """Adds an object."""
         self.there[kind, name] = {"kind": kind, "metadata": {"name": name, "resourceVersion": "1"}, **content}
 
     def touch(self, kind: str, name: str) -> None:
-        """Changes an object as somebody else does."""
+        """Changes an object as another client would."""
         metadata = self.there[kind, name]["metadata"]
         metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
 
@@ -33,7 +33,7 @@ class FakeKubeObjects:
         return copy.deepcopy(self.there.get((kind, name)))
 
     def patch(self, seen: dict[str, Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
-        """Applies the changes if nobody has changed the object."""
+        """Applies the changes if no other client has changed the object."""
         kind, name = seen["kind"], seen["metadata"]["name"]
         self.before(kind)
         known = self.there[kind, name]

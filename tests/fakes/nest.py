@@ -1,4 +1,6 @@
-"""The engine, the socket and the connection of a nest that is not there, or is not as expected."""
+"""Fakes of the engine, the socket and the connection of a nest (the container in which crun starts runs) that is
+missing or misbehaves.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from norn_tasks.domain.errors import EngineDown, NotFound
 
 
 class NoContainers(EngineClient):
-    """An engine that has an image, and no container."""
+    """An engine that has an image, but no container."""
 
     def __init__(self) -> None:
         super().__init__("unix:///nowhere")
@@ -49,7 +51,7 @@ class NoContainers(EngineClient):
 
 
 class Silent(Conversation):
-    """A connection to a nest that ended after the start."""
+    """A connection to a nest that ended after the start of a run."""
 
     def __init__(self) -> None:
         super().__init__(socket.socket(socket.AF_UNIX))

@@ -12,8 +12,8 @@ from tests.fakes.images import FakeImages
 
 @dataclass
 class FakeRegistryImages:
-    """Keeps `ports.RegistryImages`, on the engine of `engine`. Put digests by tag into `tags`, images by digest into
-    `registry`.
+    """A fake of `ports.RegistryImages` on the engine of `engine`. Tests put digests by tag into `tags`, and images by
+    digest into `registry`.
     """
 
     engine: FakeImages = field(default_factory=FakeImages)
@@ -49,7 +49,7 @@ class FakeRegistryImages:
         )
 
     def drop(self, image: Image, app: str) -> bool:
-        """Takes the app's tags away, and the image when it has no other."""
+        """Removes the app's tags, and the image if it has no other tag."""
         if image.id in self.engine.used:
             return False
         there = self.engine.there[image.id]

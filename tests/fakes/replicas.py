@@ -1,4 +1,6 @@
-"""The cluster's memory in memory: rows, who held which fence, and how many were live after every change."""
+"""The store of replicas in memory: rows, fences (leases of jobs), and the number of live replicas after every
+change.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from norn_tasks.domain.jobs.replica import Replica, ReplicaState
 
 @dataclass
 class FakeReplicas:
-    """Keeps `ports.Replicas`. Arrange `fallen` (tokens that hold no more), `falls_at` (the change at which the next one
-    to make it loses its lease) and `drains` (whether requests end by themselves). Look at `rows`, `changes`, `counts`.
+    """A fake of `ports.Replicas`. Tests set `fallen` (fencing tokens that are no longer valid), `falls_at` (the change
+    at which the job that makes it loses its lease) and `drains` (whether open requests end without help). They read
+    `rows`, `changes` and `counts`.
 
     `changes`: (verb, container); `counts`: (live, all) after each.
     """
@@ -30,13 +33,13 @@ class FakeReplicas:
         return tuple(row for row in self.rows.values() if row.app == app)
 
     def starting(self, replica: Replica, fence: Fence) -> None:
-        """Records one."""
+        """Records a replica that starts."""
         self._hold("starting", fence)
         self.rows[replica.container] = replica
         self._changed("starting", replica.container)
 
     def live(self, container: str, address: str, fence: Fence) -> None:
-        """It passed its gate."""
+        """Records that a replica has passed its health check and gets requests."""
         self._hold("live", fence)
         if container not in self.rows:
             raise NotFound(f"container {container} was never recorded as a replica")
@@ -44,7 +47,7 @@ class FakeReplicas:
         self._changed("live", container)
 
     def leaving(self, container: str, fence: Fence) -> None:
-        """It takes no new requests."""
+        """Records that a replica gets no new requests."""
         self._hold("leaving", fence)
         if container in self.rows and self.rows[container].state != ReplicaState.LEAVING:
             self.rows[container] = replace(self.rows[container], state=ReplicaState.LEAVING, until=None)
@@ -55,7 +58,7 @@ class FakeReplicas:
         return self.drains or container not in self.rows
 
     def draining(self, container: str, seconds: float, fence: Fence) -> None:
-        """It runs on for its open connections."""
+        """Records that a replica keeps running until its open connections end."""
         self._hold("draining", fence)
         if container in self.rows and self.rows[container].state == ReplicaState.LEAVING:
             until = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -63,12 +66,12 @@ class FakeReplicas:
             self._changed("draining", container)
 
     def due(self) -> tuple[Replica, ...]:
-        """Lists those whose requests have ended, or whose time is over."""
+        """Lists the draining replicas whose requests have ended or whose time is over."""
         drains = [row for row in self.rows.values() if row.state == ReplicaState.DRAINING]
         return tuple(row for row in drains if self.drains or row.until is None or row.until <= datetime.now(UTC))
 
     def ending(self, container: str, fence: Fence) -> bool:
-        """Ends the time of a draining one."""
+        """Ends the remaining time of a draining replica."""
         self._hold("ending", fence)
         row = self.rows.get(container)
         if row is None or row.state != ReplicaState.DRAINING:

@@ -1,4 +1,4 @@
-"""The router's ports in memory."""
+"""A fake in memory of the ports that the router opens for apps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from norn_tasks.domain.jobs.job import Fence
 
 @dataclass
 class FakeRouterPorts:
-    """Implements `ports.RouterPorts`. Look at `given`, and at `led`, the entrances of moved apps."""
+    """A fake of `ports.RouterPorts`. Tests read `given` (the ports), and set `led`, the entrances of apps that moved to
+    another cluster.
+    """
 
     given: dict[str, int] = field(default_factory=dict)
     led: dict[str, str] = field(default_factory=dict)
@@ -24,7 +26,7 @@ class FakeRouterPorts:
         self.led.pop(app, None)
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Leads the requests of an app that is in `led` elsewhere."""
+        """Sends the requests of an app to its new entrance if the app is in `led`."""
         if app not in self.led:
             return None
         self.led[app] = entrance

@@ -1,4 +1,4 @@
-"""A runtime in memory: programs are values that say what they would do; time is real."""
+"""A runtime in memory. Programs are values that describe their behaviour. Waiting takes real time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from tests.fakes.engine import FakeContainer, FakeEngine
 
 @dataclass(frozen=True)
 class Does:
-    """What a program does: after `seconds` it has written this and ends. `echo`: stdout is its stdin.
+    """The behaviour of a program: it ends after `seconds`, and has then written the given output. `echo`: stdout is its
+    stdin.
 
-    `tells`: a variable whose value it writes on both streams. `last_words`: what it says when it gets SIGTERM.
+    `tells`: a variable whose value it writes to both streams. `last_words`: its output when it gets SIGTERM.
     """
 
     exit_code: int = 0
@@ -35,9 +36,9 @@ class Does:
 
 @dataclass
 class FakeRuntime:
-    """Keeps `ports.Runtime` on the engine `on`. Arrange `programs` (by argv) or `default`; look at `ran`.
+    """A fake of `ports.Runtime` on the engine `on`. Tests set `programs` (by argv) or `default`, and read `ran`.
 
-    `images`: those that exist; None: all do.
+    `images`: the existing images; None: all exist.
     """
 
     programs: Mapping[tuple[str, ...], Does] = field(default_factory=dict)
@@ -60,18 +61,20 @@ class FakeRuntime:
         return self.on.containers_by_id
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Notes that the image was brought."""
+        """Records that the image was prepared."""
         self.brought.append(image)
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes what was brought but these."""
+        """Removes the prepared images except those in `keep`."""
         gone = [image for image in self.brought if image not in keep]
         self.brought = [image for image in self.brought if image in keep]
         return len(gone)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Creates, records, begins, starts, waits, removes."""
+        """Plays a run: creates the container, records it, begins, starts, waits for the end and removes the
+        container.
+        """
         container = self._create(run, watch)
         begun = False
         try:

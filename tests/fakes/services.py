@@ -1,4 +1,4 @@
-"""Shared services in memory: what was made for whom, and with which credential."""
+"""Shared services in memory: the databases and keys that were made, for which app, and with which credential."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from norn_tasks.ports import Stop, Watch
 
 @dataclass
 class FakeServices:
-    """Implements `ports.SharedServices`."""
+    """A fake of `ports.SharedServices`."""
 
     made: dict[tuple[str, ServiceKind], set[str]] = field(default_factory=dict)
     credentials: dict[tuple[str, ServiceKind], str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class FakeServices:
             raise ServiceDown("the servers do not answer")
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Notes the parts, or `fails`."""
+        """Records the parts that were made; raises if the test has set `fails`."""
         if self.fails is not None:
             raise self.fails
         self.granted[app, grant.kind] = grant.names
@@ -58,14 +58,14 @@ class FakeServices:
         self.credentials[app, grant.kind] = credential.reveal()
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
-        """Notes the dump; fails while the server is `away`."""
+        """Records the dump; raises while `away` is set."""
         if self.away:
             raise ConnectionError
         self.dumps[file] = database
         return Dump(1024, {"public.orders": 3})
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Notes the restore, unless the job has done that before."""
+        """Records the restore, unless the same job has done it before."""
         if self.fails is not None:
             raise self.fails
         confirm()
@@ -75,15 +75,15 @@ class FakeServices:
         return True
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
-        """Does nothing, or `fails`."""
+        """Does nothing; raises if the test has set `fails`."""
         if self.fails is not None:
             raise self.fails
 
     def tidy(self, app: str, stop: Stop) -> None:
-        """Has nothing to remove."""
+        """Does nothing: the fake leaves no remains."""
 
     def databases(self, names: tuple[str, ...], stop: Stop) -> tuple[SeenDatabase, ...]:
-        """Returns one size for all."""
+        """Returns the same size for all databases."""
         self.require(ServiceKind.POSTGRES, stop)
         return tuple(SeenDatabase(name, 8_000_000, 2) for name in names)
 

@@ -1,4 +1,4 @@
-"""A stop that a test sets by hand, and the watch that carries it."""
+"""A stop signal that a test sets, and the watch that carries it to the code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.ports import Watch
 
 
 class FakeStop:
-    """Keeps `ports.Stop`: set by `set(reason)`, from any thread."""
+    """A fake of `ports.Stop`, which `set(reason)` sets from any thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -18,29 +18,29 @@ class FakeStop:
 
     @property
     def reason(self) -> str | None:
-        """Why the work should end; None while it may go on."""
+        """The reason why the work should end; None while it may continue."""
         return self._reason
 
     def set(self, reason: str) -> None:
-        """Asks the work to end."""
+        """Requests the end of the work."""
         self._reason = reason
         self._event.set()
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps at most so long; True when the stop is set."""
+        """Sleeps for at most that many seconds; returns True if the stop is set."""
         return self._event.wait(seconds)
 
     def check(self) -> None:
-        """Raises Stopped when the stop is set."""
+        """Raises Stopped if the stop is set."""
         if self._reason is not None:
             raise Stopped(f"the work was {self._reason}", reason=self._reason)
 
     def spare(self, seconds: float) -> None:
-        """Changes nothing: this stop is set by the test alone."""
+        """Does nothing: only the test sets this stop."""
 
 
 class FakeWatch:
-    """Makes watches, and keeps what was said to them in `said`."""
+    """Makes watches, and keeps their output in `said`."""
 
     def __init__(self, *, job: int = 1, token: int = 1) -> None:
         self.stop = FakeStop()

@@ -1,4 +1,4 @@
-"""Somebody who is there, in memory: what they type is arranged, what they read is kept."""
+"""A user at a terminal, in memory: the test sets the input, and the output is kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from tests.fakes.stop import FakeStop
 
 
 class FakeTerminal:
-    """Keeps `ports.Terminal`. Look at `read` (by stream) and `exit_code`; `stop.set("cancelled")` makes them leave."""
+    """A fake of `ports.Terminal`. Tests read `read` (by stream) and `exit_code`; `stop.set("cancelled")` makes the user
+    leave.
+    """
 
     def __init__(self, types: Iterable[Typed] = (Typed(eof=True),)) -> None:
         self.stop = FakeStop()
@@ -20,17 +22,17 @@ class FakeTerminal:
         self._types = deque(types)
 
     def typed(self, seconds: float) -> Typed | None:
-        """Returns what comes next, at once; afterwards there is nothing."""
+        """Returns the next input immediately; None after the last one."""
         if self._types:
             return self._types.popleft()
         time.sleep(min(seconds, 0.05))
         return None
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Reads it."""
+        """Records output of the program."""
         self.stop.check()
         self.read[stream] += data
 
     def ended(self, exit_code: int) -> None:
-        """Learns how it ended."""
+        """Records the exit code of the program."""
         self.exit_code = exit_code

@@ -1,4 +1,4 @@
-"""The way in, in memory: names of apps, rules of a tunnel, records of a zone."""
+"""Public names in memory: names of apps, rules of a Cloudflare tunnel, DNS records."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from norn_tasks.ports import Stop, Watch, WriteTurn
 
 
 class _Kept:
-    """A turn that nobody takes away."""
+    """A lock that is never lost."""
 
     def keep(self) -> None:
         """Does nothing."""
@@ -30,18 +30,18 @@ class _Kept:
 
 @dataclass
 class FakeExternalHosts:
-    """Keeps `ports.ExternalHosts`. Look at `there`: rows by name. `given` is the turn that a job gets."""
+    """A fake of `ports.ExternalHosts`. Tests read `there`: rows by name. `given` is the lock that a job gets."""
 
     there: dict[str, ExternalHost] = field(default_factory=dict)
     given: WriteTurn = field(default_factory=_Kept)
 
     @contextmanager
     def turn(self, watch: Watch) -> Iterator[WriteTurn]:
-        """Gives the turn at once."""
+        """Gives the lock immediately."""
         yield self.given
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
-        """Makes the name the app's."""
+        """Gives the name to the app."""
         known = self.there.get(host, ExternalHost(host, app))
         if known.app != app:
             raise HostTaken(host, known.app, public=True)
@@ -50,7 +50,7 @@ class FakeExternalHosts:
         self.there[host] = replace(known, leaving=False)
 
     def release(self, app: str, fence: Fence) -> None:
-        """Makes all names of the app leaving."""
+        """Marks all names of the app as leaving."""
         for each in self.of_app(app):
             self.save(replace(each, leaving=True), fence)
 
@@ -63,11 +63,11 @@ class FakeExternalHosts:
         return tuple(self.there[host] for host in sorted(self.there))
 
     def due_at_edge(self) -> tuple[ExternalHost, ...]:
-        """Lists all names that stay."""
+        """Lists all names that are not leaving."""
         return tuple(each for each in self.all() if not each.leaving)
 
     def save(self, host: ExternalHost, fence: Fence) -> None:
-        """Keeps it; a leaving name of which nothing is left goes."""
+        """Saves a name; a leaving name without rule and record is removed."""
         if host.leaving and host.empty:
             self.there.pop(host.host, None)
         else:
@@ -76,13 +76,13 @@ class FakeExternalHosts:
 
 @dataclass
 class FakeTunnel:
-    """Keeps `ports.Tunnel`. Look at `rules`: services by name."""
+    """A fake of `ports.Tunnel`. Tests read `rules`: services by name."""
 
     hosts: FakeExternalHosts = field(default_factory=FakeExternalHosts)
     rules: dict[str, str] = field(default_factory=dict)
 
     def route(self, app: str, host: str, service: str, watch: Watch) -> RouteOutcome:
-        """Makes the rule, and removes those of the app's other names."""
+        """Makes the rule, and removes the rules of the app's other names."""
         self.hosts.claim(app, host, watch.fence)
         self._remove(app, watch)
         changed = self.rules.get(host) != service
@@ -96,7 +96,7 @@ class FakeTunnel:
         return self._remove(app, watch)
 
     def look(self, stop: Stop) -> RulesLook | None:
-        """Finds nothing wrong."""
+        """Reports no deviation."""
         return RulesLook((), {})
 
     def _remove(self, app: str, watch: Watch) -> RouteOutcome:
@@ -109,13 +109,13 @@ class FakeTunnel:
 
 @dataclass
 class FakeDns:
-    """Keeps `ports.Dns`. Look at `records`: names that point at the tunnel."""
+    """A fake of `ports.Dns`. Tests read `records`: the names that point at the tunnel."""
 
     hosts: FakeExternalHosts = field(default_factory=FakeExternalHosts)
     records: set[str] = field(default_factory=set)
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
-        """Makes the record, and removes those of the app's other names."""
+        """Makes the record, and removes the records of the app's other names."""
         self._remove(app, watch)
         changed = host not in self.records
         self.records.add(host)
@@ -128,7 +128,7 @@ class FakeDns:
         return self._remove(app, watch)
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Finds nothing wrong."""
+        """Reports no deviation."""
         return RecordsLook((), {})
 
     def _remove(self, app: str, watch: Watch) -> RouteOutcome:
@@ -142,16 +142,16 @@ class FakeDns:
 
 @dataclass
 class FakeEdge:
-    """Keeps `ports.Edge`. Every name leads here and has a certificate."""
+    """A fake of `ports.Edge`: every name leads to this machine and has a certificate."""
 
     hosts: FakeExternalHosts = field(default_factory=FakeExternalHosts)
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute | None:
-        """Makes the name the app's."""
+        """Gives the name to the app."""
         self.hosts.claim(app, host, watch.fence)
         return self.look(host)
 
     def look(self, host: str) -> SeenRoute | None:
-        """Finds a certificate."""
+        """Returns a route that has a certificate."""
         now = datetime.now(UTC)
         return SeenRoute(host, RouteState.ROUTED, "", Certificate("fake", now, now + timedelta(days=1)))

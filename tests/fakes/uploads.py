@@ -14,7 +14,7 @@ from tests.fakes.directories import written
 
 @dataclass
 class FakeSources:
-    """Keeps `ports.Sources`. Arrange `kept`: the files of each upload."""
+    """A fake of `ports.Sources`. Tests set `kept`: the files of each upload."""
 
     kept: dict[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""A vault in memory: what is sealed is the text itself, backwards."""
+"""A vault in memory, which "encrypts" a text by reversing it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from norn_tasks.domain.secret import Sealed, Secret
 
 
 def sealed(name: str, text: str, version: int = 1, *, current: bool = True) -> Sealed:
-    """Seals a text for the fake."""
+    """Encrypts a text as the fake does."""
     return Sealed(name, version, text[::-1].encode(), current)
 
 
 class FakeVault:
-    """Keeps `ports.Vault`. `locked`: the key is not there."""
+    """A fake of `ports.Vault`. With `locked` it has no key."""
 
     def __init__(self, *, locked: bool = False) -> None:
         self.locked = locked
 
     def open(self, sealed: Sealed) -> Secret:
-        """Opens one."""
+        """Decrypts one secret."""
         if self.locked:
             raise SecretsLocked(f"secret {sealed.name} cannot be opened: the fake's key is gone")
         return Secret(sealed.sealed.decode()[::-1])

@@ -1,4 +1,4 @@
-"""Volumes in memory: names by app; directories of the host are real ones."""
+"""Volumes in memory: their names by app. Directories of the host are real ones."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from norn_tasks.ports import Mount
 
 @dataclass
 class FakeVolumes:
-    """Keeps `ports.Volumes`. Look at `there`: names by app; `used`: apps whose volumes a container uses."""
+    """A fake of `ports.Volumes`. Tests read `there`: names by app. `used`: apps whose volumes a container uses."""
 
     roots: tuple[Path, ...] = ()
     there: dict[str, set[str]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Makes what is missing, and answers where it is mounted."""
+        """Makes the missing volumes, and returns where each is mounted."""
         return tuple(self._mount(app, volume) for volume in volumes)
 
     def of_app(self, app: str) -> tuple[str, ...]:

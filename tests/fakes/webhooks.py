@@ -1,4 +1,4 @@
-"""The world outside in memory: what was sent, and what is answered."""
+"""The receivers of webhooks in memory: which webhooks were sent, and the response to each."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from norn_tasks.ports import Receipt
 
 @dataclass
 class FakeOutbox:
-    """Keeps `ports.Outbox`: `parcels` by the delivery's number."""
+    """A fake of `ports.Outbox`: `parcels` by the delivery's number."""
 
     parcels: dict[int, Parcel] = field(default_factory=dict)
 
     def parcel(self, delivery: int) -> Parcel | None:
-        """Answers what was arranged."""
+        """Returns the parcel that the test has set."""
         return self.parcels.get(delivery)
 
 
 @dataclass
 class FakeMessenger:
-    """Keeps `ports.Messenger`. Arrange `outbox`, `status` (None: nobody answers); look at `sent` and `calls`."""
+    """A fake of `ports.Messenger`. Tests set `outbox` and `status` (None: no response), and read `sent` and `calls`."""
 
     outbox: FakeOutbox
     status: int | None = 204
@@ -29,7 +29,7 @@ class FakeMessenger:
     calls: int = 0
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Remembers it."""
+        """Records the delivery."""
         parcel = self.outbox.parcel(delivery)
         if parcel is None:
             return None
@@ -37,7 +37,7 @@ class FakeMessenger:
         return self._receipt()
 
     def call_deadman(self) -> Receipt:
-        """Counts it."""
+        """Counts the call."""
         self.calls += 1
         return self._receipt()
 

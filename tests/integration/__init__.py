@@ -1,1 +1,1 @@
-"""Tests: integration."""
+"""Integration tests: several modules together, with real stores."""

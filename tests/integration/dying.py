@@ -1,4 +1,4 @@
-"""Threads that are ended from outside, as an error that nobody foresaw ends one."""
+"""Ends threads from outside, as an unforeseen error would."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.servers import wait_until
 
 
 def kill(thread: threading.Thread) -> None:
-    """Ends a thread from outside, wherever it is."""
+    """Ends a thread from outside, at whatever line it is."""
     raised = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
     assert raised == 1
     wait_until(lambda: not thread.is_alive(), 10, f"{thread.name} is dead")

@@ -1,4 +1,4 @@
-"""Embedded stores under their supervisor, without the rest of Norn, and the command that starts all of it."""
+"""The stores of `norn up` under their supervisor, without the rest of Norn, and the command that starts all of it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from norn_tasks.embedded.up import await_stores
 from norn_tasks.settings import load
 
 AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-"""Before a command: the tests' user under an ordinary number, and for root: without its powers."""
+"""The beginning of a command that runs as an ordinary user: also for root, without the rights of root."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """Stores that answer, and their supervisor's pid."""
+    """Stores that respond, and the pid of their supervisor."""
 
     where: DataPaths
     database: Store
@@ -71,5 +71,5 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """Returns our environment without settings of Norn's, and with these."""
+    """Returns the environment without settings of Norn, plus these variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("NORN_")} | variables

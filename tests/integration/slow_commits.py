@@ -1,4 +1,6 @@
-"""A server whose commits are slow, as those of a loaded machine are: a trigger sleeps when the transaction ends."""
+"""Makes the commits of a server slow, like those of a loaded machine: a trigger sleeps at the end of the
+transaction.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ _GONE = "DROP TRIGGER slowly ON {table}; DROP FUNCTION slowly()"
 
 @contextmanager
 def commits_take(database: Database, table: str, *, seconds: float) -> Iterator[None]:
-    """Lets each commit of a new row of a table take so long, until the block has ended."""
+    """Lets each commit that adds a row to a table take `seconds`, until the block has ended."""
     with database.transaction() as tx:
         tx.execute(text(_MADE.format(table=table, seconds=seconds)))
     try:

@@ -1,4 +1,4 @@
-"""The key of secrets at the start: made once, kept, and never put in the place of a lost one."""
+"""The key for secrets at the start: it is made once and kept, and a lost key is never replaced by a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""After the gate: what a look finds of live replicas reaches the router, the repairs, the alerts and the history."""
+"""Live replicas after their deploy: the results of an observation reach the router, the repairs, the alerts and the
+history.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ WEB = Health(path="/up").model_dump_json(by_alias=True)
 
 
 def add(database: Database, *containers: str, generation: int = 1, app: str = "web") -> None:
-    """Makes live replicas with an address."""
+    """Adds live replicas with an address."""
     with database.transaction() as tx:
         for n, container in enumerate(containers):
             values = {"c": container, "app": app, "g": generation, "a": f"10.0.0.{n + 2}:80", "h": WEB}
@@ -35,25 +37,25 @@ def add(database: Database, *containers: str, generation: int = 1, app: str = "w
 
 
 def hurt(container: str, *, failures: int = 3, silent: bool = True) -> ReplicaSighting:
-    """Returns the look at a replica that fails its checks."""
+    """Returns the observation of a replica that fails its checks."""
     fault = "GET /up gave no answer within 2 s" if silent else "GET /up answered 500"
     return ReplicaSighting(container, 0, True, failures, fault, silent, failures >= 3)
 
 
 def well(container: str, restarts: int = 0) -> ReplicaSighting:
-    """Returns the look at a replica that is well."""
+    """Returns the observation of a healthy replica."""
     return ReplicaSighting(container, restarts, True)
 
 
 def end(container: str, ago: float, code: int = 1, *, memory: bool = False) -> ReplicaEnd:
-    """Returns an end of a replica's program so many seconds ago."""
+    """Returns the end of a replica's program, `ago` seconds in the past."""
     return ReplicaEnd(container, datetime.now(UTC) - timedelta(seconds=ago), code, memory)
 
 
 def seen(
     database: Database, *sightings: ReplicaSighting, ends: Sequence[ReplicaEnd] = (), ready: int | None = None
 ) -> None:
-    """Ends a look at the app, and lets the rules read what it found."""
+    """Stores an observation of the app, and lets the alert rules evaluate it."""
     good = sum(not each.unhealthy for each in sightings) if ready is None else ready
     status = WorkloadStatus("web", max(1, len(sightings)), good, sightings=sightings, ends=tuple(ends))
     with database.transaction() as tx:
@@ -75,7 +77,7 @@ def resolutions(database: Database) -> list[str]:
 
 
 def state(database: Database) -> str:
-    """Returns the word of the app's state."""
+    """Returns the state of the app."""
     with database.transaction() as tx:
         return apps.one(tx, None, "web").state
 
@@ -143,7 +145,7 @@ def test_the_same_rollout_must_run_on_for_the_whole_window(web: Database) -> Non
 
 
 def aged(database: Database, table: str, column: str, seconds: float) -> None:
-    """Makes rows older."""
+    """Makes rows older by `seconds`."""
     with database.transaction() as tx:
         tx.execute(text(f"UPDATE {table} SET {column} = {column} - make_interval(secs => :s)"), {"s": seconds})
 
@@ -152,7 +154,7 @@ def aged(database: Database, table: str, column: str, seconds: float) -> None:
 
 
 def targets(database: Database) -> list[str]:
-    """Returns the replicas that the router sends to."""
+    """Returns the replicas to which the router sends requests."""
     with database.transaction() as tx:
         routes.reserve_address(tx, "web", 18800, 18801)
         return [target.container for route in routes.live_routes(tx).routes for target in route.targets]
@@ -193,7 +195,7 @@ def test_a_replica_that_hangs_is_reported_by_the_look_that_has_it_repaired(web: 
     assert [kind for kind, _ in alerts(web)] == ["unhealthy"]
 
 
-# Apps that nothing of serves, and what was in between
+# Apps without a serving replica, and problems in between
 
 
 def test_an_app_that_does_not_come_back_is_down(web: Database) -> None:
@@ -256,7 +258,7 @@ def test_a_full_disk_is_one_alert_of_the_server(web: Database) -> None:
 
 
 def seen_pods(database: Database, *states: str, ends: Sequence[ReplicaEnd] = (), message: str = "") -> None:
-    """Ends a look at pods in these states, and lets the rules read what it found."""
+    """Stores an observation of pods in these states, and lets the alert rules evaluate it."""
     pods = tuple(ReplicaStatus(f"web-{n}", state, 1, healthy=state == "running") for n, state in enumerate(states))
     ready = sum(state == "running" for state in states)
     status = WorkloadStatus("web", len(states), ready, pods, message=message, ends=tuple(ends))
@@ -294,7 +296,7 @@ def test_a_pod_that_served_and_is_not_ready_is_unhealthy_until_it_is(database: D
     assert (alerts(database), resolutions(database)) == ([], ["its replicas are healthy"])
 
 
-# Layers
+# Writable layers of containers
 
 
 def test_a_replica_that_writes_much_outside_of_its_volumes_is_named(web: Database) -> None:
@@ -312,7 +314,7 @@ def test_a_replica_that_writes_much_outside_of_its_volumes_is_named(web: Databas
 
 
 def wrote(database: Database, written: int | None, container: str = "c1") -> None:
-    """Ends a look that has measured the layer of the one replica, or could not."""
+    """Stores an observation that has measured the writable layer of the only replica, or that could not."""
     usage = ReplicaUsage(container, datetime.now(UTC).timestamp(), 1.0, 1, written=written)
     replicas = (ReplicaStatus("r1-1", "running", 1, usage=usage),)
     status = WorkloadStatus("web", 1, 1, replicas, sightings=(well(container),))

@@ -1,4 +1,6 @@
-"""A step that must not be repeated: whatever stops its job inside it, it is not run again before a person says so."""
+"""A step that must not be repeated: however its job is stopped inside it, the step is not run again before a user
+allows that.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ REPO = "repo:\n  url: https://git.example.com/blog\n"
 
 
 class Killed(BaseException):
-    """The worker dies at this moment: nothing more is written."""
+    """Simulates the death of the worker: nothing more is written."""
 
 
 class Build(Step):
@@ -78,7 +80,7 @@ class Tidy(Step):
 
 @dataclass
 class World:
-    """An app with a live release, its deploys, and what their steps did."""
+    """An app with a live release, its deploys, and a record of the actions of their steps."""
 
     database: Database
     workspace: Path
@@ -93,7 +95,7 @@ class World:
         return dispatch.request_deploy(self.intake, "blog", actor="ann").job
 
     def play(self, inside: Callable[[JobStop], None] = lambda _: None) -> JobState | None:
-        """Lets a worker take the next job and play it; `inside` happens in the step that must not be repeated."""
+        """Lets a worker claim and run the next job; `inside` is called in the step that must not be repeated."""
         self.inside, self.stop = inside, JobStop()
         limits = Limits(1, 1, 1, engine_patience=0.0, workspace=self.workspace, instance="t")
         pipelines = {JobKind.DEPLOY: lambda _: (Build(self), Migrate(self), Tidy(self))}
@@ -110,7 +112,7 @@ class World:
         self.dies(die)
 
     def dies(self, inside: Callable[[JobStop], None]) -> None:
-        """Lets a worker play the next job until it dies, and its lease expire."""
+        """Lets a worker run the next job until it dies, and its lease expire."""
         with pytest.raises(Killed):
             self.play(inside)
         with self.database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""What the API's tests may ask for."""
+"""Fixtures for the tests of the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.servers import Broker, Postgres
 
 @pytest.fixture(scope="module")
 def lasting(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Api]:
-    """An application for all tests of a module that change nothing which another of them looks at."""
+    """An application for all tests of a module; they must not change anything that another one reads."""
     name = f"lasting_{os.getpid()}_{request.module.__name__.rpartition('.')[2]}"
     postgres.copy_template(name)
     database = Database(postgres.url(name))
@@ -28,7 +28,7 @@ def lasting(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator[Api]
 
 @pytest.fixture
 def api(database: Database) -> Iterator[Api]:
-    """An application over a fresh database, asked as admin; its broker is away."""
+    """An application over a fresh database, used as admin; its broker does not respond."""
     api = factories.api(database)
     yield api
     api.services.close()
@@ -36,7 +36,7 @@ def api(database: Database) -> Iterator[Api]:
 
 @pytest.fixture
 def connected(database: Database, broker: Broker) -> Iterator[Api]:
-    """An application with a broker, asked as admin."""
+    """An application with a broker, used as admin."""
     api = factories.api(database, broker.url)
     yield api
     api.services.close()

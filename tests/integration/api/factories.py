@@ -1,4 +1,6 @@
-"""Arranges what the API's tests start from: an application over a database, clients with tokens of each scope."""
+"""Prepares what the tests of the API start with: an application over a database, and clients with tokens of
+each scope.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ HELLO = "app: hello\nrole: webserver\nport: 8080\n"
 
 @dataclass(frozen=True)
 class Api:
-    """An application over a fresh database, asked as somebody."""
+    """An application over a fresh database, with the credentials of one client."""
 
     app: NornApp
     database: Database
@@ -35,7 +37,7 @@ class Api:
     """The headers that the page sends in a browser that is signed in."""
 
     def asked_as(self, *scopes: Scope, apps: tuple[str, ...] | None = None) -> Api:
-        """Returns the same application, asked with a new token."""
+        """Returns the same application with a new token of these scopes."""
         secret = tokens.fresh()
         name = "-".join(scopes) + ("-of-" + "-".join(apps) if apps else "")
         with self.database.transaction() as tx:
@@ -43,17 +45,17 @@ class Api:
         return Api(self.app, self.database, secret)
 
     def in_browser(self) -> Api:
-        """Returns the same application, asked by the page in a browser that the token signed in."""
+        """Returns the same application, used by the page in a browser that was signed in with the token."""
         made = self.anonymous().post("/api/session", json={"token": self.token})
         cookie = made.headers["Set-Cookie"].partition(";")[0]
         return Api(self.app, self.database, None, (("Cookie", cookie), (HEADER, made.json["csrf"]), ("Origin", HERE)))
 
     def without(self, header: str) -> Api:
-        """Returns the same browser without one of its headers."""
+        """Returns the same browser client without one of its headers."""
         return Api(self.app, self.database, None, tuple(each for each in self.browser if each[0] != header))
 
     def anonymous(self) -> Api:
-        """Returns the same application, asked without a token."""
+        """Returns the same application, used without a token."""
         return Api(self.app, self.database)
 
     def ask(self, method: str, path: str, **more: Any) -> TestResponse:
@@ -79,24 +81,24 @@ class Api:
 
     @property
     def services(self) -> Any:
-        """What the application keeps in memory."""
+        """The objects that the application keeps in memory."""
         return self.app.extensions["norn"]
 
 
 def api(database: Database, broker_url: str = factories.NOWHERE, **settings: Any) -> Api:
-    """Returns an application over this database, asked as admin."""
+    """Returns an application over this database, used as admin."""
     app = create_app(factories.intake(database, broker_url, **settings))
     return Api(app, database).asked_as(Scope.ADMIN)
 
 
 def add_worker(database: Database, job_class: JobClass = JobClass.INVOKE, *, slots: int = 4) -> None:
-    """Makes a worker of the class that has just spoken."""
+    """Adds a worker of the class that has just reported."""
     with database.transaction() as tx:
         workers.say(tx, Presence(f"{job_class}@test", job_class, "test", 1, slots, factories.ENGINE, None))
 
 
 def add_cron_run(database: Database, app: str, id: int = 1, **values: Any) -> None:
-    """Makes a cron run that has ended well."""
+    """Adds a cron run that has succeeded."""
     given: dict[str, Any] = {
         "id": id, "app": app, "job_id": 1, "actor": "test", "trigger": "manual", "state": "succeeded", "exit_code": 0,
         "stdout": "hello\n", "duration_ms": 12, **values,

@@ -1,4 +1,4 @@
-"""A real API process of a test's own: gunicorn with its threads, over the test's database and broker."""
+"""A real API process for one test: gunicorn with its threads, over the test's database and broker."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ApiProcess:
             return False
 
     def log(self) -> str:
-        """Returns what it has logged."""
+        """Returns everything that the process has logged."""
         return self._log.read_text()
 
     def client(self, seconds: float = 30) -> httpx.Client:
@@ -51,7 +51,7 @@ class ApiProcess:
         return httpx.Client(base_url=self.url, headers=headers, timeout=seconds, limits=limits)
 
     def stop(self) -> None:
-        """Asks it to end, and waits until it has."""
+        """Sends SIGTERM to the process, and waits for its end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(20)

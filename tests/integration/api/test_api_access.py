@@ -1,4 +1,6 @@
-"""People whom Cloudflare Access let in: only a token for this application, by the team's present keys, is theirs."""
+"""Users who come through Cloudflare Access: only a token for this application that is signed with the team's present
+keys is accepted.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ def public(key: RSAPrivateKey, kid: str = "one") -> dict[str, Any]:
 
 
 class Team:
-    """The server that issues a team's tokens; `answer` is what it publishes, None for an error."""
+    """The server that issues a team's tokens. `answer` is the response with its keys, None for an error."""
 
     def __init__(self) -> None:
         team = self
@@ -70,7 +72,7 @@ class Team:
         self._server.server_close()
 
     def token(self, key: object = OURS, *, kid: str = "one", algorithm: str = "RS256", **claims: Any) -> str:
-        """Returns a token as Access makes it; a claim that is None is left out."""
+        """Returns a token as Access makes it; a claim whose value is None is left out."""
         now = int(time.time())
         said = {
             "aud": [AUDIENCE], "email": "ada@example.org", "exp": now + 60, "iat": now, "nbf": now, "iss": self.issuer,
@@ -98,7 +100,7 @@ def api(database: Database, team: Team) -> Iterator[Api]:
 
 
 def fetch(api: Api) -> None:
-    """Lets a worker do the job that beat requests."""
+    """Runs the job that fetches the keys, which the scheduler requests."""
     services, issuer = api.services, issuer_of(api.services.settings.access_team)
     assert dispatch.request_access_keys(services.intake, actor="beat") is not None
     job = rows.claim(api.database, job_class=JobClass.OBSERVE)
@@ -159,7 +161,9 @@ def test_a_token_that_is_not_for_us_is_refused(api: Api, team: Team, how: str) -
 
 
 def signed_with_the_public_key(team: Team) -> str:
-    """Returns a token with HMAC, whose secret is the text of the public key, which PyJWT refuses to make."""
+    """Returns a token that is signed by HMAC with the text of the public key. PyJWT refuses to make such a token, so it
+    is made by hand.
+    """
     head, body, _ = team.token().split(".")
     forged = jwt.utils.base64url_encode(b'{"alg":"HS256","typ":"JWT","kid":"one"}').decode()
     import hmac

@@ -1,4 +1,6 @@
-"""Alerts through the API, and where they are sent: shown once, filtered, tried, removed."""
+"""Alerts through the API, and their receivers: secrets are shown once, alerts are filtered, receivers are tested and
+removed.
+"""
 
 from __future__ import annotations
 
@@ -88,12 +90,12 @@ def test_health_has_no_word_about_alerts_while_there_is_none(api: Api) -> None:
     assert "alerts" not in [one["name"] for one in api.get("/api/health").json["checks"]]
 
 
-# Destinations
+# Receivers
 
 
 @pytest.fixture(autouse=True)
 def keyed(database: Database) -> None:
-    """A server that has its key for secrets."""
+    """A server with its key for secrets."""
     with database.transaction() as tx:
         secrets.remember_recipient(tx, sealing.recipient_of(KEY))
 

@@ -1,4 +1,4 @@
-"""Apps through the API: applied, read from directories, listed with how they stand, forgotten."""
+"""Apps through the API: applied, read from directories, listed with their state, forgotten."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.integration.api.factories import HELLO, Api
 
 @pytest.fixture
 def in_directories(database: Database, tmp_path: Path) -> Any:
-    """An application whose apps come from directories too."""
+    """An application that also reads apps from directories."""
     api = factories.api(database, apps_dir=tmp_path)
     yield api
     api.services.close()
@@ -41,7 +41,7 @@ def put(directory: Path, text: str) -> Path:
 
 
 def state_of(api: Api, app: str = "hello") -> str:
-    """Returns an app's one word."""
+    """Returns an app's state."""
     return str(api.get(f"/api/apps/{app}").json["state"])
 
 
@@ -239,7 +239,7 @@ def test_list_can_be_kept_to_a_role(api: Api) -> None:
     assert [app["name"] for app in api.get("/api/apps?role=cron").json["items"]] == ["tick"]
 
 
-# How an app stands
+# The state of an app
 
 
 def test_app_with_a_live_release_and_no_replica_seen_is_down(api: Api) -> None:
@@ -450,7 +450,7 @@ def test_app_of_a_directory_that_was_never_forged_has_its_secrets_forgotten(
 
 
 def _known(api: Api, directory: Path) -> None:
-    """Makes an app of a directory that Norn has a row of, with nothing that runs."""
+    """Makes an app from a directory: Norn has a row for it, and no part of it runs."""
     put(directory, HELLO)
     api.post("/api/apps/hello/forge", json={})
     api.post("/api/jobs/1/cancel")

@@ -1,4 +1,4 @@
-"""The queue of a function: a call that finds it full is refused at once, and leaves nothing behind."""
+"""The queue of a function: a call that finds the queue full is refused immediately and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 @pytest.fixture
 def fn(database: Database, broker: Broker) -> Api:
-    """An application with two functions whose queues take four calls of a kind."""
+    """An application with two functions whose queues hold four calls of each kind."""
     api = factories.api(database, broker.url, calls_waiting=4, async_waiting=4)
     for name in ("fn", "other"):
         shared.add_live(database, name, "function", "function:\n  timeout: 3\n")

@@ -1,4 +1,4 @@
-"""Schedules through the API: told, predicted, run now, paused, overridden."""
+"""Schedules through the API: shown, predicted, run now, paused, overridden."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_another_schedule_can_be_tried_without_a_change(tick: Api) -> None:
 
 
 def test_another_schedule_is_tried_in_the_zone_in_which_it_would_be_set(tick: Api) -> None:
-    """An override without a zone is read in the infraspec's, whatever the one before it said."""
+    """An override without a zone is read in the infraspec's zone, whatever an earlier override said."""
     tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "0 9 * * *", "timezone": "Asia/Tokyo"})
     tried = tick.get(f"{CRON}/next?n=1&around=2026-01-01&schedule=0+12+*+*+*").json
     told = tick.ask("PUT", f"{CRON}/schedule", json={"schedule": "0 12 * * *"}).json["schedule"]
@@ -141,7 +141,9 @@ def test_history_comes_in_parts(tick: Api) -> None:
 
 @pytest.fixture
 def mixed(tick: Api) -> Api:
-    """The same with, in the order of time, an occurrence that fired run 1, a run by hand, one that fired run 3."""
+    """The same app with three entries in this order: an occurrence that started run 1, a run by hand, and an occurrence
+    that started run 3.
+    """
     for number, trigger, moment in ((1, "schedule", "09:00:01"), (2, "manual", "11:00"), (3, "schedule", "13:00:01")):
         created = text(f"timestamptz '2026-11-01 {moment}Z'")
         add_cron_run(tick.database, "tick", id=number, trigger=trigger, created_at=created, actor="ann")
@@ -203,7 +205,7 @@ def test_history_has_no_run_of_another_app(mixed: Api) -> None:
 
 
 def add_ticks(api: Api, app: str, count: int, **values: Any) -> None:
-    """Makes so many occurrences, a minute apart."""
+    """Adds `count` occurrences, a minute apart."""
     with api.database.transaction() as tx:
         for minute in range(count):
             moment = text(f"timestamptz '2026-11-01 09:00Z' + interval '{minute} min'")

@@ -18,7 +18,7 @@ from tests.integration.api.factories import Api
 
 @pytest.fixture
 def shop(database: Database, tmp_path: Path) -> Api:
-    """An application with the app `shop`, whose snapshot 1 and backup 2 are whole."""
+    """An application with the app `shop`, which has a complete snapshot 1 and a complete backup 2."""
     api = factories.api(database, data_dir=tmp_path)
     shared.add_live(database, "shop", "worker", "services: {postgres: {database: shop_db}}\n")
     grant = Grant(ServiceKind.POSTGRES, ("shop_db",))

@@ -1,4 +1,4 @@
-"""A full disk: nothing new is accepted, with the figure and the command that helps; what frees something is."""
+"""A full disk: new work is refused with the free size and a command that helps; work that frees space is accepted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVER = 2**60
 
 @pytest.fixture
 def full(database: Database) -> Api:
-    """An application whose data directory has less room than it wants."""
+    """An application whose data directory has less free space than required."""
     return factories.api(database, disk_accept_free=EVER)
 
 

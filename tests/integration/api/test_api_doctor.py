@@ -1,4 +1,4 @@
-"""What the doctor finds, each trouble by itself: a sentence that names it, and what helps."""
+"""The problems that the doctor finds, one at a time: each gets a sentence that names it, and a hint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.api.factories import Api
 
 
 def found(api: Api, name: str) -> tuple[str, str, str]:
-    """Returns status, sentence and way out of a check, the worst one of that name."""
+    """Returns status, sentence and hint of a check; the worst one if several have the name."""
     checks = [check for check in api.get("/api/doctor").get_json()["checks"] if check["name"] == name]
     worst = max(checks, key=lambda check: ["ok", "warn", "fail"].index(check["status"]))
     return worst["status"], worst["message"], worst["hint"]

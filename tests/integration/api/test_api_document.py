@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and the same as what the application does and docs/api.md says."""
+"""The OpenAPI document is valid and complete, and agrees with the application and with docs/api.md."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PAGES = ("/", "/assets/<path:file>", "/api/docs", "/api/docs/<path:file>", "/api
 
 
 def operations(api: Api) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Returns every operation of the document."""
+    """Yields every operation of the document."""
     for path, item in api.get("/api/openapi.json").json["paths"].items():
         for method, operation in item.items():
             yield method.upper(), path, operation
 
 
 def written(rule: str) -> str:
-    """Writes a rule as documents do."""
+    """Returns a route in the notation of the document."""
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule)
 
 
@@ -66,7 +66,7 @@ def test_every_operation_documents_its_problems(lasting: Api) -> None:
 
 
 def test_no_operation_documents_whatever_comes(lasting: Api) -> None:
-    """A `default` would document every status there is."""
+    """An entry `default` would allow every status."""
     assert [path for _, path, operation in operations(lasting) if "default" in operation["responses"]] == []
 
 

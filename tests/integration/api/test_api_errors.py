@@ -1,4 +1,4 @@
-"""Every wrong request gets the right status, a stable code and a sentence; and nothing is done."""
+"""Every wrong request gets the right status, a stable code and a sentence; and it changes nothing."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def api(lasting: Api) -> Api:
 
 @pytest.fixture(scope="module")
 def hello(api: Api) -> Api:
-    """The same, for those who ask for its app."""
+    """The same application, for tests that use its app `hello`."""
     return api
 
 
 @pytest.fixture
 def stranger(api: Api) -> Iterator[Ask]:
-    """Asks without a token, each test from an address of its own."""
+    """A client without a token; each test has an address of its own."""
     elsewhere = {"REMOTE_ADDR": f"10.0.0.{next(_addresses)}"}
     yield lambda path, **more: api.anonymous().get(path, environ_overrides=elsewhere, **more)
 

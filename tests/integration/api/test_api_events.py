@@ -1,4 +1,4 @@
-"""Events are read in their one order, complete even when transactions commit out of order."""
+"""Events are read in one order and completely, even if their transactions commit in another order."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KIND = EventKind.APP_APPLIED
 
 
 def tell_one(database: Database, app: str = "hello") -> None:
-    """Tells an event."""
+    """Writes an event."""
     with database.transaction() as tx:
         publish(tx, KIND, app=app)
 
 
 def apps(database: Database, place: Cursor = Cursor()) -> list[str | None]:  # noqa: B008 - frozen
-    """Returns the apps of the events behind a place."""
+    """Returns the apps of the events after a position."""
     with database.transaction() as tx:
         return [event.app for event in stream.after(tx, place)]
 
@@ -96,13 +96,13 @@ def test_event_has_its_id_time_and_data(api: Api) -> None:
 
 @pytest.fixture
 def source(database: Database) -> Source:
-    """Where a stream's events come from."""
+    """The source from which streams read their events."""
     closing = threading.Event()
     return Source(EventHub(database, "", closing), database, closing, Connection({}), Admission(lambda: True))
 
 
 def collect(source: Source, wanted: EventFilter, place: Cursor | None, into: list[str]) -> threading.Thread:
-    """Follows in a thread, until the source is closed."""
+    """Follows the events in a thread, until the source is closed."""
 
     def follow() -> None:
         into.extend(follow_events(source, wanted, place))

@@ -1,4 +1,6 @@
-"""Programs in a replica over the API: what is refused before a job is made, who may listen, what goes to and fro."""
+"""Programs in a replica over the API: which requests are refused before a job is made, who may read, and the data in
+both directions.
+"""
 
 from __future__ import annotations
 

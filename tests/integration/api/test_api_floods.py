@@ -1,4 +1,6 @@
-"""Cheap floods: half-open connections, broken-off heads and costly checks leave the API quick for everybody else."""
+"""Cheap attacks with many half-open connections, interrupted requests or expensive checks do not slow the API down for
+other clients.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def served(lasting: Api, broker: Broker) -> Iterator[ApiProcess]:
 
 
 def health(served: ApiProcess) -> float:
-    """Returns the seconds that health takes on a connection of its own."""
+    """Returns how many seconds a health request takes on a connection of its own."""
     began = time.monotonic()
     assert httpx.get(f"{served.url}/api/health", timeout=20).status_code == 200
     return time.monotonic() - began

@@ -1,4 +1,6 @@
-"""The API dies or freezes inside a cancel, which holds the row of a job: the others notice nothing for over 10 s."""
+"""An API process dies or freezes inside a cancel, while it has locked the row of a job: other processes are affected
+for at most 10 s.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Functions through both doors: what reaches the code, what comes back for each end, who waits and how long."""
+"""Functions by the routes /fn and /api: the input of the code, the response for each kind of end, and which calls wait
+for how long.
+"""
 
 from __future__ import annotations
 
@@ -48,14 +50,14 @@ def fn(connected: Api) -> Api:
 
 
 def ended(exit_code: int | None = 0, stdout: bytes = b"hello", stderr: bytes = b"", **more: Any) -> ContainerExit:
-    """Returns how a container ended."""
+    """Returns a description of how a container ended."""
     now = datetime.now(UTC)
     streams = {"stdout": Captured(stdout), "stderr": Captured(stderr)}
     return ContainerExit(exit_code, started_at=now, finished_at=now + timedelta(milliseconds=7), **streams, **more)
 
 
 def finish(api: Api, job: Job, end: ContainerExit) -> None:
-    """Runs a call to its end, as the runner does."""
+    """Ends a call with this result, as the runner does."""
     ledger, place = Ledger(api.database, patience=5), StepPosition(0, "run-container")
     ledger.begin_step(job.fence, place, None)
     ledger.begin_code(job.fence, job.required_execution().runs)
@@ -67,7 +69,7 @@ def finish(api: Api, job: Job, end: ContainerExit) -> None:
 
 @contextmanager
 def worker(api: Api, end: ContainerExit | None = None) -> Iterator[list[Job]]:
-    """Ends every call as soon as it is there; answers the jobs it took."""
+    """Ends every call as soon as it is accepted; yields the list of jobs that it has claimed."""
     stop = threading.Event()
     taken: list[Job] = []
 
@@ -92,7 +94,7 @@ def call(api: Api, path: str = "/fn/fn", method: str = "POST", **more: Any) -> T
     return api.ask(method, path, **more)
 
 
-# What reaches the code
+# The input of the code
 
 
 def test_answer_is_what_the_code_printed(fn: Api) -> None:
@@ -160,7 +162,7 @@ def test_headers_over_their_limit_are_refused(fn: Api) -> None:
     assert (answer.status_code, answer.json["code"]) == (431, "headers_too_large")
 
 
-# What comes back
+# The response
 
 
 @pytest.mark.parametrize(
@@ -254,7 +256,7 @@ def test_call_that_nobody_began_is_429_in_its_time(fn: Api) -> None:
 
 
 def test_call_that_nobody_began_is_429_although_its_row_is_locked_for_a_moment(fn: Api) -> None:
-    """Timeout and grace end after 7 s; until shortly after that, another session has the row."""
+    """Timeout and grace end after 7 s; until shortly after that, another session has locked the row."""
     answers: list[TestResponse] = []
     begin = time.monotonic()
     caller = threading.Thread(target=lambda: answers.append(call(fn)))
@@ -364,7 +366,7 @@ def test_same_key_with_another_query_is_refused(fn: Api) -> None:
     assert call(fn, "/fn/fn?a=2", headers=keyed).status_code == 422
 
 
-# The API's door
+# The route below /api
 
 
 def test_invoke_answers_the_record_of_a_good_call(fn: Api) -> None:

@@ -1,6 +1,6 @@
-"""Requests made up from the OpenAPI document: no answer is a 5xx, and none is other than documented.
+"""Random requests generated from the OpenAPI document: no response is a 5xx, and each one is documented.
 
-A few per operation on every run; NORN_FUZZ_EXAMPLES asks for more.
+Every run tries a few per operation; NORN_FUZZ_EXAMPLES sets a larger number.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def furnish(database: Database) -> None:
 
 
 def complaints(operation: Any, mode: GenerationMode) -> str:
-    """Tries an operation with made-up requests; answers what is wrong with an answer, if anything."""
+    """Tries an operation with generated requests; returns the errors in responses, if there are any."""
 
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -51,7 +51,7 @@ def complaints(operation: Any, mode: GenerationMode) -> str:
     try:
         tried()
     except Unsatisfiable:
-        return ""  # nothing can be wrong about a request without parts
+        return ""  # a request without parts cannot be wrong
     except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
         return f"{operation.label}: {error}"
     return ""

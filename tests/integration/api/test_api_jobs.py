@@ -1,4 +1,4 @@
-"""Jobs through the API: how far they are, what they printed, how they are cancelled."""
+"""Jobs through the API: their progress, their output, and how they are cancelled."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def begin_second_step(api: Api, job: Job) -> Ledger:
 
 
 def print_piece(api: Api, job: Job, step: str, seq: int, text: str) -> None:
-    """Writes a piece of a step's output."""
+    """Writes a chunk of a step's output."""
     with api.database.transaction() as tx:
         step_logs.append(tx, job.fence, step, seq, text)
 
 
 def test_the_only_step_of_a_job_shows_its_output_while_it_runs(api: Api, running: Job) -> None:
-    """The row of such a step is written at its end."""
+    """The row of such a step is written only at its end."""
     print_piece(api, running, "run-container", 1, "half of it\n")
     assert api.get(f"/api/jobs/{running.id}/logs").text == "half of it\n"
 

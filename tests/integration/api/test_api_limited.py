@@ -1,4 +1,4 @@
-"""A token that is limited to an app learns nothing of the others: neither their names nor whether they are busy."""
+"""A token that is limited to one app reveals nothing about other apps: neither their names nor their activity."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OF_SERVER = {("GET", "/api/stats"), ("GET", "/metrics"), ("GET", "/api/workers")
 
 @dataclass(frozen=True)
 class Ids:
-    """The ids of what the other app has; an id that nothing has."""
+    """The ids of the other app's objects, and an id that does not exist."""
 
     job: int
     deployment: int
@@ -41,7 +41,7 @@ class Ids:
 
 @pytest.fixture
 def ids(api: Api) -> Ids:
-    """Makes the apps `hello` and another one; the other one has one of everything."""
+    """Makes the app `hello` and another app that has one object of each kind."""
     shared.add_live(api.database, "hello", "webserver")
     shared.add_live(api.database, OTHER)
     shared.add_live_cron(api.database, f"{OTHER}-cron", "schedule: '0 9 * * *'\n")
@@ -133,7 +133,7 @@ def test_health_tells_strangers_the_state_of_each_part_and_no_more(api: Api, ids
 
 
 def test_name_of_a_revoked_token_is_not_given_again(api: Api) -> None:
-    """Its calls, jobs and keys are found by the name."""
+    """Objects of the revoked token are found by its name."""
     first = factories.Api(api.app, api.database).asked_as(Scope.INVOKE)
     (token,) = [each for each in api.get("/api/tokens").json["items"] if each["name"] == "invoke"]
     assert first.token is not None
@@ -149,7 +149,7 @@ PREFLIGHT = {"Origin": "https://shop.example", "Access-Control-Request-Method": 
 
 
 def _another(api: Api, **settings: Any) -> Api:
-    """Returns another application over the same database, asked as the same admin."""
+    """Returns another application over the same database, used as the same admin."""
     return Api(create_app(shared.intake(api.database, **settings)), api.database, api.token)
 
 
@@ -184,7 +184,7 @@ def test_each_status_of_a_refusal_is_in_the_document(api: Api) -> None:
     assert all("414" in operation["responses"] for operation in operations)
 
 
-# What one token may hold and write
+# Limits for one token
 
 
 def test_one_token_holds_at_most_half_of_the_streams(api: Api) -> None:

@@ -1,4 +1,6 @@
-"""What the API's process logs: JSON when asked, gunicorn's lines too; the request's id on each; never a token."""
+"""The log of the API process: JSON if configured, also gunicorn's lines; the request's id on each line; never a
+token.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ def process(tmp_path: Path, database: Database, broker: Broker) -> Iterator[ApiP
 
 
 def lines(process: ApiProcess) -> list[dict[str, Any]]:
-    """Returns every line of its log; a line that is not JSON fails."""
+    """Returns every line of the process's log; fails at a line that is not JSON."""
     return [json.loads(line) for line in process.log().splitlines()]
 
 

@@ -1,4 +1,6 @@
-"""`/metrics`, read by prometheus-client's own parser: counted once, kept over restarts, and whose it is to see."""
+"""`/metrics`, read by prometheus-client's own parser: each event is counted once, counts survive restarts, and only
+some tokens may read them.
+"""
 
 from __future__ import annotations
 

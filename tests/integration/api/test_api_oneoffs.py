@@ -1,4 +1,6 @@
-"""One-off commands over the API: what is accepted, what is refused with the field, what is told."""
+"""One-off commands over the API: which requests are accepted, which are refused with the name of the field, and the
+responses.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Functions that anyone may call: who opens them, what a stranger may do, and the host name of functions."""
+"""Functions that anyone may call: who can open them, what a caller without a token may do, and the host name of
+functions.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,7 @@ def test_body_of_a_stranger_that_takes_too_long_is_refused_as_its_own_mistake(fn
 def test_one_address_calls_only_so_often(database: Database, broker: Broker) -> None:
     api = _api(database, broker, open_calls_per_second=1)
     answers = [call(api.anonymous(), "/fn/open", headers=ASYNC)]
-    while answers[-1].status_code != 429 and len(answers) < 40:  # a place comes back each second
+    while answers[-1].status_code != 429 and len(answers) < 40:  # the limit allows one more call each second
         answers.append(call(api.anonymous(), "/fn/open", headers=ASYNC))
     statuses = [answer.status_code for answer in answers]
     assert (statuses[:2], statuses[-1], answers[-1].headers["Retry-After"]) == ([202, 202], 429, "1")
@@ -198,7 +200,7 @@ def test_status_says_that_anyone_may_call_it(fn: Api) -> None:
     assert notices == {"open": ["function.auth is none: anyone may call it without a token"], "closed": []}
 
 
-# A host of their own
+# A host name for functions only
 
 
 def test_host_of_functions_serves_functions_alone(own_host: Api) -> None:

@@ -1,4 +1,4 @@
-"""A slow or absent database: an error says what is true, and a call that was accepted gets its answer."""
+"""A slow or unreachable database: an error says only what is true, and an accepted call gets its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.servers import Broker, Postgres, wait_until
 
 @pytest.fixture
 def brief(database: Database, broker: Broker) -> Iterator[Api]:
-    """An application that asks its database briefly, with a function `fn` and a worker for its calls."""
+    """An application with a short limit for its database, with a function `fn` and a worker for its calls."""
     shared.add_live(database, "fn", "function", "function:\n  timeout: 20\n  maxBody: 1MiB\n")
     add_worker(database)
     briefly = BriefDatabase(database.url, seconds=1.0)

@@ -1,4 +1,6 @@
-"""The one stream of a page: events and log lines together, resumed by one id; all pages share one reader of an app."""
+"""The stream of a page: events and log lines together, resumed by one id; all pages share one reader of an
+app's logs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def sent_line(second: int) -> tuple[str, str, dict[str, str]]:
 
 
 class Reader:
-    """A worker that reads logs: each job that follows gets what is written, and each other one all that was written."""
+    """Simulates a worker that reads logs: each following job gets the lines when they are written, other jobs get all
+    earlier lines.
+    """
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -36,13 +40,13 @@ class Reader:
         self._thread.start()
 
     def jobs(self) -> list[tuple[int, bool]]:
-        """Returns the jobs that read, and whether they follow."""
+        """Returns the jobs that read logs, and whether they follow."""
         with self._api.database.transaction() as tx:
             rows = tx.execute(text("SELECT id, args FROM jobs WHERE kind = 'read-logs' ORDER BY id"))
             return [(row.id, bool(row.args["follow"])) for row in rows]
 
     def write(self, *seconds: int) -> None:
-        """Writes lines: followers get them at once."""
+        """Writes lines; followers get them immediately."""
         lines = [sent_line(second) for second in seconds]
         self._written += lines
         for job, follows in self.jobs():
@@ -64,7 +68,7 @@ class Reader:
 
 
 class Page:
-    """A page that has opened its stream."""
+    """A client that has opened the stream of a page."""
 
     def __init__(self, api: Api, query: str, last: str = "") -> None:
         self._answer = api.get(f"/api/stream?{query}", headers={"Last-Event-ID": last} if last else {})
@@ -80,7 +84,7 @@ class Page:
         return chunk.decode() if isinstance(chunk, bytes) else str(chunk)
 
     def until(self, wanted: Callable[[dict[str, str]], bool]) -> list[dict[str, str]]:
-        """Returns the messages up to the first one that is wanted."""
+        """Returns the messages up to the first one for which `wanted` returns true."""
         found: list[dict[str, str]] = []
         while not found or not wanted(found[-1]):
             while not self._messages:
@@ -94,7 +98,7 @@ class Page:
         return [json.loads(message["data"])["line"] for message in found], found[-1]["id"]
 
     def close(self) -> None:
-        """Cuts the stream."""
+        """Closes the stream."""
         self._answer.close()
 
 
@@ -117,7 +121,7 @@ def reader(connected: Api, broker: Broker) -> Iterator[Reader]:
 
 
 def follows(reader: Reader) -> int:
-    """Returns how many jobs follow."""
+    """Returns how many jobs follow logs."""
     return sum(follows for _, follows in reader.jobs())
 
 

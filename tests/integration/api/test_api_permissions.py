@@ -1,6 +1,6 @@
-"""Default-deny: every address of the application is in the table, and every one is tried by five kinds of people.
+"""Default-deny: every route of the application is in the table of permissions, and is tried by five kinds of users.
 
-Each is tried by browsers too: signed in, without the CSRF token, and from a page of another origin.
+Browsers try each route too: signed in, without the CSRF token, and from a page of another origin.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ ROUTES = [route for route in sorted(TABLE) if route not in ENDLESS and not TABLE
 FILLED = {"app": "hello", "file": "start.js", "rest": "x/y", "token": "999", "session": "999"}
 SIGN_OUT = ("DELETE", "/api/session")
 OF_SESSIONS = [route for route in ROUTES if route[1].startswith("/api/") and route != SIGN_OUT]
-"""The routes at which a session counts, without the one that ends it."""
+"""The routes that accept a session, except the one that ends the session."""
 
 
 def address(rule: str) -> str:
-    """Fills a rule in: the app `hello`, and ids that are there where the test made them."""
+    """Fills the parameters of a route: the app `hello`, and ids that exist if the test made them."""
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda part: FILLED.get(part[1], "1"), rule)
 
 
@@ -57,7 +57,8 @@ def sent(asked: Api, method: str, rule: str, **more: str) -> TestResponse:
     """Sends that request; `more` are headers."""
     filled = {"resolution": "done"} if rule.endswith("/resolve") else {}
     body = {"json": filled} if method in ("POST", "PUT") else {}
-    elsewhere = {"REMOTE_ADDR": f"10.0.0.{ROUTES.index((method, rule))}"}  # failures are slowed by address
+    # failed attempts slow down later requests from the same address
+    elsewhere = {"REMOTE_ADDR": f"10.0.0.{ROUTES.index((method, rule))}"}
     return asked.ask(method, address(rule), environ_overrides=elsewhere, headers=more, **body)
 
 
@@ -68,7 +69,9 @@ def answered(asked: Api, status: int, routes: Iterable[Route] = ROUTES) -> set[R
 
 @pytest.fixture
 def furnished(api: Api) -> Api:
-    """An application where the app `hello` has a job, a deployment, a run and a one-off 1 of somebody else."""
+    """An application in which the app `hello` has a job, a deployment, a run and a one-off with the id 1, made by
+    another user.
+    """
     shared.add_live(api.database, "hello", "webserver")
     with api.database.transaction() as tx:
         accept(tx, NewJob(ForgeJobRequest(None), "hello", "somebody", patience=60))
@@ -132,7 +135,7 @@ def test_invoker_does_not_see_the_job_of_somebody_else(furnished: Api) -> None:
 
 @pytest.fixture
 def limited_admin(furnished: Api) -> Api:
-    """An admin of some apps only, as an earlier Norn would make it."""
+    """An admin that is limited to some apps, as an earlier version of Norn could make."""
     asked = furnished.asked_as(Scope.ADMIN, Scope.DEPLOY)
     with furnished.database.transaction() as tx:
         tx.execute(update(t.TokenRow).where(t.TokenRow.name == "admin-deploy").values(apps=["hello"]))

@@ -1,4 +1,4 @@
-"""The API as a process: streams, ends, and what it does while the stores below it are away."""
+"""The API as a process: streams, its end, and its behaviour while PostgreSQL or the broker does not respond."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def served(home: Path, database: Database, broker: Broker) -> Iterator[ApiProces
 
 @pytest.fixture(scope="module")
 def lasting_process(lasting: Api, broker: Broker) -> Iterator[ApiProcess]:
-    """An API process for all tests that do not harm it, with a live function `fn` that takes 1 KiB."""
+    """An API process that tests may share, with a live function `fn` that accepts bodies of up to 1 KiB."""
     home = Path(tempfile.mkdtemp(prefix="norn-api-"))
     shared.add_live(lasting.database, "fn", "function", FUNCTION)
     process = ApiProcess(home, lasting.database.url, broker.url)
@@ -66,7 +66,7 @@ def lasting_process(lasting: Api, broker: Broker) -> Iterator[ApiProcess]:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """Stops a process, and lets it go on."""
+    """Stops a process with SIGSTOP, and lets it continue after the block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -75,7 +75,7 @@ def frozen(pid: int) -> Iterator[None]:
 
 
 def took(act: object, *args: object, **more: object) -> tuple[httpx.Response, float]:
-    """Returns what a request came to, and in how many seconds."""
+    """Returns the response to a request, and how many seconds it took."""
     begin = time.monotonic()
     answer = act(*args, **more)  # type: ignore[operator]
     return answer, time.monotonic() - begin
@@ -167,7 +167,9 @@ def _jobs(client: httpx.Client) -> list[object]:
 
 
 def send(process: ApiProcess, framing: str, body: bytes, *, half: bool = False) -> bytes:
-    """Sends a call of `fn` by hand, and answers what comes back; `half`: says that nothing more will come."""
+    """Sends a call of `fn` over a plain socket, and returns the response. With `half` the client closes its sending
+    side.
+    """
     token = process.token_file.read_text().strip()
     lines = ["POST /fn/fn HTTP/1.1", "Host: x", "Prefer: respond-async", f"Authorization: Bearer {token}", framing]
     head = "\r\n".join([*lines, "", ""])
@@ -219,12 +221,12 @@ def test_open_door_ends_the_process_with_a_sentence(home: Path, database: Databa
         ApiProcess(home, database.url, broker.url, auth="off", host="0.0.0.0")
 
 
-# While a store is away
+# While a store does not respond
 
 
 @pytest.fixture
 def own_postgres(home: Path) -> Iterator[Postgres]:
-    """A PostgreSQL that the test may harm."""
+    """A PostgreSQL that the test may stop."""
     server = Postgres(home / "pg")
     server.execute("CREATE DATABASE norn")
     migrate.upgrade(server.url("norn"))
@@ -251,7 +253,7 @@ def test_frozen_database_is_503_in_three_seconds_and_comes_back(apart: ApiProces
 
 
 def test_sender_of_a_large_body_reads_that_nothing_was_done(apart: ApiProcess, own_postgres: Postgres) -> None:
-    """A connection that is closed while it still sends is reset, and the answer is lost with it."""
+    """If the server closed the connection while the client still sends, the response would be lost with it."""
     with apart.client() as client, frozen_cluster(own_postgres):
         answer = client.post("/fn/fn", content=b"x" * 8_000_000)
     assert (answer.status_code, "retry_after" in answer.json()) == (503, True)

@@ -1,4 +1,4 @@
-"""Readers of streams: a quiet stream shows that it lives, and a revoked token reads no further."""
+"""Readers of streams: an idle stream sends heartbeats, and a revoked token stops the stream."""
 
 from __future__ import annotations
 

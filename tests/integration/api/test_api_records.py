@@ -1,4 +1,4 @@
-"""What stays of a call once its answer was taken: `function.record`."""
+"""How much of a call is kept after its response was read: `function.record`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BODY = b"what was asked"
 
 
 def function(api: Api, record: str) -> str:
-    """Makes a live function that records so much."""
+    """Makes a live function with this value of `function.record`."""
     shared.add_live(api.database, f"fn-{record}", "function", f"function: {{record: {record}, timeout: 3}}\n")
     add_worker(api.database)
     return f"fn-{record}"

@@ -1,4 +1,6 @@
-"""Logins of private repositories over the API: each belongs to one server, and nobody reads its token again."""
+"""Logins of private repositories over the API: each belongs to one git server, and its token can never be read
+again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Encrypted files of secrets over the API, with a worker that has the key: in, out, and nowhere in the clear."""
+"""Encrypted files of secrets over the API, with a worker that has the key: import, export, and no secret in clear text
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,7 @@ def send(api: Api, plain: str, recipient: str = PUBLIC):
 
 
 def work(api: Api, tmp_path: Path) -> dict[str, Any]:
-    """Plays the next job and returns it as the API shows it."""
+    """Runs the next job, and returns it as the API shows it."""
     vault = AgeVault(KEY, tmp_path / "nowhere")
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     files = SecretFileTable(api.database, None)

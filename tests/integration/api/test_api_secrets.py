@@ -1,4 +1,4 @@
-"""Secrets over the API: set, unset, listed; a value goes in and never comes out."""
+"""Secrets over the API: set, unset, listed; a value can be written and never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server tells of itself: health from rows, figures, workers, version."""
+"""The API's information about the server: health from database rows, figures, workers, version."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_absent_broker_fails_with_what_to_do(api: Api) -> None:
 
 @pytest.mark.parametrize("name", ["worker:invoke", "beat", "engine"])
 def test_what_is_away_is_not_answered_with_a_second_server(api: Api, name: str) -> None:
-    """A server that answers is up; where its processes' words are depends on who started it."""
+    """A server that responds is up; where its processes write their logs depends on how it was started."""
     hint = check(api, name)["hint"]
     assert ("norn up" in hint, "norn logs --server" in hint, "docker-compose logs" in hint) == (False, True, True)
 
@@ -99,7 +99,7 @@ def test_draining_worker_is_a_warning(api: Api) -> None:
 
 
 def idle_worker_and_waiting_job(api: Api, kind: JobKind = JobKind.FORGE) -> None:
-    """Makes a worker that took nothing for a minute, and a job that has waited as long."""
+    """Adds a worker that has taken no job for a minute, and a job that has waited for the same time."""
     add_worker(api.database, JobClass.DEPLOY)
     change(api, t.WorkerRow, started_at=text(AGO.format("1 minute")))
     with api.database.transaction() as tx:
@@ -147,7 +147,7 @@ def test_dead_engine_is_told_in_the_workers_words(api: Api) -> None:
 
 
 def ended_look(api: Api, state: JobState) -> int:
-    """Makes a look at the home engine that ended so; answers its job."""
+    """Adds an observation of the home engine that ended in this state; returns its job."""
     with api.database.transaction() as tx:
         job = shared.add_job(tx, JobKind.OBSERVE, "", engine="home")
         tx.execute(update(t.JobRow).where(t.JobRow.id == job).values(state=state, ended_at=NOW))

@@ -1,4 +1,4 @@
-"""Sessions: a browser signs in with a token or a code, acts as that token and no further, and is signed out."""
+"""Sessions: a browser signs in with a token or a code, has exactly the permissions of the token, and is signed out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files of snapshots over the API: whole, for deployers of the app, and with a sentence when there is none to read."""
+"""Files of snapshots over the API: complete, only for users who may deploy the app, and an error if the file is
+missing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploading a source: kept once per tree, refused where it makes no sense, deployed by its name."""
+"""Uploads of source: kept once per tree, refused for apps that cannot use them, deployed by revision."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def upload(api: Api, data: bytes, app: str = "blog", kind: str = "application/gz
 
 @pytest.fixture
 def blog(api: Api) -> Api:
-    """An application that knows `blog`, forged, without a source."""
+    """An application with `blog`, which is forged and has no source."""
     with api.database.transaction() as tx:
         shared.add_app(tx, shared.spec("blog", "worker"))
     return api
@@ -116,7 +116,7 @@ def test_another_content_type_is_refused(blog: Api) -> None:
 
 @pytest.fixture
 def small(database: Database) -> Api:
-    """The same, with room for 4 KiB."""
+    """The same application with a limit of 4 KiB."""
     api = factories.api(database, source_max=4096)
     with database.transaction() as tx:
         shared.add_app(tx, shared.spec("blog", "worker"))

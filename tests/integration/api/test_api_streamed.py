@@ -1,4 +1,6 @@
-"""Answers that are sent while the function makes them: in order, whole, and with the error of a call that fails."""
+"""Responses that are sent while the function writes them: in order, complete, and with the error of a call that
+fails.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ STREAM = {"Accept": "text/html, text/event-stream;q=0.9"}
 
 @pytest.fixture
 def fn(connected: Api, broker: Broker) -> Api:
-    """An application with two live functions and a worker for their calls; other databases had jobs of the same id."""
+    """An application with two live functions and a worker for their calls; the broker is emptied, since job ids repeat
+    between databases.
+    """
     broker.client().flushall()
     shared.add_live(
         connected.database, "fn", "function", "function:\n  timeout: 20\n  contentType: text/event-stream\n"
@@ -39,7 +43,9 @@ def fn(connected: Api, broker: Broker) -> Api:
 def worker(
     api: Api, broker: Broker, pieces: list[bytes | None], output: bytes, code: int = 0
 ) -> Iterator[threading.Event]:
-    """Takes one call and sends these pieces, those after None when the event is set; then ends it with the output."""
+    """Claims one call and sends these chunks, those after None only when the event is set; then ends the call with the
+    output.
+    """
     go, stop = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -97,7 +103,7 @@ def test_client_that_sends_no_more_gets_no_part_as_if_it_were_whole(
     client.settimeout(5)
     with client, served, worker(fn, broker, pieces, b"one two"):
         call(fn, headers=STREAM, environ_overrides={"gunicorn.socket": served}).get_data()
-        assert client.recv(1) == b""  # the connection has ended
+        assert client.recv(1) == b""  # the server has closed the connection
 
 
 def test_head_with_a_mistake_is_an_error_also_of_a_long_answer(fn: Api, broker: Broker) -> None:

@@ -1,4 +1,6 @@
-"""Tokens: made and shown once, kept as hashes, limited, revoked; and the bootstrap token that lets the first one in."""
+"""Tokens: created and shown once, kept as hashes, limited, revoked; and the bootstrap token, with which the first user
+gets access.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,7 @@ def test_name_is_taken_once(api: Api) -> None:
 
 
 def test_no_token_has_the_name_of_callers_without_one(api: Api) -> None:
-    """It would see and cancel their calls."""
+    """Such a token could see and cancel the calls of callers without a token."""
     assert api.post("/api/tokens", json={"name": "anonymous", "scopes": ["invoke"]}).status_code == 409
 
 

@@ -1,4 +1,6 @@
-"""Webhooks over the API: who may manage them, what is refused unread, and that one push is one job for each app."""
+"""Webhooks over the API: who may manage them, which requests are refused before they are parsed, and that one push
+makes one job for each app.
+"""
 
 from __future__ import annotations
 

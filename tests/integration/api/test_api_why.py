@@ -1,4 +1,6 @@
-"""`GET /api/apps/{app}/why`: what went wrong last and was not made good, with its last lines and its return."""
+"""`GET /api/apps/{app}/why`: the latest failure that was not repaired since, with its last lines and the rollback after
+it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ BROKEN = Problem("rollout_failed", "the new container exited 1 at once", "check 
 
 @pytest.fixture
 def web(api: Api) -> Api:
-    """A webserver with releases 1 and 2, 2 live."""
+    """A webserver with releases 1 and 2, of which 2 is live."""
     wanted = shared.add_live(api.database, "web", "webserver")
     with api.database.transaction() as tx:
         shared.add_release(tx, wanted, 2)
@@ -49,7 +51,7 @@ def asked(api: Api, verb: str, **args: Any) -> None:
 
 
 def fail_next(api: Api, *lines: str) -> None:
-    """Lets the next job fail at its rollout, after it wrote these lines."""
+    """Lets the next job fail at its rollout after it has written these lines."""
     job, ledger, place = shared.claim(api.database), Ledger(api.database, patience=1), StepPosition(2, "await-rollout")
     ledger.begin_step(job.fence, place, None)
     with api.database.transaction() as tx:

@@ -1,4 +1,6 @@
-"""Work through the API: accepted as a job with 202, once per Idempotency-Key, refused where it makes no sense."""
+"""Work through the API: accepted as a job with 202, once per Idempotency-Key, and refused for apps that cannot
+do it.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The `norn` command against a small real HTTP server that answers as the API does."""
+"""Tests of the `norn` command against a small real HTTP server that responds as the API does."""

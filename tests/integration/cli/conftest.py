@@ -21,7 +21,7 @@ NORN = [sys.executable, "-P", "-c", "from norn_cli.main import main; main()"]
 
 @pytest.fixture
 def norn() -> Iterator[Norn]:
-    """A server that a test fills with answers."""
+    """A server to which a test adds responses."""
     server = Norn()
     yield server
     server.stop()
@@ -29,7 +29,7 @@ def norn() -> Iterator[Norn]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home directory of the test's own, so that nobody's contexts and tokens are read."""
+    """An empty home directory, so that no contexts and tokens of the developer are read."""
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def run(environ: dict[str, str]) -> Callable[..., Result]:
 
 @pytest.fixture
 def process_environ(environ: dict[str, str]) -> dict[str, str]:
-    """The environment of norn as a process: this checkout, and nothing of ours beside it."""
+    """The environment of norn as a process: this checkout, and no variable of the developer."""
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", **environ}
 
 

@@ -1,4 +1,4 @@
-"""A real HTTP server on a port of its own that answers what a test tells it to, and remembers what it was asked."""
+"""A real HTTP server on a free port that sends the responses that a test has set, and records its requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came in."""
+    """A received request."""
 
     method: str
     path: str
@@ -25,13 +25,13 @@ class Asked:
 
     @property
     def json(self) -> Any:
-        """The body as JSON."""
+        """The body, parsed as JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer: a JSON object, or text and bytes in pieces as a stream that ends by closing the connection."""
+    """A response: a JSON object, or text and bytes in chunks as a stream that ends when the connection closes."""
 
     body: Json | None = None
     status: int = 200
@@ -41,7 +41,7 @@ class Answer:
 
 
 def problem(status: int, code: str, detail: str, hint: str = "", **more: Any) -> Answer:
-    """Returns an RFC 9457 problem as the API does."""
+    """Returns an RFC 9457 problem in the form that the API sends."""
     body = {
         "type": "about:blank",
         "title": code,
@@ -69,7 +69,7 @@ Answering = Answer | Callable[[Asked], Answer]
 
 @dataclass
 class Norn:
-    """The server; `answers` maps a method and a path to what comes back, `asked` is every request so far."""
+    """The server. `answers` maps a method and a path to the response; `asked` has every request until now."""
 
     answers: dict[tuple[str, str], Answering] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
@@ -80,15 +80,15 @@ class Norn:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def on(self, method: str, path: str, answer: Answering | Json) -> None:
-        """Says what comes back; a plain dict is a 200."""
+        """Sets the response to a method and path; a plain dict is sent with status 200."""
         self.answers[method, path] = Answer(answer) if isinstance(answer, dict) else answer
 
     def last(self, method: str, path: str) -> Asked:
-        """Returns the newest request of that kind."""
+        """Returns the newest request with this method and path."""
         return [asked for asked in self.asked if (asked.method, asked.path) == (method, path)][-1]
 
     def start(self) -> None:
@@ -99,7 +99,7 @@ class Norn:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stops to listen; streams that are open stay open until they end."""
+        """Stops listening; open streams stay open until they end."""
         self._http.shutdown()
         self._http.server_close()
 
@@ -118,7 +118,7 @@ class Norn:
             do_GET = do_POST = do_PUT = do_DELETE = handle_request  # noqa: N815 - the names are http.server's
 
             def log_message(self, *_: Any) -> None:
-                """Keeps quiet."""
+                """Writes no log."""
 
         return Handler
 
@@ -147,11 +147,11 @@ def _write(handler: BaseHTTPRequestHandler, answer: Answer) -> None:
             handler.wfile.write(piece)
             handler.wfile.flush()
     except OSError:
-        pass  # who asked has gone
+        pass  # the client has closed the connection
 
 
 class JobScript:
-    """A job that goes through the given states: each event of its stream moves it one on."""
+    """A job that passes through the given states: each event of its stream moves it to the next one."""
 
     def __init__(self, norn: Norn, *states: Json) -> None:
         self._states = list(states)
@@ -163,7 +163,7 @@ class JobScript:
         norn.on("GET", f"/api/jobs/{job}/logs", text())
 
     def move(self) -> bool:
-        """Goes on to the next state; False at the end."""
+        """Moves to the next state; returns False at the end."""
         self._at = min(self._at + 1, len(self._states) - 1)
         return self._at < len(self._states) - 1
 

@@ -1,4 +1,4 @@
-"""Objects as the API answers them, with only what differs given."""
+"""Objects in the form in which the API returns them; a test gives only the fields that differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 def app(name: str = "blog", **more: Any) -> Json:
-    """Returns a webserver that runs."""
+    """Returns a running webserver."""
     return {
         "name": name, "role": "webserver", "state": "running", "source": "git", "origin": "https://git.example/blog.git",
         "directory": None, "core": False, "forge": {"state": "forged", "error": None}, "ready": 2, "wanted": 2,
@@ -20,7 +20,7 @@ def app(name: str = "blog", **more: Any) -> Json:
 
 
 def cron_app(name: str = "report", **schedule: Any) -> Json:
-    """Returns a cron app that is scheduled."""
+    """Returns a cron app with a schedule."""
     about = {
         "text": "0 9 * * *", "timezone": "Europe/Berlin", "next": "2026-11-24T08:00:00Z", "state": "scheduled",
         "override": None, "paused": None, "last": None, **schedule,
@@ -34,7 +34,7 @@ def scheduled(name: str, recent: list[Json], **schedule: Any) -> Json:
 
 
 def schedule(**more: Any) -> Json:
-    """Returns what `GET …/cron` does; `last` are runs, the rest is of the schedule."""
+    """Returns the response of `GET …/cron`. `last` are its runs; other arguments are fields of the schedule."""
     last = more.pop("last", [])
     times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
     return {"app": "report", "schedule": {**cron_app()["schedule"], **more}, "next": times, "last": last}
@@ -59,7 +59,7 @@ def job(state: str = "succeeded", *steps: Json, **more: Any) -> Json:
 
 
 def accepted(**more: Any) -> Json:
-    """Returns what work is accepted with."""
+    """Returns the response to accepted work."""
     return {"job": 7, "app": "blog", "kind": "deploy", "state": "queued", "deployment": 12, "execution": None,
             "href": "/api/jobs/7", **more}  # fmt: skip
 
@@ -86,7 +86,7 @@ def call(**more: Any) -> Json:
 
 
 def reason(**more: Any) -> Json:
-    """Returns one thing that went wrong."""
+    """Returns one failure in the response of `norn why`."""
     return {
         "kind": "deploy", "state": "failed", "at": "2026-11-23T10:00:00Z", "code": "tests_failed",
         "sentence": "its tests exited 1", "hint": "run them at home", "step": "test-image", "last_lines": [], "job": 7,
@@ -95,7 +95,7 @@ def reason(**more: Any) -> Json:
 
 
 def why(*reasons: Json, **more: Any) -> Json:
-    """Returns why an app is as it is."""
+    """Returns the response of `norn why`: the state of an app, with its failures."""
     return {
         "name": "blog", "role": "webserver", "state": "running",
         "sentence": "blog is running: release 4 is live, 2 of 2 ready", "live": None, "ready": 2, "wanted": 2,

@@ -1,4 +1,4 @@
-"""Alerts and where they are sent, as people type and read them."""
+"""Alerts and their receivers, as users type and read them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ CRON = "/api/apps/report/cron"
 
 @pytest.fixture
 def running(norn):
-    """A run that the server accepts and that ends well."""
+    """A run that the server accepts and that succeeds."""
     norn.on("POST", f"{CRON}/trigger", Answer(shapes.accepted(kind="cron-run", app="report", execution=31), 202))
     norn.on("GET", f"{CRON}/executions/31", shapes.run())
     ended = shapes.job("succeeded", shapes.step(1, "run-container"), kind="cron-run", app="report", execution=31)
@@ -23,7 +23,7 @@ def running(norn):
 
 
 def mark(verdict: str = "fired", state: str | None = "succeeded", how_many: int = 1) -> dict:
-    """Returns an occurrence of a bar."""
+    """Returns an occurrence as the bar of a schedule shows it."""
     return {"scheduled_for": "2026-11-23T08:00:00Z", "how_many": how_many, "verdict": verdict, "state": state,
             "execution": None}  # fmt: skip
 

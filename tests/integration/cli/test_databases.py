@@ -1,4 +1,4 @@
-"""`norn db`, as people type and read it."""
+"""`norn db`, as users type and read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn deploy` of a directory: when the word is a path, what is asked of the server in which order, what is told."""
+"""`norn deploy` of a directory: when an argument is a path, which requests are sent in which order, and the output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def revision_of(directory: Path) -> str:
 
 @pytest.fixture
 def server(norn: Norn, blog: Path) -> Norn:
-    """A server that knows no `blog` yet, and takes it."""
+    """A server that does not have `blog` yet, and accepts it."""
     unforged = {"state": "unforged", "error": None}
     fresh = shapes.app(role="worker", source="none", origin=None, forge=unforged, url=None)
     norn.on("GET", "/api/apps/blog", problem(404, "app_not_found", "there is no app blog"))

@@ -1,4 +1,6 @@
-"""`norn deploy` of a directory with several infraspecs: all apps, in one order, whatever fails for one of them."""
+"""`norn deploy` of a directory with several infraspecs: all apps are deployed in a fixed order, also if one of them
+fails.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ APPS = ("shop", "jobs")
 
 @pytest.fixture
 def shop(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of `shop` and `jobs`, which is the current one."""
+    """The directory of `shop` and `jobs`, which is the current directory."""
     directory = home / "shop"
     directory.mkdir()
     (directory / "infraspec.yaml").write_text("app: shop\nrole: worker\n")
@@ -29,7 +31,7 @@ def shop(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server(norn: Norn, shop: Path) -> Norn:
-    """A server that knows neither app yet."""
+    """A server that has neither app yet."""
     revision = pack(shop, Ignored(shop, ()), 2**20).revision
     norn.on("GET", "/api/version", {"version": "1", "commit": None, "api": "1", "source_max": 2**20})
     for app in APPS:

@@ -1,4 +1,6 @@
-"""The command against a real server whose apps are directories: what ends an app, whatever became of its directory."""
+"""The command against a real server whose apps are directories: an app can be removed whatever happened to its
+directory.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ from tests.servers import Broker
 
 @dataclass(frozen=True)
 class Server:
-    """The API over real stores, with a worker; `norn` runs the command against it."""
+    """The API over real stores, with a worker; `norn` runs the command with it."""
 
     url: str
     token: str
@@ -52,14 +54,14 @@ class Server:
         return place
 
     def forge_state(self) -> str | None:
-        """Returns how the row of `blog` stands; None when there is none."""
+        """Returns the state in the row of `blog`; None if it has no row."""
         with self.database.transaction() as tx:
             return tx.scalar(select(AppRow.forge_state).where(AppRow.name == "blog"))
 
 
 @pytest.fixture
 def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Server]:
-    """A server with an app `blog` of a directory: a function, forged and live."""
+    """A server with an app `blog` from a directory: a function, forged and live."""
     apps_dir, over = tmp_path / "apps", threading.Event()
     api = api_factories.api(database, broker.url, apps_dir=apps_dir)
     http = make_server("127.0.0.1", 0, api.app, threaded=True)
@@ -84,7 +86,7 @@ def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Serve
 
 
 def _work(database: Database, workspace: Path, over: threading.Event) -> None:
-    """Plays every job that comes, with no more of the world than functions and cron apps need."""
+    """Runs every job that is accepted, with only those adapters that functions and cron apps need."""
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="t")
     tools = cast(
         Tools,
@@ -111,7 +113,7 @@ def _other_role(server: Server) -> None:
 
 
 def _as_it_was(_: Server) -> None:
-    """Leaves the directory as it is."""
+    """Leaves the directory unchanged."""
 
 
 SPOILT_OR_NOT = pytest.mark.parametrize("spoil", [_as_it_was, _broken, _applied_too, _other_role])

@@ -1,4 +1,4 @@
-"""`norn drift` prints what others changed, and its exit status says on request whether anything was."""
+"""`norn drift` prints the changes by others; with an option its exit status says whether there was a change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way to fail: one sentence, the way out, and the exit status that scripts rely on."""
+"""All kinds of failures: one sentence, the hint, and the exit status that scripts rely on."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_reader_that_leaves_is_no_traceback(norn, process_environ):
 
 
 def endless():
-    """Lines until the reader leaves."""
+    """Yields lines until the client closes the connection."""
     import itertools
 
     for n in itertools.count():

@@ -1,4 +1,4 @@
-"""Following events: each once, resumed after the last one."""
+"""Following events: each is printed once, and after a disconnect the stream resumes after the last one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calling functions: bytes in, bytes out, and the truth about calls that went wrong."""
+"""Calling functions: binary input, binary output, and true messages about failed calls."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_show_answer_is_what_invoke_would_have_printed(norn, run):
 
 @pytest.fixture
 def replayed(norn):
-    """A replay of call 41 that is accepted as call 43, which ends."""
+    """A replay of call 41 that is accepted as call 43, which succeeds."""
     norn.on("POST", "/api/invocations/41/replay", Answer(shapes.accepted(kind="invoke", execution=43), 202))
     norn.on("GET", "/api/invocations/43", shapes.call(id=43))
     return JobScript(norn, *(shapes.job(state, kind="invoke", execution=43) for state in ("queued", "succeeded")))

@@ -1,4 +1,4 @@
-"""Commands that run the server's own programs: what they start, and what they say when it is not installed."""
+"""Commands that run the server's own programs: which program they start, and the error if it is not installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.cli.conftest import NORN, ROOT
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """Programs in the server's place that print what they were started with and end with 42."""
+    """Programs that replace those of the server: they print their arguments and end with status 42."""
     for package in ("embedded", "domain"):
         place = tmp_path / "norn_tasks" / package
         place.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_a_directory_that_no_app_can_be_called_like(run, home):
 
 
 def test_without_the_server_extra_the_sentence_says_what_to_install(process_environ):
-    # None in sys.modules is Python's own way to say that a module is not to be had.
+    # None in sys.modules makes Python report that the module is not installed.
     without = "import sys; sys.modules['supervisor'] = None; from norn_cli.main import main; main()"
     result = subprocess.run(
         [sys.executable, "-c", without, "up"], capture_output=True, text=True, env=process_environ, timeout=30

@@ -1,4 +1,4 @@
-"""What `norn` prints of what the server knows: tables, facts, JSON unchanged, names."""
+"""The output of `norn` about apps and jobs: tables, facts, unchanged JSON, names."""
 
 from __future__ import annotations
 
@@ -311,7 +311,7 @@ def test_jobs_show_tells_the_steps(norn, run):
 
 
 def piece(seq: int, text: str, step: str = "build-image") -> dict[str, Any]:
-    """Returns a piece of a step's output."""
+    """Returns a chunk of a step's output."""
     return {"step": step, "seq": seq, "at": "2026-11-23T10:00:00Z", "stream": "stdout", "text": text}
 
 

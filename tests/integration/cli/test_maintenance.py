@@ -1,4 +1,4 @@
-"""`norn maintenance` sends what visitors will read, and nothing for a word that is neither on nor off."""
+"""`norn maintenance` sends the text for visitors; it sends nothing for a word other than on and off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn plan` prints what would change, and its exit status says whether anything would."""
+"""`norn plan` prints the changes that a deploy would make, and its exit status says whether there are any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn secrets`: where values come from, what is said about them, and that none is printed."""
+"""`norn secrets`: where the values come from, the messages about them, and that no value is printed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def secret(name: str, **more):
 
 @pytest.fixture
 def blog(norn):
-    """A server whose app `blog` names API_KEY; whatever is set is there afterwards."""
+    """A server whose app `blog` names API_KEY; secrets that are set stay set."""
     norn.on("PUT", "/api/apps/blog/secrets", lambda asked: Answer(shapes.page(*map(secret, asked.json["values"]))))
     norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY")))
     return norn

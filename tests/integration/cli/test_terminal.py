@@ -1,4 +1,6 @@
-"""At a terminal: colours, the painted line, confirmation; and what an app writes must not steer the terminal."""
+"""Behaviour at a terminal: colours, the repainted line, confirmation; output of an app must not control the
+terminal.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m\x1b[8mhidden\r\x9b31mx\x1bP
 
 @pytest.fixture
 def at_terminal(process_environ):
-    """Runs norn with a terminal as stdin, stdout and stderr; answers exit status and what the terminal got."""
+    """Runs norn with a terminal as stdin, stdout and stderr; returns exit status and output."""
 
     def run(*args: str, typed: bytes = b"", env: dict[str, str] | None = None) -> tuple[int, str]:
         ours, theirs = pty.openpty()

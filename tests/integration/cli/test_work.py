@@ -1,4 +1,4 @@
-"""Commands that begin work: what they ask for, how they wait for it, and what they say at its end."""
+"""Commands that start work: which requests they send, how they wait, and their output at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILED = shapes.job("failed", CLONED, BUILT, shapes.step(3, "test-image", "faile
 
 @pytest.fixture
 def deploying(norn: Norn) -> JobScript:
-    """A deploy that will succeed."""
+    """A deploy that succeeds."""
     norn.on("GET", "/api/apps/blog", shapes.app())
     norn.on("POST", "/api/apps/blog/deploy", Answer(shapes.accepted(), 202))
     return JobScript(
@@ -29,7 +29,7 @@ def deploying(norn: Norn) -> JobScript:
 
 @pytest.fixture
 def failing(norn: Norn) -> JobScript:
-    """A deploy that will fail in its tests."""
+    """A deploy that fails in its tests."""
     norn.on("GET", "/api/apps/blog", shapes.app())
     norn.on("POST", "/api/apps/blog/deploy", Answer(shapes.accepted(), 202))
     script = JobScript(norn, shapes.job("running", CLONED), FAILED)

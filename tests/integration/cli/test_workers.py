@@ -1,4 +1,4 @@
-"""`norn worker`: what the list shows, and how a worker is seen off."""
+"""`norn worker`: the list, and how a worker is drained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def worker(**more: Any) -> Json:
 
 
 def leaving(norn: Norn, *seen: Json | None) -> None:
-    """A worker that is seen so, look by look, after it was asked to leave; None: it has left."""
+    """Sets the responses about a worker after it was drained, one for each request; None: the worker has left."""
     looks = iter(seen)
     draining = worker(draining_at="2026-11-23T10:01:00Z")
     norn.on("POST", "/api/workers/deploy%40host/drain", Answer(draining, 202))
