@@ -17,7 +17,7 @@ import pytest
 
 from norn_tasks.domain.tunnel.external_host import RouteState
 from norn_tasks.store.replicas.routes import Route
-from tests.e2e import loss_free
+from tests.e2e import loss_free, streams
 from tests.e2e.stack import Stack
 from tests.edge_kit import BLOG, FOREIGN, Door, RunningEdge, edge_before, start_edge
 from tests.router_kit import Message, Server, read_answer, read_head, story
@@ -101,6 +101,36 @@ def test_no_request_by_tls_is_lost_by_deploys_and_few_by_kills(stack: Stack, edg
         assert restarted.failures.total() <= at_most
     finally:
         loss_free.SPEC = spec
+
+
+CHAT, NEWS = "chat.example.test", "news.example.test"
+
+
+@pytest.mark.timeout(3000)
+def test_streams_survive_twenty_deploys_of_their_own_and_of_the_other_app(stack: Stack, edge: RunningEdge) -> None:
+    apps = {"chat": f"hosts: {{external: {CHAT}}}\n", "news": f"hosts: {{external: {NEWS}}}\n"}
+    for app, more in apps.items():
+        streams.write(stack, app, 1, more)
+        stack.norn("forge", app)
+        stack.norn("deploy", app)
+    began = time.monotonic()
+    with streams.Streams([streams.Door(HTTPS, CHAT), streams.Door(HTTPS, NEWS)]).open() as opened:
+        for n in range(2, DEPLOYS + 2):
+            for number, (app, more) in enumerate(apps.items()):
+                streams.deploy(stack, app, n, more)
+                opened.go_on(0)
+                opened.go_on(1)
+                assert opened.ask(number) == str(n)
+        print(f"\n{DEPLOYS} deploys of each of two apps in {time.monotonic() - began:.0f} s\n{opened.told()}")
+        assert all((each.releases, each.fault) == ({"1"}, "") for pair in opened.of for each in pair)
+        kept = stack.rows("SELECT app, release, connections FROM replicas WHERE state = 'draining' ORDER BY app")
+        print(f"draining replicas: {[tuple(row.values()) for row in kept]}")
+        assert [(row["app"], row["release"]) for row in kept] == [("chat", 1), ("news", 1)]
+        for number in range(2):
+            opened.close(number)
+        left = time.monotonic()
+        wait_until(lambda: not stack.rows("SELECT 1 FROM replicas WHERE state = 'draining'"), 120, "none drains")
+        print(f"none is left {time.monotonic() - left:.1f} s after the clients have gone")
 
 
 @pytest.fixture
