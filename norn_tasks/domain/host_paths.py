@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from norn_tasks.domain.errors import InvalidRequest
-from norn_tasks.domain.infraspec import Volume
+
+if TYPE_CHECKING:  # the settings import this module, and every process the settings: the specs' models take 8 MiB
+    from norn_tasks.domain.infraspec import Volume
 
 
 def require_allowed(volume: Volume, path: Path, roots: Sequence[Path]) -> None:

@@ -11,8 +11,12 @@ from pathlib import Path
 from norn_tasks.domain.errors import NotFound
 from norn_tasks.embedded.paths import data_paths
 from norn_tasks.embedded.progress import say
+from norn_tasks.embedded.supervision.processes import CLASSES
 from norn_tasks.embedded.supervision.watch import tail
 from norn_tasks.settings import Settings
+
+_PARTS = ("beat", *(f"worker-{name}" for name in CLASSES))
+"""The names of processes that are one process, `worker`, if the setting `embedded_processes` is `shared`."""
 
 
 def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
@@ -21,7 +25,7 @@ def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
 
     Raises NotFound if there is no such log.
     """
-    files = _files(data_paths(settings.data_dir).log, process)
+    files = _files(data_paths(settings.data_dir).log, process, shared=settings.embedded_processes == "shared")
     growing = [Growing(file) for file in files]
     for file in files:
         for line in tail(file, lines):
@@ -60,7 +64,8 @@ class Growing:
             return False
 
 
-def _files(directory: Path, process: str) -> list[Path]:
+def _files(directory: Path, process: str, *, shared: bool) -> list[Path]:
+    """Returns the logs of a process, or all logs; `shared`: workers and beat are one process, with one log."""
     files = sorted(directory.glob("*.log"))
     if not files:
         raise NotFound(
@@ -69,6 +74,8 @@ def _files(directory: Path, process: str) -> list[Path]:
             + "; NORN_DATA_DIR names another directory of norn up",
         )
     chosen = [file for file in files if process in ("", file.stem)]
+    if shared and process in _PARTS:
+        chosen = [file for file in files if file.stem == "worker"] or chosen
     if not chosen:
         names = ", ".join(file.stem for file in files)
         raise NotFound(f"no log of {process}", hint=f"there are: {names}")

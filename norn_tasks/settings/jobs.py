@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from norn_tasks.settings.group import Seconds, SettingsGroup
@@ -26,6 +28,10 @@ class JobSettings(SettingsGroup):
         4, ge=1, description="changes of apps at once per deploy worker; half of them may be deploys"
     )
     workers_observe: int = Field(8, ge=1, description="looks at engine and cluster at once per observe worker")
+
+    embedded_processes: Literal["shared", "separate"] = Field(
+        "shared", description="norn up: one process for all classes and beat, or a process for each"
+    )
 
     def slots(self, job_class: str) -> int:
         """Returns the number of jobs of a class that one worker process runs at the same time."""

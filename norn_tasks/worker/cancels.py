@@ -23,7 +23,7 @@ WAIT_SECONDS = 60.0
 class CancelListener:
     """A connection with LISTEN of a worker process, which is opened again when it is lost."""
 
-    def __init__(self, database: Database, url: str, leases: LeaseKeeper) -> None:
+    def __init__(self, database: Database, url: str, *leases: LeaseKeeper) -> None:
         self._database, self._url, self._leases = database, url, leases
         threading.Thread(target=self._listen, name="norn-cancels", daemon=True).start()
 
@@ -37,8 +37,13 @@ class CancelListener:
 
     def _hear(self) -> None:
         with closing(self._database.listen(CANCELS, url=self._url)) as listener:
-            self._leases.look()  # for cancellations whose notification was missed
+            for leases in self._leases:
+                leases.look()  # for cancels whose notification was missed
             while True:
                 for job in listener.wait(WAIT_SECONDS):
                     if job.isdigit():
-                        self._leases.heard_of_cancel(int(job))
+                        self._pass_on(int(job))
+
+    def _pass_on(self, job: int) -> None:
+        for leases in self._leases:
+            leases.heard_of_cancel(job)

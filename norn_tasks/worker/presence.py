@@ -1,6 +1,4 @@
-"""The worker's reports about itself: its row, with its engines, is written every few seconds, and removed when the
-worker ends.
-"""
+"""The presence of a worker: its rows, one for each class, which it writes every few seconds and removes at its end."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -21,7 +19,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import workers
 from norn_tasks.store.queue import jobs
 from norn_tasks.worker.engines import REPORT_SECONDS, EngineIdentity
-from norn_tasks.worker.liveness import Liveness, end_myself
+from norn_tasks.worker.liveness import Liveness, end_myself, look
 from norn_tasks.worker.process_id import ProcessId
 
 log = structlog.get_logger()
@@ -30,21 +28,20 @@ HANGS_SECONDS = 180.0
 
 
 class PresenceThread:
-    """Writes the worker's row until the worker ends."""
+    """Writes the worker's rows until the worker leaves: one for each class that it serves."""
 
     def __init__(
         self,
         database: Database,
         settings: Settings,
-        liveness: Liveness,
+        workers: Sequence[Liveness],
         engine: EngineIdentity,
         end: Callable[[], None] = end_myself,
-        slots: int | None = None,
         hangs: float = HANGS_SECONDS,
     ) -> None:
-        self._database, self._settings, self._liveness, self._engine = database, settings, liveness, engine
-        self._name, self._class = liveness.name, liveness.job_class
-        self._slots, self._hangs = slots or settings.slots(self._class), hangs
+        self._database, self._settings, self._workers, self._engine = database, settings, tuple(workers), engine
+        self._names = ", ".join(each.name for each in workers)
+        self._hangs = hangs
         self._process = str(ProcessId.own())
         self._end, self._draining, self._spoken = end, False, False
         self._gone = threading.Event()
@@ -70,12 +67,12 @@ class PresenceThread:
         This runs in another thread. Without reports the worker counts as dead, and no other part of it would notice.
         """
         if not self._thread.is_alive():
-            log.error("the presence thread died, and another one replaces it", worker=self._name)
+            log.error("the presence thread died, and another one replaces it", worker=self._names)
             self._thread = self._speaker()
             self._turned = time.monotonic()
             self._thread.start()
         elif time.monotonic() - self._turned > self._hangs:
-            log.error("the presence thread hangs, so the worker ends itself", worker=self._name, seconds=self._hangs)
+            log.error("the presence thread hangs, so the worker ends itself", worker=self._names, seconds=self._hangs)
             self._turned = time.monotonic()
             self._end()
 
@@ -88,24 +85,26 @@ class PresenceThread:
         """Removes the row, because the worker ends normally."""
         self._gone.set()
         self._quietly(self._left)
-        log.info("worker has left", worker=self._name)
+        log.info("worker has left", worker=self._names)
 
     def _marked(self) -> None:
         with self._database.transaction() as tx:
-            workers.drain(tx, self._name, process=self._process)
+            for each in self._workers:
+                workers.drain(tx, each.name, process=self._process)
 
     def _left(self) -> None:
         with self._database.transaction() as tx:
-            workers.leave(tx, self._name, self._process)
+            for each in self._workers:
+                workers.leave(tx, each.name, self._process)
 
     def _quietly(self, say: Callable[[], None]) -> None:
         try:
             say()
         except (DatabaseDown, NotFound) as error:
-            log.warning("presence not written", worker=self._name, error=error.sentence)
+            log.warning("presence not written", worker=self._names, error=error.sentence)
         except Exception:
-            # Without this thread, the worker would count as dead although it works.
-            log.exception("a part of the presence failed, and the others go on", worker=self._name)
+            # Without this thread the worker counts as gone, although it works.
+            log.exception("a part of the presence failed, and the others go on", worker=self._names)
 
     def _speak_often(self) -> None:
         while not self._gone.is_set():
@@ -113,25 +112,24 @@ class PresenceThread:
             self._quietly(self._engine.look)
             self._quietly(self._speak)
             self._quietly(self._tidy)
-            self._quietly(self._liveness.look)
+            self._quietly(lambda: look(self._workers))
             self._gone.wait(REPORT_SECONDS)
 
     def _speak(self) -> None:
         try:
             with self._database.transaction() as tx:
-                workers.say(tx, self.presence(), first=not self._spoken)
-                asked = workers.is_draining(tx, self._name)
+                asked = workers.say_all(tx, self.presences(), first=not self._spoken)
             self._spoken = True
         except Conflict as error:
-            log.error("worker leaves: another process has taken its name", worker=self._name, error=error.sentence)
+            log.error("worker leaves: another process has taken its name", worker=self._names, error=error.sentence)
             self._end_once()
         else:
-            self._heed(asked=asked)
+            self._heed(asked=bool(asked))
 
     def _heed(self, *, asked: bool) -> None:
         """Ends the worker, as SIGTERM would, if it was asked to drain."""
         if asked and not self._draining:
-            log.warning("worker drains: it was asked to", worker=self._name)
+            log.warning("worker drains: it was asked to", worker=self._names)
             self._end_once()
 
     def _end_once(self) -> None:
@@ -139,14 +137,17 @@ class PresenceThread:
             self._draining = True
             self._end()
 
-    def presence(self) -> workers.Presence:
-        """Returns the worker's report about itself."""
+    def presences(self) -> list[workers.Presence]:
+        """Returns the worker's reports about itself, one for each class."""
+        return [self._presence(each) for each in self._workers]
+
+    def _presence(self, worker: Liveness) -> workers.Presence:
         return workers.Presence(
-            name=self._name,
-            job_class=self._class,
+            name=worker.name,
+            job_class=worker.job_class,
             host=socket.gethostname(),
             pid=os.getpid(),
-            slots=self._slots,
+            slots=worker.slots,
             engine=self._engine.spoken_for,
             engine_error=self._engine.error,
             spaces=self._engine.spaces,
@@ -162,7 +163,7 @@ class PresenceThread:
 
     def _tidy(self) -> None:
         """Removes directories of jobs that have ended, which killed workers left in this machine's workspace."""
-        if self._class is not JobClass.DEPLOY:
+        if all(each.job_class is not JobClass.DEPLOY for each in self._workers):
             return
         for directory in workspace(self._settings).glob("job-*"):
             job = directory.name.removeprefix("job-")

@@ -23,7 +23,7 @@ from norn_tasks.settings import Settings, load
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = (
-    *processes(load({"NORN_EDGE": "caddy"}), Path("/")),
+    *processes(load({"NORN_EDGE": "caddy", "NORN_EMBEDDED_PROCESSES": "separate"}), Path("/")),
     SupervisedProgram("router", ROUTER, Path("/")),
     *(SupervisedProgram(f"services-{name}", command_of(name), Path("/")) for name in SERVERS),
 )

@@ -15,6 +15,7 @@ from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet.engines import EngineMembership
+from norn_tasks.store.fleet.workers import drain
 from norn_tasks.worker.engines import EngineIdentity
 from norn_tasks.worker.liveness import Liveness
 from norn_tasks.worker.presence import PresenceThread
@@ -29,7 +30,7 @@ def present(database: Database, data: Path, ask: Callable[[], str] = lambda: "on
     settings = Settings(database_url=database.url, data_dir=data)
     liveness = Liveness(database, Live(factories.NOWHERE), "w1", JobClass.DEPLOY)
     engine = EngineIdentity(ask, lambda _: EngineMembership(home=True))
-    presence = PresenceThread(database, settings, liveness, engine, **more)
+    presence = PresenceThread(database, settings, [liveness], engine, **more)
     presence.start()
     return presence
 
@@ -78,3 +79,21 @@ def test_a_presence_that_hangs_ends_the_worker(database: Database, tmp_path: Pat
     wait_until(lambda: presence.guard() or ended.is_set(), 10, "the worker ends itself")
     free.set()
     presence.leave()
+
+
+def test_one_thread_speaks_for_all_classes_of_a_worker(database: Database, tmp_path: Path) -> None:
+    ended = threading.Event()
+    settings = Settings(database_url=database.url, data_dir=tmp_path)
+    live = Live(factories.NOWHERE)
+    all_of_them = [Liveness(database, live, f"w-{each}", each, slots=n) for n, each in enumerate(JobClass, 1)]
+    engine = EngineIdentity(lambda: "one", lambda _: EngineMembership(home=True))
+    presence = PresenceThread(database, settings, all_of_them, engine, end=ended.set)
+    presence.start()
+    wait_until(lambda: workers(database) == len(JobClass), 10, "each class has a row")
+    with database.transaction() as tx:
+        rows = {row["class"]: row["slots"] for row in tx.execute(text("SELECT class, slots FROM workers")).mappings()}
+        drain(tx, "w-cron", actor="me")
+    assert rows == {str(each): n for n, each in enumerate(JobClass, 1)}
+    assert ended.wait(15), "a worker that is asked to drain in one class ends with all of them"
+    presence.leave()
+    assert workers(database) == 0

@@ -235,10 +235,10 @@ def test_a_wakeup_is_handed_on_to_a_worker_whose_engine_answers(database: Databa
 def said(database: Database, identity: EngineIdentity) -> None:
     """Lets a worker say what it is, as it does every few seconds."""
     settings, live = Settings(database_url=database.url), Live(factories.NOWHERE)
-    presence = PresenceThread(database, settings, Liveness(database, live, "w1", JobClass.INVOKE), identity)
+    presence = PresenceThread(database, settings, [Liveness(database, live, "w1", JobClass.INVOKE)], identity)
     identity.look()
     with database.transaction() as tx:
-        workers.say(tx, presence.presence())
+        workers.say_all(tx, presence.presences())
 
 
 def test_what_waits_for_an_engine_that_is_away_is_not_given_up_while_its_worker_is_there(database: Database) -> None:

@@ -32,6 +32,16 @@ def test_the_log_of_one_process_is_shown_as_it_is(settings: Settings, capsys: py
     assert capsys.readouterr().out == "tick\n"
 
 
+def test_the_log_of_a_part_is_that_of_the_process_it_is_in(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (settings.data_dir / "log" / "worker.log").write_text("shared\n")
+    for part in ("beat", "worker-deploy"):
+        logs(settings, part, lines=20, follow=False)
+    logs(settings.model_copy(update={"embedded_processes": "separate"}), "beat", lines=20, follow=False)
+    assert capsys.readouterr().out == "shared\nshared\ntick\n"
+
+
 def test_an_unknown_process_is_refused_with_those_there_are(settings: Settings) -> None:
     with pytest.raises(NotFound) as refused:
         logs(settings, "web", lines=20, follow=False)

@@ -11,25 +11,30 @@ from norn_tasks.embedded.supervision.processes import environment, processes
 from norn_tasks.settings import Settings, load
 
 HERE = Path("/var/lib/norn")
+SEPARATE = {"NORN_EMBEDDED_PROCESSES": "separate"}
 
 
 def command(name: str, settings: Settings) -> list[str]:
     return next(list(program.argv) for program in processes(settings, HERE) if program.name == name)
 
 
-def test_there_is_one_of_each_and_no_router_which_outlives_them() -> None:
-    names = {program.name for program in processes(load({}), HERE)}
+def test_one_process_has_all_classes_and_beat_and_the_router_outlives_it() -> None:
+    assert [program.name for program in processes(load({}), HERE)] == ["api", "worker"]
+
+
+def test_a_server_can_have_a_process_for_each_class_and_for_beat() -> None:
+    names = {program.name for program in processes(load(SEPARATE), HERE)}
     assert names == {"api", "beat"} | {f"worker-{kind.value}" for kind in JobClass}
 
 
 @pytest.mark.parametrize("kind", list(JobClass))
-def test_a_worker_takes_its_class_only(kind: JobClass) -> None:
-    argv = command(f"worker-{kind.value}", load({}))
+def test_a_separate_worker_takes_its_class_only(kind: JobClass) -> None:
+    argv = command(f"worker-{kind.value}", load(SEPARATE))
     assert argv[argv.index("-Q") + 1] == kind.value
 
 
 def test_all_jobs_of_a_worker_run_in_one_process_which_counts_them() -> None:
-    workers = [command(f"worker-{kind.value}", load({})) for kind in JobClass]
+    workers = [command(f"worker-{kind.value}", load(SEPARATE)) for kind in JobClass]
     assert {argv[argv.index("-P") + 1] for argv in workers} == {"threads"}
 
 
@@ -42,7 +47,8 @@ def test_the_api_listens_where_the_settings_say(host: str, bound: str) -> None:
 
 
 def test_a_worker_has_45_seconds_to_hand_back_its_work() -> None:
-    assert {program.stop_seconds for program in processes(load({}), HERE) if "worker" in program.name} == {45}
+    programs = [*processes(load({}), HERE), *processes(load(SEPARATE), HERE)]
+    assert {program.stop_seconds for program in programs if "worker" in program.name} == {45}
 
 
 def test_stores_and_directories_are_handed_down_absolute(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from other columns, such as the job's kind, cluster, container and pinned engine
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from norn_tasks.domain.infraspec import Infraspec
 from norn_tasks.domain.jobs.job import JobClass, JobKind
+
+if TYPE_CHECKING:  # the settings import this module, and every process the settings: the specs' models take 8 MiB
+    from norn_tasks.domain.infraspec import Infraspec
 
 HOME: Final = "home"
 """The capability of a worker on the home engine, which holds the volumes and replicas. A job can be pinned to this

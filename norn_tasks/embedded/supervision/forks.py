@@ -27,10 +27,8 @@ from norn_tasks.embedded.supervision.program import runs_module
 MODULES = (
     "billiard.pool",
     "celery.app.control",
-    "celery.apps.beat",
     "celery.apps.worker",
     "celery.backends.base",
-    "celery.bin.celery",
     "celery.concurrency.thread",
     "celery.events.receiver",
     "celery.events.state",
@@ -46,29 +44,46 @@ MODULES = (
     "norn_api.app",
     "norn_api.heads",
     "norn_api.logs",
-    "norn_tasks.scheduler.beat",
+    "norn_tasks.scheduler.beat_thread",
     "norn_tasks.tasks",
     "psycopg2.extras",
     "pydantic.dataclasses",
 )
-"""The modules that the processes need. Importing them starts no thread and opens no connection."""
+"""The modules that the processes need. Importing them starts no thread and opens no connection.
+
+They are imported here even if only one process needs them. An import in a fork costs more: it writes the reference
+counts of names all over the shared memory, 10 MiB for Flask alone.
+"""
+OF_COMMAND_LINE = ("celery.apps.beat", "celery.bin.celery", "norn_tasks.scheduler.beat")
+"""The modules of Celery's command line, which starts a process for each class and beat, but not the shared process."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _SUPERVISORS_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGUSR2")
 
 
-def preload() -> None:
-    """Imports the modules, and keeps the garbage collector from writing into the memory that forks share.
+def preload(*, separate: bool) -> None:
+    """Imports the modules, and keeps the garbage collector from writing into what is shared with the forks.
 
-    It also creates the parts that Celery's application creates at its first use, because every worker needs them.
+    `separate`: each class has a process. This also makes the parts that Celery's application would make at their first
+    use: every worker needs them.
     """
-    for module in MODULES:
+    _import_structlog()
+    for module in (*MODULES, *(OF_COMMAND_LINE if separate else ())):
         importlib.import_module(module)
     app = sys.modules["norn_tasks.celery_app"].app
     app.finalize()
     _ = app.amqp, app.log, app.events, app.Worker
     gc.collect()
     gc.freeze()
+
+
+def _import_structlog() -> None:
+    """Imports structlog without rich, which takes 5 MiB and which structlog would use only for coloured tracebacks."""
+    if "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment] # the import system takes None as "there is no such module"
+    importlib.import_module("structlog")
+    del sys.modules["rich"]
 
 
 class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor has no types

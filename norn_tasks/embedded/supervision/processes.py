@@ -11,20 +11,21 @@ from norn_tasks.embedded.supervision.program import SupervisedProgram
 from norn_tasks.settings import Settings
 
 CLASSES = ("invoke", "cron", "deploy", "observe")
-"""The classes of work, each with its own worker."""
+"""The classes of work, each with its own queue and slots."""
+TOGETHER = "norn_tasks.tasks.together"
+"""The module of the process that is the worker of all classes and the beat."""
+WORKER_STOP_SECONDS = 45
+"""The seconds that a worker has to hand back its work."""
 
 _KEPT_FROM_CHILDREN = ("NORN_TOKEN", "NORN_URL", "NORN_APP")
 """Variables of the CLI that workers must not get, because they contain a user's token."""
 
 
 def processes(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
-    """Returns the API, a worker of each class, the scheduler and, if wanted, cloudflared and the edge; the router is
-    not one of them.
-    """
+    """Returns the API, workers, beat, and if wanted cloudflared and the edge, but not the router."""
     return (
         _program("api", directory, *_gunicorn(settings), stop_seconds=15),
-        *(_worker(name, directory) for name in CLASSES),
-        _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
+        *_workers_and_beat(settings, directory),
         *([_cloudflared(directory)] if cloudflared.wanted(settings) else []),
         *([_program("edge", directory, "norn_tasks.embedded.edge", stop_seconds=15)] if settings.has_edge else []),
     )
@@ -69,9 +70,19 @@ def _cloudflared(directory: Path) -> SupervisedProgram:
     return _program(cloudflared.NAME, directory, cloudflared.__name__, stop_seconds=15)
 
 
+def _workers_and_beat(settings: Settings, directory: Path) -> tuple[SupervisedProgram, ...]:
+    """Returns one process for all classes and beat, or a process for each of them."""
+    if settings.embedded_processes == "shared":
+        return (_program("worker", directory, TOGETHER, stop_seconds=WORKER_STOP_SECONDS),)
+    return (
+        *(_worker(name, directory) for name in CLASSES),
+        _program("beat", directory, "celery", "-A", "norn_tasks.celery_app", "beat", "-S", _SCHEDULER, "--pidfile="),
+    )
+
+
 def _worker(name: str, directory: Path) -> SupervisedProgram:
     words = f"celery -A norn_tasks.tasks worker -Q {name} -n {name}@%h -P threads".split()
-    return _program(f"worker-{name}", directory, *words, stop_seconds=45)
+    return _program(f"worker-{name}", directory, *words, stop_seconds=WORKER_STOP_SECONDS)
 
 
 def _program(name: str, directory: Path, *module_and_words: str, stop_seconds: int = 10) -> SupervisedProgram:

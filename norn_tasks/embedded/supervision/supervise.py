@@ -45,17 +45,18 @@ class Patient:
 def main(arguments: list[str]) -> None:
     """Runs supervisord with the arguments of the command line."""
     sys.stderr, sys.stdout = cast(TextIO, Patient(sys.stderr)), cast(TextIO, Patient(sys.stdout))
-    if _has_norn(arguments[-1]):
-        forks.preload()
+    sections = _sections(arguments[-1])
+    if f"group:{NORN}" in sections:
+        forks.preload(separate="program:beat" in sections)
     supervisord.ServerOptions = forks.ForkingOptions
     supervisord.main(arguments)
 
 
-def _has_norn(configuration: str) -> bool:
-    """Returns True if the configuration contains processes of Norn in addition to the stores."""
+def _sections(configuration: str) -> list[str]:
+    """Returns the sections of the configuration: one for each group and each program."""
     file = RawConfigParser()
     file.read(configuration)
-    return file.has_section(f"group:{NORN}")
+    return file.sections()
 
 
 if __name__ == "__main__":

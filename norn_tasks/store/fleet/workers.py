@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -67,46 +68,65 @@ class NameHolder:
     silent: float
 
 
-def _offset(clock: float | None) -> Any:
+def _offset(clock: float | None, n: int) -> Any:
     if clock is None:
         return 0.0
-    return text("(:clock - extract(epoch FROM clock_timestamp()))::float8").bindparams(clock=clock)
+    return text(f"(:clock{n} - extract(epoch FROM clock_timestamp()))::float8").bindparams(**{f"clock{n}": clock})
 
 
-def say(tx: Tx, presence: Presence, *, first: bool = False) -> None:
-    """Writes the worker's row. A new process under an old name counts as a new worker that is not draining.
+def say(tx: Tx, presence: Presence, *, first: bool = False) -> bool:
+    """Writes the worker's row; a new process under an old name is a new worker, and not draining.
 
-    `first`: the process takes the name, even from another process. If it is False, raises Conflict when another process
-    has the name.
+    `first`: the process takes the name from any other process. If it is False, raises Conflict when another process has
+    the name. Returns whether the worker was asked to drain.
     """
-    if presence.engine is not None and presence.memory:
-        memory.speak(tx, presence.engine, presence.memory, presence.building)
-    busy = text("(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner)").bindparams(
-        owner=presence.name
-    )
+    return bool(say_all(tx, [presence], first=first))
+
+
+def say_all(tx: Tx, presences: Sequence[Presence], *, first: bool = False) -> frozenset[str]:
+    """Writes the rows of all workers of a process as `say` does; returns the names of those that drain."""
+    for engine, memory_there, building in {(each.engine, each.memory, each.building) for each in presences}:
+        if engine is not None and memory_there:
+            memory.speak(tx, engine, memory_there, building)
+    rows = insert(WorkerRow).values([_row(each, n) for n, each in enumerate(presences)])
+    renewed = {"last_claim_at": text("coalesce(excluded.last_claim_at, workers.last_claim_at)")}
+    restarted = {"draining_at": None, "started_at": NOW} if first else {}
+    reported = {name: rows.excluded[name] for name in _REPORTED}
+    written = rows.on_conflict_do_update(
+        index_elements=["name"],
+        set_=reported | renewed | restarted,
+        where=None if first else WorkerRow.process == rows.excluded.process,
+    ).returning(WorkerRow.name, WorkerRow.draining_at)
+    found = {row.name: row.draining_at for row in tx.execute(written)}
+    taken = [each.name for each in presences if each.name not in found]
+    if taken:
+        raise Conflict(f"another process has taken the name {taken[0]}", hint="norn worker list")
+    tx.execute(delete(WorkerRow).where(WorkerRow.seen_at < _FORGET))
+    return frozenset(name for name, since in found.items() if since is not None)
+
+
+def _row(presence: Presence, n: int) -> dict[str, Any]:
+    busy = text(f"(SELECT count(*) FROM jobs WHERE state = 'running' AND lease_owner = :owner{n})")  # noqa: S608
     claimed = text(
-        "(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who)"
-    ).bindparams(who=presence.name)
-    now = {
+        f"(SELECT max(first_claimed_at) FROM jobs WHERE state = 'running' AND lease_owner = :who{n})"  # noqa: S608
+    )
+    return {
+        "name": presence.name, "last_claim_at": claimed.bindparams(**{f"who{n}": presence.name}),
         "class": str(presence.job_class), "host": presence.host, "pid": presence.pid, "process": presence.process,
-        "slots": presence.slots, "engine": presence.engine,
-        "engine_error": presence.engine_error, "busy": busy, "seen_at": NOW,
+        "slots": presence.slots, "engine": presence.engine, "engine_error": presence.engine_error,
+        "busy": busy.bindparams(**{f"owner{n}": presence.name}), "seen_at": NOW,
         "capabilities": sorted(presence.capabilities), "engines": list(presence.engines),
         "clusters": list(presence.clusters), "clusters_apart": list(presence.clusters_apart),
         "spaces": [asdict(space) for space in presence.spaces],
-        "clock_offset": _offset(presence.clock),
+        "clock_offset": _offset(presence.clock, n),
     }  # fmt: skip
-    row = insert(WorkerRow).values(name=presence.name, last_claim_at=claimed, **now)
-    renewed = {"last_claim_at": text("coalesce(excluded.last_claim_at, workers.last_claim_at)")}
-    restarted = {"draining_at": None, "started_at": NOW} if first else {}
-    written = row.on_conflict_do_update(
-        index_elements=["name"],
-        set_=now | renewed | restarted,
-        where=None if first else WorkerRow.process == presence.process,
-    )
-    if not tx.execute(written).rowcount:
-        raise Conflict(f"another process has taken the name {presence.name}", hint="norn worker list")
-    tx.execute(delete(WorkerRow).where(WorkerRow.seen_at < _FORGET))
+
+
+_REPORTED = (
+    "class", "host", "pid", "process", "slots", "engine", "engine_error", "busy", "seen_at", "capabilities", "engines",
+    "clusters", "clusters_apart", "spaces", "clock_offset",
+)  # fmt: skip
+"""The columns that each report replaces."""
 
 
 def holder(tx: Tx, name: str) -> NameHolder | None:
@@ -132,11 +152,13 @@ def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = 
         raise NotFound(f"there is no worker {name}", hint="norn worker list")
 
 
-def idle(tx: Tx, name: str, seconds: float) -> bool:
-    """Returns True if the worker has free slots, does not drain, and has claimed nothing for `seconds`."""
-    free = text("""SELECT 1 FROM workers WHERE name = :name AND draining_at IS NULL AND busy < slots
-        AND coalesce(last_claim_at, started_at) < clock_timestamp() - make_interval(secs => :seconds)""")
-    return tx.execute(free, {"name": name, "seconds": seconds}).one_or_none() is not None
+def idle(tx: Tx, patience: Mapping[str, float]) -> list[str]:
+    """Returns the workers that have free slots, do not drain, and have claimed nothing for these numbers of seconds."""
+    free = text("""SELECT w.name FROM workers w
+        JOIN unnest(CAST(:names AS text[]), CAST(:seconds AS float8[])) AS p(name, seconds) ON p.name = w.name
+        WHERE w.draining_at IS NULL AND w.busy < w.slots
+          AND coalesce(w.last_claim_at, w.started_at) < clock_timestamp() - make_interval(secs => p.seconds)""")
+    return list(tx.scalars(free, {"names": list(patience), "seconds": list(patience.values())}))
 
 
 def engine_of(tx: Tx, name: str) -> str | None:
