@@ -72,6 +72,8 @@ def request_deliveries(intake: Intake, *, actor: str) -> int:
     First it creates deliveries for the callbacks of calls that have ended.
     """
     with intake.database.transaction() as tx:
+        if not deliveries.anything_waits(tx):
+            return 0
         callbacks.ended(tx, AT_ONCE)
         due = deliveries.due(tx, AT_ONCE)
         for row in deliveries.gather(tx, due):

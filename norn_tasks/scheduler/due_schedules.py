@@ -12,6 +12,7 @@ from norn_tasks.celery_app import Waker
 from norn_tasks.domain.jobs.job import JobClass
 from norn_tasks.settings import Settings
 from norn_tasks.store.cron import deciding, gaps
+from norn_tasks.store.cron.deciding import Ahead
 from norn_tasks.store.cron.effective import clock
 from norn_tasks.store.database.session import Database, Tx
 from norn_tasks.store.fleet import workers
@@ -36,6 +37,8 @@ class DueSchedules:
         self._lags: deque[tuple[float, float]] = deque()
         self._started, self._since = 0, 0.0
         self._runnable_until: datetime | None = None
+        self.ahead: Ahead | None = None
+        """The work ahead, if the last round had nothing to decide."""
 
     def round(self) -> bool:
         """Decides every due occurrence, and then, for GAPS_SECONDS, occurrences of outages; returns True if some of the
@@ -104,11 +107,12 @@ class DueSchedules:
         to count.
         """
         with self._database.transaction() as tx:
-            now = clock(tx)
+            ahead = deciding.ahead(tx)
             if self._runnable_until is not None:
-                self._send(tx, deciding.runnable(tx, self._runnable_until, now))
-            self._runnable_until = now
-            return not deciding.anything_open(tx)
+                self._send(tx, deciding.runnable(tx, self._runnable_until, ahead.now))
+            self._runnable_until = ahead.now
+        self.ahead = None if ahead.open else ahead
+        return not ahead.open
 
     def _send(self, tx: Tx, ready: dict[JobClass, int]) -> None:
         if not ready:

@@ -25,6 +25,7 @@ from norn_tasks.scheduler.schedule_listener import ScheduleListener
 from norn_tasks.settings import Settings
 from norn_tasks.store.broker.live import Live
 from norn_tasks.store.cron import deciding
+from norn_tasks.store.cron.deciding import Ahead
 from norn_tasks.store.database.session import Database
 from norn_tasks.store.fleet import workers
 from norn_tasks.store.queue import readiness, sweeper
@@ -79,8 +80,11 @@ class BeatLoop:
     def turn(self) -> None:
         """Runs one turn; while PostgreSQL is unreachable, logs that once per second."""
         try:
-            more = self._due_schedules.round()
-            away, asked = self._away(), time.monotonic()
+            asked, more = time.monotonic(), self._due_schedules.round()
+            ahead = self._due_schedules.ahead
+            if ahead is None:  # the round decided something, so more may be due
+                ahead, asked = self._ahead(), time.monotonic()
+            away = LONGEST_SLEEP if ahead.seconds is None else ahead.seconds
             self._housekeeping(clear=away > CLEAR)
             self._listener.wait(0.0 if more else _pause(away, time.monotonic() - asked))
         except DatabaseDown as error:
@@ -88,10 +92,9 @@ class BeatLoop:
             self._listener.close()
             time.sleep(LONGEST_SLEEP)
 
-    def _away(self) -> float:
+    def _ahead(self) -> Ahead:
         with self._database.transaction() as tx:
-            away = deciding.seconds_to_next(tx)
-        return LONGEST_SLEEP if away is None else away
+            return deciding.ahead(tx)
 
     def _housekeeping(self, *, clear: bool) -> None:
         if self._wakeups.due(clear=clear):

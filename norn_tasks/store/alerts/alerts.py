@@ -15,6 +15,7 @@ from norn_tasks.domain.alerting.alert import CRITICAL, AlertRule, NewAlert, Seve
 from norn_tasks.domain.jobs.event import EventKind
 from norn_tasks.store import tables as t
 from norn_tasks.store.database.pages import AnySelect, Cut, Page, Reach, equal, newest_first, value, within
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Tx
 from norn_tasks.store.events.publishing import notify
 
@@ -103,6 +104,14 @@ def resolve(tx: Tx, rule: AlertRule, ended: Mapping[str, str]) -> None:
     if ended:
         given = {"rule": str(rule), "keys": list(ended), "resolutions": list(ended.values())}
         _report(tx, _RESOLVE, given, EventKind.ALERT_RESOLVED)
+
+
+_ANY_OPEN = Prepared("SELECT EXISTS (SELECT FROM alerts WHERE rule = CAST(:rule AS text) AND resolved_at IS NULL)")
+
+
+def any_open(tx: Tx, rule: AlertRule) -> bool:
+    """Returns True if an alert of the rule is open; otherwise a look need not search for alerts to resolve."""
+    return bool(run(tx, _ANY_OPEN, {"rule": str(rule)}).scalar())
 
 
 def _report(tx: Tx, statement: TextClause, given: dict[str, Any], event: EventKind) -> None:

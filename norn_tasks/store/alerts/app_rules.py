@@ -12,7 +12,7 @@ from sqlalchemy import text
 from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert
 from norn_tasks.domain.jobs.app_status import NOT_READY
 from norn_tasks.domain.quantities import duration_text, memory_text
-from norn_tasks.store.alerts.alerts import raise_alerts, resolve
+from norn_tasks.store.alerts.alerts import any_open, raise_alerts, resolve
 from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database, Tx
 
@@ -33,7 +33,8 @@ def look(database: Database) -> None:
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-app-alerts'))")):
             return
-        for over in (_REMOVED, _RUNS_ON, _HEALTHY, _SERVES, _DEPLOYED, _AS_MADE):
+        resolving = (_REMOVED, _RUNS_ON, _HEALTHY, _SERVES, _DEPLOYED, _AS_MADE) if any_open(tx, AlertRule.APP) else ()
+        for over in resolving:
             resolve(tx, AlertRule.APP, {row.key: row.because for row in tx.execute(text(f"{over} LIMIT {BATCH}"))})
         raise_alerts(tx, AlertRule.APP, [*_ended(tx), *map(_failed, tx.execute(_FAILED))])
         raise_unhealthy(tx)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from norn_tasks.domain.alerting.alert import AlertKind, AlertRule, NewAlert
-from norn_tasks.store.alerts.alerts import raise_alerts, resolve
+from norn_tasks.store.alerts.alerts import any_open, raise_alerts, resolve
 from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database
 
@@ -37,7 +37,8 @@ def look(database: Database) -> None:
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-backup-alerts'))")):
             return
-        resolve(tx, AlertRule.BACKUP, {row.key: row.because for row in tx.execute(_OVER)})
+        if any_open(tx, AlertRule.BACKUP):
+            resolve(tx, AlertRule.BACKUP, {row.key: row.because for row in tx.execute(_OVER)})
         raise_alerts(tx, AlertRule.BACKUP, [_failed(row) for row in tx.execute(_FAILED)])
 
 

@@ -19,7 +19,7 @@ from norn_tasks.domain.jobs.job import JobState, Problem
 from norn_tasks.domain.jobs.requests import CronRunJobRequest
 from norn_tasks.domain.jobs.writes import ImagesSeen
 from norn_tasks.domain.schedule import NOBODY_DECIDED, ON_TIME, RunTrigger
-from norn_tasks.store.alerts.alerts import raise_alerts, resolve
+from norn_tasks.store.alerts.alerts import any_open, raise_alerts, resolve
 from norn_tasks.store.database.pages import AnyRow
 from norn_tasks.store.database.session import Database, Row, Tx
 from norn_tasks.store.rules.lists import OPEN_RUN_STATES
@@ -116,7 +116,8 @@ def look(database: Database, paused_days: float) -> None:
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-alerts'))")):
             return
-        for over in (_RECOVERED, _FIRES_AGAIN, _RESUMED, _READ_AGAIN, _REMOVED):
+        resolving = (_RECOVERED, _FIRES_AGAIN, _RESUMED, _READ_AGAIN, _REMOVED) if any_open(tx, AlertRule.CRON) else ()
+        for over in resolving:
             resolve(tx, AlertRule.CRON, {row.key: row.because for row in tx.execute(text(f"{over} LIMIT {BATCH}"))})
         raise_alerts(tx, AlertRule.CRON, [_missing(row) for row in tx.execute(text(_MISSED), _SHORT_ABSENCE).all()])
         paused = tx.execute(text(_PAUSED), {"seconds": paused_days * 86400}).all()

@@ -32,6 +32,7 @@ from norn_tasks.domain.secret import Sealed
 from norn_tasks.store import tables as t
 from norn_tasks.store.database.columns import NOW
 from norn_tasks.store.database.pages import Cut, Page, newest_first
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import Row, Tx
 from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.rules.lists import OPEN_STATES
@@ -87,6 +88,17 @@ SELECT d.id, d.attempts, d.app, d.event, d.outcome, s.name AS destination,
    AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.id = d.job_id AND j.state IN {OPEN_STATES})
  ORDER BY d.next_at LIMIT :limit FOR UPDATE OF d SKIP LOCKED
 """  # noqa: S608 - built from a constant
+
+
+_ANY = Prepared(
+    "SELECT EXISTS (SELECT FROM callbacks) "
+    "OR EXISTS (SELECT FROM deliveries WHERE state = 'waiting' AND next_at <= clock_timestamp())"
+)
+
+
+def anything_waits(tx: Tx) -> bool:
+    """Returns True if a call with a callback has not been reported, or if the next try of a delivery is due."""
+    return bool(run(tx, _ANY, {}).scalar())
 
 
 def due(tx: Tx, limit: int) -> list[Row]:

@@ -32,6 +32,7 @@ from norn_tasks.store.cron import effective, gaps, occurrences, overlap
 from norn_tasks.store.cron.gaps import Gap
 from norn_tasks.store.cron.occurrences import SkippedOccurrence, Started
 from norn_tasks.store.cron.overlap import Busy
+from norn_tasks.store.database.prepared import Prepared, run
 from norn_tasks.store.database.session import EVENTS, Row, Tx
 from norn_tasks.store.events.publishing import notify
 from norn_tasks.store.queue import endings
@@ -76,13 +77,32 @@ def due_rows(tx: Tx, limit: int) -> list[Row]:
     return list(rows.mappings())
 
 
-_OPEN = text("""
-SELECT EXISTS (SELECT FROM cron_states WHERE next_due <= clock_timestamp()) OR EXISTS (SELECT FROM cron_gaps)""")
+@dataclass(frozen=True)
+class Ahead:
+    """The work that lies ahead of a scheduler at the moment `now` of the database's clock.
+
+    `open`: a schedule is due, or the occurrences of a gap are not all counted yet. `seconds`: until a schedule is due
+    (negative: late) or delayed work may begin; None for neither.
+    """
+
+    now: datetime
+    open: bool
+    seconds: float | None
 
 
-def anything_open(tx: Tx) -> bool:
-    """Returns True if a schedule is due, or if a gap is not completely counted yet."""
-    return bool(tx.scalar(_OPEN))
+_AHEAD = Prepared("""
+SELECT clock_timestamp() AS now, coalesce(min(next_due) <= clock_timestamp(), false)
+       OR EXISTS (SELECT FROM cron_gaps) AS open,
+       extract(epoch FROM min(next_due) - clock_timestamp())::float8 AS due,
+       (SELECT extract(epoch FROM min(run_after) - clock_timestamp())::float8 FROM jobs
+         WHERE state = 'queued' AND run_after > created_at AND run_after > clock_timestamp()) AS later
+  FROM cron_states""")
+
+
+def ahead(tx: Tx) -> Ahead:
+    """Returns the work that lies ahead; beat asks this every second, so it is one prepared statement."""
+    row = run(tx, _AHEAD, {}).one()
+    return Ahead(row.now, row.open, min((float(s) for s in (row.due, row.later) if s is not None), default=None))
 
 
 def limit_idle_transaction(tx: Tx) -> None:
@@ -192,8 +212,8 @@ def _place(policy: Policy, busy: Busy) -> tuple[int, ...] | None:
 
 
 def _write(tx: Tx, batch: _DecisionBatch, decider: str) -> int:
-    for run in batch.replaced:
-        endings.request_cancel(tx, run, SCHEDULE)
+    for replaced in batch.replaced:
+        endings.request_cancel(tx, replaced, SCHEDULE)
     started = occurrences.start(tx, batch.started, decider)
     occurrences.skip(tx, batch.skipped, decider)
     gaps.add(tx, batch.gaps + gaps.skip(tx, batch.paused, decider), decider)
@@ -219,29 +239,13 @@ def _advance(tx: Tx, rows: Sequence[Row], found: dict[str, Due | None], now: dat
     tx.execute(_ADVANCE, {"apps": [row["app"] for row in rows], "until": until, "due": following})
 
 
-_AHEAD = text("""
-SELECT extract(epoch FROM min(next_due) - clock_timestamp())::float8 AS due,
-       (SELECT extract(epoch FROM min(run_after) - clock_timestamp())::float8 FROM jobs
-         WHERE state = 'queued' AND run_after > created_at AND run_after > clock_timestamp()) AS later
-  FROM cron_states""")
-
-
-def seconds_to_next(tx: Tx) -> float | None:
-    """Returns the seconds until a schedule is due (negative: late) or delayed work may begin; None if there is
-    neither.
-    """
-    row = tx.execute(_AHEAD).one()
-    return min((float(away) for away in (row.due, row.later) if away is not None), default=None)
-
-
-_RIPE = text("""
+_RIPE = Prepared("""
 SELECT class, count(*) AS ripe FROM jobs
- WHERE state = 'queued' AND run_after > created_at AND run_after > :after AND run_after <= :until
+ WHERE state = 'queued' AND run_after > created_at AND run_after > CAST(:after AS timestamptz)
+   AND run_after <= CAST(:until AS timestamptz)
    AND cancel_requested_at IS NULL GROUP BY class""")
 
 
 def runnable(tx: Tx, after: datetime, until: datetime) -> dict[JobClass, int]:
-    """Counts, by class, the jobs whose delay (jitter, or the pause before a retry) ended between `after` and
-    `until`.
-    """
-    return {JobClass(row[0]): row.ripe for row in tx.execute(_RIPE, {"after": after, "until": until})}
+    """Counts, by class, the jobs whose delay (jitter, or the pause before a retry) ended from `after` to `until`."""
+    return {JobClass(row[0]): row.ripe for row in run(tx, _RIPE, {"after": after, "until": until})}
