@@ -74,11 +74,11 @@ class BriefDatabase(Database):
             yield tx
 
     def execute_autocommit(
-        self, statement: Prepared, values: Mapping[str, Any], note: Note | None = None
+        self, statement: Prepared, values: Mapping[str, Any], noted: Callable[[Row], Note] | None = None
     ) -> Sequence[Row]:
         """Runs a statement as Database does; raises DatabaseDown at the time limit."""
         with self._limited():
-            return super().execute_autocommit(statement, values, note)
+            return super().execute_autocommit(statement, values, noted)
 
     def commit_one(
         self, statement: Prepared, values: Mapping[str, Any], notes: Callable[[Sequence[Row]], Sequence[Note]]
