@@ -84,7 +84,8 @@ def _called(norn: LoadedNorn, name: str, asked: Asked, trouble: Callable[[thread
         "load": name, "workers": len(norn.workers), "requests": len(came.statuses), "accepted": accepted,
         "accepted_per_s": round(accepted / came.seconds), "p50_ms": round(came.ms(50)), "p99_ms": round(came.ms(99)),
         "drained_s": round(drained, 1), "ended_per_s": round(sum(ends.values()) / (came.seconds + drained)),
-        "lost": accepted - sum(ends.values()), "failed": sum(ends.values()) - ends.get("succeeded", 0),
+        "others": came.others(), "lost": len(came.accepted() - norn.ended()),
+        "failed": sum(ends.values()) - ends.get("succeeded", 0),
         "twice": norn.begun_twice(), "memory_before": before, "memory_after": after,
     }  # fmt: skip
 
@@ -127,6 +128,7 @@ def _read(norn: LoadedNorn, name: str, came: Answers) -> Row:
     return {
         "load": name, "workers": len(norn.workers), "requests": len(came.statuses), "accepted": good,
         "accepted_per_s": round(good / came.seconds), "p50_ms": round(came.ms(50)), "p99_ms": round(came.ms(99)),
+        "others": came.others(),
     }  # fmt: skip
 
 

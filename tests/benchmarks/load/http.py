@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,15 +19,25 @@ Request = tuple[str, str, bytes | None]
 
 @dataclass(frozen=True)
 class Answers:
-    """The statuses and seconds of all requests of a load, and the seconds from its beginning to its end."""
+    """The statuses, seconds and bodies of the answers of a load, and the seconds from its beginning to its end."""
 
     statuses: Sequence[int]
     took: Sequence[float]
+    bodies: Sequence[bytes]
     seconds: float
 
     def count(self, status: int) -> int:
         """Returns how many requests got this status."""
         return sum(each == status for each in self.statuses)
+
+    def accepted(self) -> set[int]:
+        """Returns the ids of the calls that were accepted."""
+        found = zip(self.statuses, self.bodies, strict=True)
+        return {json.loads(body)["execution"] for status, body in found if status == 202}
+
+    def others(self) -> dict[int, int]:
+        """Returns how many requests got each status that is neither 200 nor 202."""
+        return dict(Counter(status for status in self.statuses if status not in (200, 202)))
 
     def ms(self, p: int) -> float:
         """Returns the milliseconds of a request that p percent of the requests do not exceed."""
@@ -37,7 +49,7 @@ def answers(stack: Stack, clients: int, requests: int, choose: Callable[[int], R
     token = (stack.home / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
 
-    def client(_: int) -> list[tuple[int, float]]:
+    def client(_: int) -> list[tuple[int, float, bytes]]:
         connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
         found = []
         for n in range(requests // clients):
@@ -45,12 +57,13 @@ def answers(stack: Stack, clients: int, requests: int, choose: Callable[[int], R
             start = time.perf_counter()
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
-            response.read()
-            found.append((response.status, time.perf_counter() - start))
+            read = response.read()
+            found.append((response.status, time.perf_counter() - start, read))
         connection.close()
         return found
 
     began = time.perf_counter()
     with ThreadPoolExecutor(clients) as threads:
         each = [one for found in threads.map(client, range(clients)) for one in found]
-    return Answers([status for status, _ in each], [took for _, took in each], time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Answers([one[0] for one in each], [one[1] for one in each], [one[2] for one in each], seconds)

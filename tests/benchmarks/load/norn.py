@@ -65,6 +65,10 @@ class LoadedNorn:
         query = "SELECT state, count(*)::int AS n FROM func_executions GROUP BY state"
         return {row["state"]: row["n"] for row in self.stack.rows(query)}
 
+    def ended(self) -> set[int]:
+        """Returns the ids of the calls that have ended."""
+        return {row["id"] for row in self.stack.rows("SELECT id FROM func_executions WHERE finished_at IS NOT NULL")}
+
     def begun_twice(self) -> int:
         """Returns how many calls' code has begun more than once."""
         return int(self.stack.rows("SELECT count(*)::int AS n FROM jobs WHERE runs > 1")[0]["n"])
