@@ -1,8 +1,8 @@
-"""The real Kubernetes cluster of the tests: a program that starts one, named by NORN_TEST_CLUSTER.
+"""The real Kubernetes cluster of the tests, which a program starts that NORN_TEST_CLUSTER names.
 
-The program knows the commands `up` (does nothing for a cluster that is up), `env` (prints the exports for clients),
-`load IMAGE` and `kubeconfig NAMESPACE ACCOUNT` (prints a kubeconfig of a ServiceAccount). Without the
-variable the tests of the cluster are skipped, each with this reason.
+The program has the commands `up` (does nothing if the cluster runs), `env` (prints the exports for clients), `load
+IMAGE` and `kubeconfig NAMESPACE ACCOUNT` (prints a kubeconfig of a ServiceAccount). Without the variable the tests of
+the cluster are skipped, each with this reason.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RBAC = Path(__file__).parents[1] / "deploy" / "kubernetes" / "rbac.yaml"
 
 
 class KubeKit:
-    """A cluster that is up."""
+    """A running cluster."""
 
     def __init__(self, program: str) -> None:
         self._program = program
@@ -52,7 +52,7 @@ class KubeKit:
 
     @contextmanager
     def namespace(self, name: str) -> Iterator[str]:
-        """Makes a namespace, and removes it with all that is in it."""
+        """Makes a namespace, and removes it with all its objects."""
         self.kubectl("create", "namespace", name)
         try:
             yield name
@@ -81,14 +81,14 @@ def started() -> KubeKit:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Lets one process of a test run at a time start the cluster."""
+    """Lets only one process of the tests start the cluster at a time."""
     with (Path(tempfile.gettempdir()) / "norn-test-cluster.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _exports(text: str) -> dict[str, str]:
-    """Reads lines of `export NAME=VALUE NAME=VALUE`; PATH goes on with the one of this process."""
+    """Parses lines of `export NAME=VALUE NAME=VALUE`; the PATH of this process is appended to PATH."""
     words = [word for line in text.splitlines() for word in shlex.split(line) if "=" in word]
     found = dict(word.split("=", 1) for word in words)
     return {name: value.replace("$PATH", os.environ["PATH"]) for name, value in found.items()}

@@ -1,4 +1,4 @@
-"""An admission webhook of the tests: it refuses the pods of one namespace that say so in their environment."""
+"""An admission webhook for tests: it refuses the pods of one namespace that have a certain environment variable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kube import KubeKit
 
 REFUSAL = "images of this namespace must be signed"
 REFUSED = {"name": "REFUSE", "value": "yes"}
-"""The variable of a pod that is refused."""
+"""The environment variable with which a pod is refused."""
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _served(host: str, certificate: Path) -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Logs nothing."""
+            """Writes no log."""
 
     server = ThreadingHTTPServer((host, 0), Hook)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -81,7 +81,7 @@ def _served(host: str, certificate: Path) -> Iterator[int]:
 
 
 def _reviewed(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns the answer of the webhook to a pod."""
+    """Returns the webhook's response about a pod."""
     env = request["object"]["spec"]["containers"][0].get("env", [])
     answer: dict[str, Any] = {"uid": request["uid"], "allowed": REFUSED not in env}
     if REFUSED in env:
@@ -90,7 +90,7 @@ def _reviewed(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _certificate(host: str, home: Path) -> Path:
-    """Makes a certificate for an address, with its key beside it."""
+    """Makes a certificate for an address, with its key in a file next to it."""
     certificate = home / "hook.crt"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=hook",

@@ -1,4 +1,4 @@
-"""A whole Norn over the tests' Kubernetes cluster, with the rights that Norn ships, for the long tests."""
+"""A complete Norn over the tests' Kubernetes cluster, with the rights that Norn ships, for the soak tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""An observer of rollouts, in a process of its own: compares what Norn says of deployments with the cluster's objects.
+"""An observer of rollouts in a process of its own: compares Norn's statements about deployments with the cluster's
+objects.
 
-It polls the API server over one connection, far more often than five times a second, and knows no verdicts.
+It polls the API server over one connection, far more than five times a second, and shares no code with Norn's own
+decision.
 """
 
 from __future__ import annotations
@@ -34,18 +36,18 @@ _SAID = (
 
 @dataclass
 class Observed:
-    """What an observer has seen."""
+    """The results of an observer."""
 
     polls: int = 0
     seconds: float = 0.0
     longest: float = 0.0
     """The longest time between two polls."""
     lies: list[str] = field(default_factory=list)
-    """An app that is said to be deployed and is not, with the reason."""
+    """Each app that Norn calls deployed while it is not, with the reason."""
 
 
 class Observer:
-    """Polls until it is stopped."""
+    """Polls until the process is stopped."""
 
     def __init__(self, api: Api, database_url: str) -> None:
         self._api = api
@@ -59,7 +61,7 @@ class Observer:
         self._over = True
 
     def run(self) -> None:
-        """Polls."""
+        """Polls the cluster."""
         began = last = time.monotonic()
         while not self._over:
             try:
@@ -73,9 +75,9 @@ class Observer:
         self.seen.seconds = time.monotonic() - began
 
     def _poll(self) -> None:
-        """Looks at the rows, at the cluster, and at the rows again: what changed in between is not compared."""
+        """Reads the rows, the cluster, and the rows again. Apps whose rows changed in between are not compared."""
         before = self._said()
-        # The pods come first, so that the Deployment is never older than they are.
+        # The pods are read first, so that the Deployment is never older than they are.
         pods = self._api.all_of("Pod", "app.kubernetes.io/managed-by=norn")
         deployments = self._api.all_of("Deployment", "app.kubernetes.io/managed-by=norn")
         after = self._said()
@@ -113,7 +115,7 @@ def observing(namespace: str, kubeconfig: Path, database_url: str, processes: in
 
 
 def main() -> None:
-    """Polls until SIGTERM, and prints what was seen as JSON."""
+    """Polls until SIGTERM, and prints the results as JSON."""
     namespace, kubeconfig, database_url = sys.argv[1:]
     observer = Observer(Api(ClusterAccess(namespace, Path(kubeconfig))), database_url)
     signal.signal(signal.SIGTERM, observer.stop)

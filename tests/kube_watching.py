@@ -1,4 +1,6 @@
-"""Independent looks at a rollout in Kubernetes: they poll the API server and the Service, and know no verdicts."""
+"""Independent observers of a rollout in Kubernetes: they poll the API server and the Service, and share no code with
+Norn's own decision.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ PAUSE = 0.1
 
 @dataclass
 class Polling:
-    """A thread that does one thing again and again while a block runs."""
+    """A thread that repeats one action while a block runs."""
 
     PAUSE: ClassVar[float] = PAUSE
     _over: threading.Event = field(default_factory=threading.Event, init=False)
@@ -41,22 +43,22 @@ class Polling:
             self.poll()
 
     def poll(self) -> None:
-        """Does it once."""
+        """Does the action once."""
         raise NotImplementedError
 
 
 @dataclass
 class Sighting(Polling):
-    """Notes when the objects of an app show a fact for the first time."""
+    """Records when the objects of an app show a fact for the first time."""
 
     api: Api
     app: str
     fact: Shown
     at: float | None = None
-    """The moment (`time.time`); none while it was not seen."""
+    """The time (`time.time`); None if the fact was not seen yet."""
 
     def poll(self) -> None:
-        """Looks at the pods, their events and the ReplicaSets."""
+        """Reads the pods, their events and the ReplicaSets."""
         if self.at is None:
             mine = f"norn.io/app={self.app}"
             things = [*self.api.all_of("Pod", mine), *self.api.all_of("ReplicaSet", mine), *self.api.all_of("Event")]
@@ -66,7 +68,7 @@ class Sighting(Polling):
 
 @dataclass
 class Visitor(Polling):
-    """Asks a webserver again and again, on a connection of its own each time."""
+    """Requests a webserver repeatedly, each time on a new connection."""
 
     url: str
     good: str
@@ -74,7 +76,7 @@ class Visitor(Polling):
     failures: list[str] = field(default_factory=list)
 
     def poll(self) -> None:
-        """Asks once."""
+        """Sends one request."""
         self.asked += 1
         try:
             answer = httpx.get(self.url, timeout=5)
@@ -86,7 +88,7 @@ class Visitor(Polling):
 
 @dataclass
 class Thief(Polling):
-    """Takes a key out of each secret of an app as soon as it is there."""
+    """Removes a key from each secret of an app as soon as the secret exists."""
 
     PAUSE = 0.02
 
@@ -109,14 +111,14 @@ def _concerns(thing: dict[str, Any], app: str) -> bool:
 
 
 def waits(*reasons: str) -> Shown:
-    """Returns the fact that a container waits for one of these reasons."""
+    """Returns a condition that holds if a container waits for one of these reasons."""
     return lambda things: any(
         (each.get("state", {}).get("waiting") or {}).get("reason") in reasons for each in _states(things)
     )
 
 
 def ended(reason: str) -> Shown:
-    """Returns the fact that a container ended for this reason."""
+    """Returns a condition that holds if a container ended for this reason."""
     return lambda things: any(
         (each.get(state, {}).get("terminated") or {}).get("reason") == reason
         for each in _states(things)
@@ -125,26 +127,26 @@ def ended(reason: str) -> Shown:
 
 
 def ended_again() -> Shown:
-    """Returns the fact that a container ended, was started again and ended again."""
+    """Returns a condition that holds if a container ended, was started again and ended again."""
     return lambda things: any(
         each.get("restartCount", 0) > 0 and "terminated" in each.get("state", {}) for each in _states(things)
     )
 
 
 def happened(reason: str, words: str = "") -> Shown:
-    """Returns the fact that there is an event with this reason and these words."""
+    """Returns a condition that holds if an event has this reason and these words."""
     return lambda things: any(
         each["kind"] == "Event" and each.get("reason") == reason and words in each.get("message", "") for each in things
     )
 
 
 def either(*facts: Shown) -> Shown:
-    """Returns the fact that one of these facts holds."""
+    """Returns a condition that holds if one of these conditions holds."""
     return lambda things: any(fact(things) for fact in facts)
 
 
 def condition(kind: str, status: str, words: str = "") -> Shown:
-    """Returns the fact that a pod or a ReplicaSet has this condition."""
+    """Returns a condition that holds if a pod or a ReplicaSet has this Kubernetes condition."""
     return lambda things: any(
         (each["type"], each["status"]) == (kind, status) and words in each.get("message", "")
         for thing in things
@@ -157,9 +159,9 @@ def _states(things: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def incomplete(deployment: dict[str, Any], pods: list[dict[str, Any]], generation: int) -> str:
-    """Returns the reason why an app must not be called deployed; empty for one whose pods are all updated and ready.
+    """Returns the reason why an app must not be called deployed; empty if all its pods are updated and ready.
 
-    `generation`: the one that is said to be live.
+    `generation`: the generation that Norn calls live.
     """
     metadata, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status") or {}
     seen = int((spec["template"]["metadata"].get("annotations") or {}).get("norn.io/generation", 0))

@@ -1,4 +1,4 @@
-"""Nests of tests: a container of their own on the machine's engine, in a directory of the test."""
+"""Nests (containers in which crun starts runs) for tests: on the machine's engine, in a directory of the test."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def made(engine: EngineClient, directory: Path) -> Iterator[NestKeeper]:
 
 
 def with_base(engine: EngineClient) -> None:
-    """Makes the image on which that of the nest is built, where no registry can be reached."""
+    """Makes the base image of the nest's image if no registry can be reached."""
     maker = os.environ.get("NORN_TEST_IMAGES")
     if engine.image(BASE) is None and maker:
         ended = subprocess.run([maker, BASE], capture_output=True, text=True, check=False)
@@ -42,7 +42,7 @@ def with_base(engine: EngineClient) -> None:
 
 
 def with_image(engine: EngineClient) -> str:
-    """Returns the tag of the nest's image, and builds it where it is missing."""
+    """Returns the tag of the nest's image; builds the image if it is missing."""
     tag = image_tag()
     if engine.image(tag) is None:
         with_base(engine)
@@ -51,5 +51,5 @@ def with_image(engine: EngineClient) -> str:
 
 
 def runtime_of(keeper: NestKeeper, engine: EngineClient) -> NestRuntime:
-    """Returns the runtime of a nest, whose images come from an engine."""
+    """Returns the runtime of a nest; its images come from an engine."""
     return NestRuntime(NestEngine(keeper.door), NestImages(engine, keeper.door))

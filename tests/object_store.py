@@ -1,4 +1,4 @@
-"""An object store of the tests' own that speaks S3 and IAM: SeaweedFS on loopback ports, with a key that may do all."""
+"""An object store for tests that speaks S3 and IAM: SeaweedFS on loopback ports, with a key that has all rights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEY, SECRET = "adminkey", "adminsecret/with+signs"
 
 
 class ObjectStoreServer:
-    """A server whose data are in `home`; it listens on `port` of the loopback interface."""
+    """A server with its data in `home`; it listens on `port` of the loopback interface."""
 
     def __init__(self, home: Path) -> None:
         self.home, first = home, free_port(8)

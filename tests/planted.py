@@ -1,4 +1,4 @@
-"""Plants a bug in a copy of the tree and runs there the test that is meant to catch it."""
+"""Adds a deliberate bug to a copy of the source tree, and runs the test there that should catch it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEFT_OUT = (".venv", ".git", ".norn", "node_modules", "__pycache__")
 
 @dataclass(frozen=True)
 class Bug:
-    """What is planted: in one file a text that must be there is replaced; and the test that must not pass then."""
+    """A bug: a text in one file that is replaced by another, and the test that must fail then."""
 
     name: str
     file: str
@@ -27,13 +27,13 @@ class Bug:
 
 
 def copy_tree(place: Path) -> Path:
-    """Copies the tree without what is not source."""
+    """Copies the tree without files that are not source."""
     shutil.copytree(ROOT, place, ignore=shutil.ignore_patterns(*_LEFT_OUT))
     return place
 
 
 def plant(place: Path, bug: Bug) -> None:
-    """Replaces the good text by the bad one."""
+    """Replaces the correct text by the wrong one."""
     path = place / bug.file
     source = path.read_text()
     assert bug.good in source, f"{bug.name}: {bug.file} has changed; plant it again"
@@ -50,7 +50,7 @@ def run_tests(place: Path, *tests: str) -> subprocess.CompletedProcess[str]:
 
 
 def require_caught(place: Path, *bugs: Bug) -> None:
-    """Fails unless the test of each bug fails in the copy, by an assertion and not by an accident."""
+    """Fails unless the test of each bug fails in the copy, and does so by an assertion."""
     done = run_tests(place, *(bug.caught_by for bug in bugs))
     assert done.returncode == 1, done.stdout[-3000:]
     uncaught = [bug.name for bug in bugs if f"FAILED {bug.caught_by}" not in done.stdout]

@@ -1,4 +1,6 @@
-"""PgBouncer in transaction mode before a PostgreSQL of the tests: each transaction may get another connection."""
+"""Runs PgBouncer in transaction mode in front of a PostgreSQL of the tests: each transaction may get another
+connection.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ query_wait_timeout = 20
 
 
 class Pooler:
-    """A PgBouncer in `home` that shares at most `size` connections of one database."""
+    """A PgBouncer in `home` that uses at most `size` connections for one database."""
 
     def __init__(self, home: Path, postgres: Postgres, size: int) -> None:
         assert Path(PROGRAM).exists(), "these tests need PgBouncer: apt-get install pgbouncer"
@@ -55,6 +57,6 @@ class Pooler:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def stop(self) -> None:
-        """Stops it at once."""
+        """Stops PgBouncer immediately."""
         self.process.kill()
         self.process.wait(10)

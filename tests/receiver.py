@@ -1,4 +1,4 @@
-"""A receiver of webhooks on a loopback port: remembers what comes, and answers what a test tells it to."""
+"""A receiver of webhooks on a loopback port: records the requests, and sends the responses that a test has set."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from norn_tasks.domain.alerting.notification import sign
 
 @dataclass(frozen=True)
 class Came:
-    """A request as it came in."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
     body: bytes
 
     def signed_with(self, secret: str) -> bool:
-        """Returns True if the signature is that of the secret, over the timestamp that it carries and the body."""
+        """Returns True if the signature was made with the secret, over the request's timestamp and body."""
         expected = sign(secret, int(self.headers["x-norn-timestamp"]), self.body)
         return self.headers["x-norn-signature"] == expected
 
 
 @dataclass
 class Receiver:
-    """Listens on loopback; `statuses` are answered one after the other, the last one for ever."""
+    """Listens on loopback. `statuses` are the statuses of its responses in this order; the last one is repeated."""
 
     statuses: list[int] = field(default_factory=lambda: [204])
     headers: dict[str, str] = field(default_factory=dict)
@@ -46,11 +46,11 @@ class Receiver:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
-        """Returns where it listens."""
+        """Returns the URL of the receiver."""
         return f"{'https' if self.certificate else 'http'}://{host}:{self._http.server_port}{path}"
 
     def stop(self) -> None:
-        """Stops to listen."""
+        """Stops listening."""
         self._http.shutdown()
         self._http.server_close()
 
@@ -71,6 +71,6 @@ class Receiver:
                 self.wfile.write(receiver.said)
 
             def log_message(self, *_: Any) -> None:
-                """Keeps quiet."""
+                """Writes no log."""
 
         return Handler

@@ -1,4 +1,4 @@
-"""A registry of the tests' own: Debian's docker-registry on a loopback port, for one user."""
+"""A registry for tests: Debian's docker-registry on a loopback port, for one user."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class DockerRegistry:
         wait_until(self._answers, 30, "the registry answers")
 
     def stop(self) -> None:
-        """Ends it."""
+        """Ends the registry."""
         self.process.kill()
         self.process.wait(10)
 

@@ -1,4 +1,4 @@
-"""A forward proxy for machines that have no network: it connects from here, for whoever reaches its socket."""
+"""A forward proxy for programs without a network: it connects on behalf of everyone who can reach its socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Serves a listening socket until the block ends: CONNECT for https, absolute addresses for http."""
+    """Serves a listening socket until the block ends: CONNECT for https, absolute URLs for http."""
 
     def __init__(self, listening: socket.socket) -> None:
         self._server = _Server(("", 0), _Connection, bind_and_activate=False)
@@ -39,12 +39,12 @@ class _Connection(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        """Serves until either side has left, however it leaves."""
+        """Serves a connection until either side has closed it, in whatever way."""
         with suppress(ConnectionError):
             self._serve()
 
     def _serve(self) -> None:
-        """Reads whom the client wants, connects, and then only passes bytes on."""
+        """Reads the wanted address, connects, and then only passes bytes on."""
         head = b""
         while b"\r\n\r\n" not in head:
             more = self.request.recv(65536)
@@ -66,14 +66,14 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _address(method: bytes, target: bytes) -> tuple[str, int]:
-    """Returns host and port of `host:port` after CONNECT, of an address after any other method."""
+    """Returns host and port: of `host:port` after CONNECT, of a URL after any other method."""
     connect = method == b"CONNECT"
     url = urlsplit(("//" if connect else "") + target.decode())
     return url.hostname or "", url.port or (443 if connect else 80)
 
 
 def pass_on(one: socket.socket, other: socket.socket) -> None:
-    """Copies both ways until one side has ended."""
+    """Copies bytes in both directions until one side has closed its connection."""
     ways = {one: other, other: one}
     while True:
         for ready in select.select(list(ways), [], [], None)[0]:

@@ -1,4 +1,6 @@
-"""What the router's tests are built from: servers that act as told, a client that hides nothing, a router between."""
+"""The parts of the router's tests: servers whose behaviour the test sets, a client that shows raw messages, and a
+router between them.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
 
 
 async def until(fact: Callable[[], object], what: str, seconds: float = 10) -> None:
-    """Waits until a fact holds; fails with its name when it does not in time."""
+    """Waits until `fact` returns true; fails with the text `what` if that takes too long."""
     end = asyncio.get_running_loop().time() + seconds
     while not fact():
         assert asyncio.get_running_loop().time() < end, f"{what}: not within {seconds:g} s"
@@ -54,7 +56,7 @@ async def until(fact: Callable[[], object], what: str, seconds: float = 10) -> N
 
 @dataclass(frozen=True)
 class Message:
-    """A request or an answer as it came over the wire."""
+    """A request or a response as raw HTTP."""
 
     start: str
     fields: Fields
@@ -64,7 +66,7 @@ class Message:
 
     @property
     def status(self) -> int:
-        """The status of an answer."""
+        """The status of a response."""
         return int(self.start.split(" ")[1])
 
     def all(self, name: str) -> list[str]:
@@ -79,14 +81,14 @@ async def read_head(reader: asyncio.StreamReader) -> Message:
 
 
 async def read_request(reader: asyncio.StreamReader) -> Message:
-    """Reads a whole request."""
+    """Reads a complete request."""
     head = await read_head(reader)
     body, trailers = await _body(reader, head, to_the_end=False)
     return Message(head.start, head.fields, body, trailers)
 
 
 async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Message:
-    """Reads a whole answer to a request of that method."""
+    """Reads a complete response to a request with this method."""
     head = await read_head(reader)
     if method == "HEAD" or head.status in (204, 304) or head.status < 200:
         return head
@@ -119,7 +121,7 @@ async def _chunks(reader: asyncio.StreamReader) -> tuple[bytes, Fields]:
 
 
 def answer(body: bytes = b"ok", *fields: str, status: str = "200 OK") -> bytes:
-    """Returns the bytes of an answer with a length."""
+    """Returns the bytes of a response with a length."""
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields])
     return head.encode("latin-1") + b"\r\n\r\n" + body
 
@@ -131,12 +133,14 @@ Act = Callable[["Message", asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
 
 
 async def say_ok(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers 200."""
+    """Responds with 200."""
     writer.write(answer())
 
 
 class Server:
-    """A server that reads whole requests and does with each what `act` says; `heads_only`: `act` reads the body."""
+    """A server that reads complete requests and handles each one by `act`. With `heads_only`, `act` itself reads the
+    body.
+    """
 
     def __init__(self, act: Act = say_ok, *, heads_only: bool = False) -> None:
         self.port = free_port()
@@ -149,7 +153,7 @@ class Server:
 
     @property
     def target(self) -> Target:
-        """The replica that this server is."""
+        """This server as a replica in the routing table."""
         return Target(f"c{self.port}", f"127.0.0.1:{self.port}")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -181,11 +185,13 @@ class Server:
             writer.transport.abort()
 
 
-# The router between
+# The router between client and servers
 
 
 class Stage:
-    """Table and ports of one app `blog`, without rows; `drained` collects what the router would mark."""
+    """A router with the routes and ports of one app `blog`, without a database. `drained` collects the replicas that
+    the router would mark as drained.
+    """
 
     def __init__(self, connections: int = 100_000) -> None:
         self.port = free_port()
@@ -198,7 +204,7 @@ class Stage:
         self.reports.append((app, error))
 
     async def show(self, *live: Server, leaving: tuple[Server, ...] = (), **facts: Any) -> None:
-        """Makes the rows say: these replicas are live, those are leaving."""
+        """Sets the routes: which replicas are live, and which are leaving."""
         facts = {"release": 1, "wanted": len(live), **facts}
         route = Route("blog", self.port, tuple(server.target for server in live), **facts)
         self.table.apply(Routes((route,), frozenset(server.target.container for server in leaving)))
@@ -209,7 +215,7 @@ class Stage:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=2**20)
 
     async def ask(self, request: str = "GET / HTTP/1.1", *fields: str, body: bytes = b"") -> Message:
-        """Sends one request on a connection of its own and reads the answer."""
+        """Sends one request on a new connection, and reads the response."""
         reader, writer = await self.connect()
         try:
             return await ask(reader, writer, request, *fields, body=body)
@@ -220,7 +226,7 @@ class Stage:
 async def ask(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: str, *fields: str, body: bytes = b""
 ) -> Message:
-    """Sends one request, with Host and length if it needs them, and reads the answer."""
+    """Sends one request, with the fields Host and Content-Length if needed, and reads the response."""
     hosted = "1.0" in request or any(field.lower().startswith("host:") for field in fields)
     lines = [request, *(() if hosted else ("Host: blog.test",)), *fields]
     if body and not any("Transfer-Encoding" in line for line in fields):
@@ -230,7 +236,7 @@ async def ask(
 
 
 async def get(port: int, path: str = "/") -> Message:
-    """Sends one GET on a connection of its own, and reads the answer."""
+    """Sends one GET on a new connection, and reads the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         return await ask(reader, writer, f"GET {path} HTTP/1.1")
@@ -242,7 +248,9 @@ async def get(port: int, path: str = "/") -> Message:
 async def stage(
     *live: Server, others: tuple[Server, ...] = (), connections: int = 100_000, **facts: Any
 ) -> AsyncIterator[Stage]:
-    """Yields a router before these servers, all running; `others` run too and are no replicas yet."""
+    """Yields a router in front of these servers, all running. The servers in `others` run too, but are not replicas
+    yet.
+    """
     between = Stage(connections)
     for server in live + others:
         await server.__aenter__()

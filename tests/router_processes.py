@@ -1,4 +1,4 @@
-"""Router processes of one Norn, for tests: they start, end and replace each other."""
+"""Router processes of one Norn, for tests that start, end and replace them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ VALUES ('deploy', 'deploy', 'blog', true, 'running', 'test', 1) RETURNING id
 
 
 NAME = "blog.example.test"
-"""The public name of the app, if there is a door for it."""
+"""The public name of the app, used if the routers open the port for public names."""
 
 
 class Routers:
-    """Router processes of one Norn with one app; each has a log of its own. `door`: they open the door of names."""
+    """Router processes of one Norn with one app; each has a log of its own. With `door` they open the port for public
+    names.
+    """
 
     def __init__(self, database: Database, url: str, directory: Path, *, door: bool = False) -> None:
         self.port, self.door = free_port(), free_port()
@@ -78,13 +80,13 @@ class Routers:
 
     @contextmanager
     def slow_database(self) -> Iterator[None]:
-        """Keeps routers from reading their table in the block."""
+        """Prevents routers from reading their table during the block."""
         with self.database.transaction() as tx:
             tx.execute(text("LOCK TABLE addresses IN ACCESS EXCLUSIVE MODE"))
             yield
 
     def kill(self, number: int) -> None:
-        """Ends a router at once."""
+        """Ends a router immediately."""
         self._processes[number].kill()
         self._processes[number].wait(10)
 
@@ -109,7 +111,7 @@ class Routers:
         self._table.leaving(server.target.container, self._fence)
 
     def drain(self, server: Server) -> None:
-        """Lets a replica run on for its open connections, for a minute."""
+        """Lets a replica run for its open connections, for at most a minute."""
         self.leave(server)
         self._table.draining(server.target.container, 60, self._fence)
 
@@ -123,6 +125,6 @@ class Routers:
         return self._table.drained(server.target.container)
 
     def address(self) -> routes.Listening:
-        """Returns what the row says of the app's address."""
+        """Returns the row about the app's address."""
         with self.database.transaction() as tx:
             return routes.addresses(tx)[0]

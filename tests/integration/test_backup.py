@@ -1,4 +1,6 @@
-"""`norn backup` and `norn restore` without an engine: what it is, what is refused, a database of one's own."""
+"""`norn backup` and `norn restore` without an engine: the contents of a backup, refusals, and a database that the
+operator runs.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ from tests.servers import Postgres
 
 @pytest.fixture
 def home(tmp_path: Path, database: Database) -> Path:
-    """A data directory of a control plane whose database is the operator's."""
+    """A data directory of a control plane whose database the operator runs."""
     place = tmp_path / "home"
     place.mkdir(mode=0o700)
     tokens.ensure_bootstrap(database, place / "token")
@@ -51,7 +53,7 @@ def home(tmp_path: Path, database: Database) -> Path:
 
 @pytest.fixture
 def saved(home: Path, database: Database, database_url: str, tmp_path: Path) -> Path:
-    """A backup of it, with an app, a job that waits and one event."""
+    """A backup of that control plane, with an app, a waiting job and one event."""
     factories.add_live(database, "blog", "webserver")
     with database.transaction() as tx:
         factories.add_job(tx, JobKind.FORGE)
@@ -63,7 +65,7 @@ def saved(home: Path, database: Database, database_url: str, tmp_path: Path) -> 
 
 @pytest.fixture
 def empty_url(postgres: Postgres) -> Iterator[str]:
-    """A database with nothing in it."""
+    """The URL of an empty database."""
     name = f"restored{os.getpid()}"
     postgres.execute(f"CREATE DATABASE {name}")
     yield postgres.url(name)
@@ -172,7 +174,9 @@ def test_without_a_database_the_way_to_one_elsewhere_is_told(home: Path, tmp_pat
 def test_events_of_before_are_read_before_those_that_come(
     saved: Path, database: Database, empty_url: str, tmp_path: Path
 ) -> None:
-    """In another cluster transaction ids begin anew: by them alone the old events would be unreadable for long."""
+    """In another PostgreSQL cluster transaction ids begin again: ordered by these ids alone, the old events would long
+    be unreadable.
+    """
     restored(saved, tmp_path / "new", empty_url)
     again = Database(empty_url, pool=2)
     with again.transaction() as tx:
@@ -232,7 +236,7 @@ def test_a_replace_that_fails_leaves_the_database_that_was(saved: Path, tmp_path
 
 
 def _changed(file: Path, tmp_path: Path, **changes: object) -> Path:
-    """Returns a copy of a backup whose manifest says something else."""
+    """Returns a copy of a backup with a changed manifest."""
     with tarfile.open(file) as tar:
         tar.extractall(tmp_path / "x", filter="data")
     return _packed(tmp_path / "x", tmp_path / "changed", **changes)

@@ -1,4 +1,6 @@
-"""Two beats, killed, frozen and restarted at random: each occurrence has its one row, and each run its one tick."""
+"""Two schedulers ("beats") are killed, frozen and restarted at random: each occurrence has exactly one row, and each
+run exactly one occurrence.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One build at a time per engine, whoever dies; what must wait goes back to the queue, where each app gets its turn."""
+"""Only one build runs at a time per engine, also when workers die. A build that must wait goes back to the queue, and
+each app gets its turn.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def building(database: Database, app: str) -> Fence:
 
 
 def ask(database: Database, fence: Fence, engine: str = factories.ENGINE) -> str | None:
-    """Asks for the turn; returns the app that has it."""
+    """Requests the turn to build; returns the app that has it."""
     with database.transaction() as tx:
         held = builds.take(tx, engine, fence)
     return held.app if held else None

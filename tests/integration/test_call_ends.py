@@ -1,4 +1,4 @@
-"""The end of a call wakes the request that waits, also when the call ended before the request began to wait."""
+"""The end of a call wakes the waiting request, also if the call ended before the request began to wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def ends(broker: Broker) -> Iterator[Ends]:
 
 
 def announce(ends: Ends, broker: Broker, *executions: int) -> None:
-    """Announces ends, and returns when the subscriber has heard them."""
+    """Announces ends, and returns when the subscriber has received them."""
     last = ends.expect(executions[-1])
     for execution in executions:
         Live(broker.url).announce_end(execution)

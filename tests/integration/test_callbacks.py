@@ -1,4 +1,4 @@
-"""Callbacks of asynchronous calls: a signed report for each end, whichever way the call ended."""
+"""Callbacks of asynchronous calls: a signed report for each end, however the call ended."""
 
 from __future__ import annotations
 

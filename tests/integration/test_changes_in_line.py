@@ -1,4 +1,6 @@
-"""Scales and restarts that were asked for while a release was on its way: they are done to what is live by then."""
+"""A scale or restart that is requested while a new release is rolled out waits, and then changes the release that is
+live.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from tests import factories
 
 @pytest.fixture
 def web(database: Database) -> dispatch.Intake:
-    """A webserver whose release 1 is live, and its release 2, of two replicas where 1 has one, on its way."""
+    """A webserver whose release 1 with one replica is live, and whose release 2 with two replicas is being
+    rolled out.
+    """
     factories.add_live(database, "web", "webserver")
     with database.transaction() as tx:
         factories.add_release(tx, factories.spec("web", "webserver", "replicas: 2\n"), 2, live=False)
@@ -32,7 +36,7 @@ def web(database: Database) -> dispatch.Intake:
 
 
 def goes_live(intake: dispatch.Intake) -> Job:
-    """Lets the next change end well, as its rollout does; answers it."""
+    """Lets the next change succeed, as its rollout does; returns its job."""
     job = factories.claim(intake.database)
     learned = Learned(writes=(ReleaseLive(generation_of(job)),))
     end = StepEnd(StepState.SUCCEEDED, learned, ends=JobState.SUCCEEDED)
@@ -41,7 +45,7 @@ def goes_live(intake: dispatch.Intake) -> Job:
 
 
 def wanted(job: Job) -> tuple[int | None, str, int, int]:
-    """Returns what the job rolls out: release, image, generation, how many."""
+    """Returns the values that the job rolls out: release, image, generation, number of replicas."""
     assert job.spec is not None
     return job.release, frozen_image(job), generation_of(job), replicas_of(job, job.spec)
 

@@ -1,4 +1,4 @@
-"""How PostgreSQL finds the next job: through the indexes over what is queued, never by reading the past."""
+"""PostgreSQL finds the next job through the indexes over queued jobs, and never reads past jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import factories, ledger_kit
 
 
 def _plans(database: Database, job_class: JobClass) -> str:
-    """Returns the plans of a claim's statements, as a connection that prepared them has them."""
+    """Returns the query plans of a claim's statements on a connection that has prepared them."""
     lines: list[str] = []
     values = claims.bound(factories.claimer("w", job_class), memory.Room())
     with database.transaction() as tx:

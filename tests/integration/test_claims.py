@@ -1,4 +1,6 @@
-"""Claiming: every job goes to exactly one worker, exclusive ones in order, slotted ones within their caps, fairly."""
+"""Claiming: every job goes to exactly one worker; changes of an app run in order; runs stay within their limits and are
+shared fairly between apps.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ THREADS = 16
 
 
 def _work_off(database: Database, job_class: JobClass, seen: list[Job], count: int) -> None:
-    """Claims and ends jobs from many threads until all are ended."""
+    """Claims and ends jobs from many threads until all have ended."""
     ledger = Ledger(database, patience=5)
     lock = threading.Lock()
 
@@ -166,7 +168,7 @@ def test_a_job_that_says_what_nobody_can_run_ends_and_holds_nobody_up(database: 
 
 
 def _running(database: Database, at_once: int, calls: int) -> list[Job]:
-    """Makes a function with so many slots and calls; answers those that run."""
+    """Makes a function with this many slots and calls; returns the running ones."""
     factories.add_live(database, "fn", at_once=at_once)
     with database.transaction() as tx:
         live = releases.require_live(tx, "fn")

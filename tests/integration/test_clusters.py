@@ -1,4 +1,6 @@
-"""The cluster in which an app lives: chosen at its first forge, frozen into its jobs, and looked at by itself."""
+"""The cluster of an app is chosen at its first forge and stored in its jobs, and each cluster is observed
+separately.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +48,12 @@ def cluster_of(database: Database, app: str = "web") -> str | None:
 
 
 def frozen(database: Database) -> list[tuple[str, str | None]]:
-    """Lists each job with the cluster that is frozen into it."""
+    """Lists each job with the cluster that is stored in it."""
     with database.transaction() as tx:
         return [(row.kind, row.cluster) for row in tx.execute(select(JobRow.kind, JobRow.cluster).order_by(JobRow.id))]
 
 
-# Where an app lives
+# The cluster of an app
 
 
 @pytest.mark.parametrize("role", ["webserver", "worker"])
@@ -168,7 +170,7 @@ def test_a_reader_of_logs_is_there_and_gets_no_lines_of_an_earlier_app(database:
     assert (args["oldest"], intake.live.watched(reading)) == (int(registered.timestamp()) * 10**9, True)
 
 
-# A look at one cluster says nothing of another's apps
+# An observation of one cluster does not affect apps of another
 
 
 def live_elsewhere(database: Database, app: str) -> None:
@@ -180,7 +182,7 @@ def live_elsewhere(database: Database, app: str) -> None:
 
 @pytest.fixture
 def both(intake: dispatch.Intake) -> dispatch.Intake:
-    """A webserver in either cluster, both with a status that a look left."""
+    """A webserver in either cluster, both with a status from an observation."""
     factories.add_live(intake.database, "near", "webserver")
     live_elsewhere(intake.database, "away")
     with intake.database.transaction() as tx:
@@ -190,7 +192,7 @@ def both(intake: dispatch.Intake) -> dispatch.Intake:
 
 
 def look_at(intake: dispatch.Intake, cluster: str, *seen: str) -> None:
-    """Ends a complete look at a cluster that saw one ready replica of these apps."""
+    """Ends a complete observation of a cluster that saw one ready replica of these apps."""
     dispatch.request_cluster_looks(intake, actor="beat")
     statuses = tuple(WorkloadStatus(app, 1, 1, present=(1,)) for app in seen)
     found = WorkloadSeen(cluster, statuses, complete=True, engine=factories.ENGINE)

@@ -1,4 +1,6 @@
-"""Alerts of cron apps: what raises each kind, what resolves it, and that each is told once."""
+"""Alerts of cron apps: the events that raise each kind, the events that resolve it, and that each alert is reported
+once.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ def report(database: Database) -> Database:
 def ended(
     database: Database, state: JobState, problem: Problem | None = None, trigger: RunTrigger = RunTrigger.SCHEDULE
 ) -> int:
-    """Makes a run of `report` that has ended so; answers its execution."""
+    """Makes a run of `report` that has ended in this way; returns its execution."""
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
         run = runs.accept_cron_run(tx, live, trigger=trigger, scheduled_for=None, actor="test", patience=60)
@@ -84,7 +86,7 @@ def add_tick(database: Database, minute: int, verdict: str, **more: Any) -> None
 
 
 def add_run(database: Database, minute: int, verdict: str, *, begun: bool) -> None:
-    """Makes an occurrence that has a run, which has begun or waits."""
+    """Adds an occurrence with a run that has begun or that waits."""
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
         run = runs.accept_cron_run(tx, live, trigger=RunTrigger.SCHEDULE, scheduled_for=None, actor="test", patience=60)
@@ -243,7 +245,7 @@ def test_an_image_that_just_went_live_may_have_come_after_the_look(report: Datab
     assert told(report) == []
 
 
-# Occurrences that nobody was there for
+# Missed occurrences
 
 
 def test_missed_occurrences_raise_an_alert_with_their_number(report: Database) -> None:
@@ -339,7 +341,7 @@ def test_two_that_look_at_once_tell_it_once(report: Database) -> None:
     assert events(report) == ["alert.raised"]
 
 
-# A pause that lasts, a schedule that goes
+# A long pause, a schedule that is removed
 
 
 def paused_for(database: Database, interval: str) -> None:
@@ -394,7 +396,7 @@ def test_a_schedule_that_is_removed_takes_its_alerts_along(report: Database) -> 
 
 
 def raised_elsewhere(database: Database, kind: AlertKind, app: str, **more: Any) -> None:
-    """Opens an alert that a rule of a later wing raised."""
+    """Opens an alert that another rule raised."""
     raised = {
         "key": key(kind, app),
         "kind": str(kind),

@@ -1,4 +1,6 @@
-"""A beat on a machine whose clock is wrong by an hour decides as any other: by the clock of the database."""
+"""A scheduler on a machine whose clock is wrong by an hour still decides correctly, because it uses the clock of the
+database.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Changes of schedules in the second before and after the minute, with a beat at work: none is lost or doubled."""
+"""Schedules are changed within a second before and after a full minute while a scheduler runs: no occurrence is lost or
+doubled.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ from tests.servers import Broker, Postgres, allowed, wait_until
 
 LIVE = timedelta(seconds=1)
 EACH = 40
-"""Apps per kind of change; with the edits there are 280 changes in all."""
+"""Apps per kind of change; with the edits this makes 280 changes."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happened to an app: between two readings of the database's clock."""
+    """A change of an app, between two readings of the database's clock."""
 
     kind: str
     before: datetime
@@ -34,19 +36,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Told:
-    """The minute around which everything was changed, what happened to each app, and its ledger of that minute."""
+    """The minute around which everything was changed, the changes of each app, and its ledger of that minute."""
 
     minute: datetime
     changes: dict[str, Change]
     ticks: dict[str, list[Any]]
 
     def of(self, kind: str) -> list[tuple[Change, list[Any]]]:
-        """Returns the changes of a kind, each with what the ledger has of the minute."""
+        """Returns the changes of a kind, each with the ledger's rows of the minute."""
         return [(change, self.ticks[app]) for app, change in self.changes.items() if change.kind == kind]
 
 
 def _add(tx: Tx, app: str) -> None:
-    """A schedule begins to count: its app's first release is live."""
+    """Starts a schedule: the app's first release goes live."""
     schedules.awaken(tx, app)
 
 
@@ -60,7 +62,7 @@ ACTS: dict[str, Callable[[Tx, str], None]] = {
     "add": _add,
 }
 CLOSE = ("edit", "edit-again")
-"""Changes that must neither lose nor double the minute: both schedules name it."""
+"""Changes after which the minute must neither be lost nor doubled, because both schedules contain it."""
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,9 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """Everything is changed around one minute, half of it within its nearest second; a beat decides meanwhile."""
+    """Everything is changed around one minute, half of it within one second of the minute; a scheduler runs
+    meanwhile.
+    """
     kinds = {f"{kind}-{n:03}": kind for n in range(EACH) for kind in ACTS}
     kinds |= {f"{kind}-more-{n:03}": kind for n in range(60) for kind in CLOSE}
     Crons(dict.fromkeys(kinds, ("* * * * *", "UTC")), beats_kit.now(database)).write(database)
@@ -92,7 +96,7 @@ def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFa
 
 
 def _when(place: float) -> float:
-    """Returns the seconds from the minute on for a place from 0 to 1: the nearer to the minute, the denser."""
+    """Returns the seconds after the minute for a number from 0 to 1. The times are denser near the minute."""
     return 8 * (2 * place - 1) ** 3
 
 
@@ -164,7 +168,7 @@ def test_a_resume_fires_the_minute_only_when_it_came_before(told: Told) -> None:
 
 
 def test_a_removal_leaves_the_minute_to_fire_only_when_it_came_after(told: Told) -> None:
-    """Its run is ended with it when no worker has begun it."""
+    """The run ends with the removal if no worker has begun it."""
     for change, ticks in told.of("delete"):
         if change.after < told.minute:
             assert ticks == []
@@ -181,13 +185,14 @@ def test_an_added_schedule_fires_the_minute_only_when_it_came_before(told: Told)
 
 
 def test_a_schedule_that_is_due_a_second_after_it_was_set_fires_in_time(told: Told, database: Database) -> None:
-    """The beat may be asleep when it is set: the database wakes it."""
+    """The scheduler may be asleep when the schedule is set: the database wakes it."""
     apps = [app for app, change in told.changes.items() if change.kind == "edit"][:EACH]
     for app in apps:
         with database.transaction() as tx:
             schedules.override(tx, app, "@every 1s", None, "ann")
         time.sleep(0.05)
-    # By the event: the row of an occurrence is decided again when its run, which no worker takes, moves on to the next.
+    # Times come from the event, because the row of an occurrence is written again when its waiting run moves to the
+    # next occurrence.
     query = """SELECT e.at - s.anchor - interval '1 s' AS lag FROM cron_states s JOIN events e
                    ON e.app = s.app AND e.kind = 'tick.decided' AND s.app = ANY(:apps)
                   AND CAST(e.data ->> 'scheduled_for' AS timestamptz) = s.anchor + interval '1 s'"""

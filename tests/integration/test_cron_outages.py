@@ -1,4 +1,4 @@
-"""An outage of three hours under each policy: the ledger tells exactly what became of every occurrence."""
+"""An outage of three hours under each policy: the ledger records exactly what happened to every occurrence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def cron(database: Database) -> Cron:
 
 
 def _behind(cron: Cron, more: str, *, late: timedelta) -> int:
-    """An hourly app, its newest occurrence so late, that nobody decided for three hours; runs that were accepted."""
+    """Makes an hourly app that nobody decided for three hours, with its newest occurrence `late`. Returns the number of
+    accepted runs.
+    """
     hour = minute(cron.now() - late)
     cron.add("report", f"{hour.minute} * * * *", more)
     cron.outage("report", HOURS + late - timedelta(seconds=30))
@@ -93,7 +95,9 @@ def test_within_its_start_deadline_a_late_occurrence_is_on_time(cron: Cron) -> N
 
 
 def test_a_daily_report_is_caught_up_after_an_outage_over_its_hour(cron: Cron) -> None:
-    """From ten minutes before it was due to two hours after: as the daily 09:00 report, down from 08:50 to 11:00."""
+    """The outage lasts from ten minutes before the due time to two hours after: like a daily report at 09:00 with an
+    outage from 08:50 to 11:00.
+    """
     due = minute(cron.now() - 2 * 60 * MINUTE)
     cron.add("report", f"{due.minute} {due.hour} * * *")
     cron.outage("report", 2 * 60 * MINUTE + 10 * MINUTE + timedelta(seconds=59))
@@ -123,7 +127,7 @@ def test_a_pause_across_an_outage_is_one_range(cron: Cron) -> None:
 
 
 def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
-    """The outage's occurrences belong to the pause: resume decides them first, and makes nothing up."""
+    """The outage's occurrences belong to the pause: the resume decides them first, and makes up for none."""
     cron.add("report", "* * * * *", "catchup: all")
     with cron.database.transaction() as tx:
         schedules.pause(tx, "report", "ann", "")
@@ -135,7 +139,7 @@ def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
 
 
 def test_an_outage_longer_than_one_turn_is_still_one_row(cron: Cron) -> None:
-    """A minutely schedule for four days: more than a turn counts at once."""
+    """A schedule of every minute for four days has more occurrences than one round counts."""
     cron.add("report", "* * * * *", "catchup: none")
     cron.outage("report", timedelta(days=4))
     assert cron.round() == 1

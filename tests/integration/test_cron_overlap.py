@@ -1,4 +1,6 @@
-"""An occurrence meets a run of its app: decided by the run's lease or container, never by a flag that outlives it."""
+"""An occurrence is due while a run of its app has not ended: the decision depends on the run's lease or container, and
+not on a flag that could stay set.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ def cron(database: Database) -> Cron:
 
 
 def _next(cron: Cron) -> int:
-    """A minute passes: the newest occurrence is due again."""
-    for moved in ("- interval '1 hour'", "+ interval '59 min'"):  # in two steps: no row lands on another
+    """Lets a minute pass: the newest occurrence is due again."""
+    for moved in ("- interval '1 hour'", "+ interval '59 min'"):  # in two steps, so that no row gets the key of another
         cron.execute(f"UPDATE cron_ticks SET scheduled_for = scheduled_for {moved}")
         cron.execute(f"UPDATE cron_executions SET scheduled_for = scheduled_for {moved}")
     cron.outage("report", MINUTE)
@@ -34,7 +36,7 @@ def _next(cron: Cron) -> int:
 
 
 def _running(cron: Cron, more: str, *, at_once: int = 1) -> None:
-    """A minutely app whose first run is under way."""
+    """Makes an app that runs every minute and whose first run is running."""
     cron.add("report", "* * * * *", more, at_once=at_once)
     assert _next(cron) == 1
     cron.begun(cron.claim())
@@ -56,7 +58,7 @@ def test_forbid_runs_again_once_the_run_has_ended(cron: Cron) -> None:
 
 
 def test_forbid_is_not_held_by_a_worker_that_died_before_its_container(cron: Cron) -> None:
-    """Its lease has run out, and there is no container: nothing runs, whatever the row says."""
+    """The lease has expired and no container exists: nothing runs, although the row says so."""
     cron.add("report", "* * * * *")
     assert _next(cron) == 1
     cron.claim()
@@ -198,7 +200,9 @@ def test_without_a_worker_a_start_deadline_makes_it_missed(cron: Cron) -> None:
 
 
 def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> None:
-    """Its row is locked by a claim that has not committed: it is about to run, so it is not moved on."""
+    """A claim that has not committed has locked the run's row: the run is about to begin, so it is not moved to the
+    next occurrence.
+    """
     cron.add("report", "* * * * *")
     _next(cron)
     with cron.database.transaction() as claiming:
@@ -208,7 +212,9 @@ def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> No
 
 
 def test_a_run_that_was_adopted_and_then_cancelled_keeps_its_slot_until_its_container_is_gone(cron: Cron) -> None:
-    """Its worker died and the next one replaces it: nothing begins while the old container may still run."""
+    """The run's worker died and the next occurrence replaces the run: nothing begins while the old container may still
+    run.
+    """
     cron.add("report", "* * * * *", "concurrency: replace")
     _next(cron)
     cron.begun(cron.claim())
@@ -225,7 +231,7 @@ def test_a_run_that_was_adopted_and_then_cancelled_keeps_its_slot_until_its_cont
 
 
 def test_a_run_past_its_start_deadline_holds_nobody_up(cron: Cron) -> None:
-    """The sweeper has not come by yet: the run is as good as expired."""
+    """The sweeper has not ended the run yet, but it counts as expired."""
     cron.add("report", "* * * * *", "startDeadline: 10m")
     assert _next(cron) == 1
     cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
@@ -234,7 +240,9 @@ def test_a_run_past_its_start_deadline_holds_nobody_up(cron: Cron) -> None:
 
 
 def test_allow_never_says_that_it_stops_what_runs(cron: Cron) -> None:
-    """All slots are taken and one waits: the next takes its place, and it was missed, not replaced."""
+    """All slots are taken and one run waits. The next occurrence takes its place, and it counts as missed, not as
+    replaced.
+    """
     _running(cron, "concurrency: allow")
     assert (_next(cron), _next(cron)) == (1, 1)
     assert cron.verdicts() == [("fired", 1), ("missed", 1), ("fired", 1)]

@@ -1,6 +1,6 @@
-"""Proof that these tests can fail: each planted bug makes the test red that is meant to catch it.
+"""Proves that the tests of schedules can fail: each deliberately added bug makes the test fail that should catch it.
 
-A bug is planted in a copy of the tree, and pytest is run there; the copy without a bug is green.
+A bug is added to a copy of the source tree, and pytest runs there; in a copy without a bug the test passes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _one_by_one(schedule: Schedule, start: datetime, end: datetime) -> Iterator[
         yield start
 """,
 )
-"""With Celery's, the walk is the next one after the next one: only so it reaches what was planted."""
+"""With Celery's rules, the next occurrence is computed from the previous one, because only this path uses the added
+bug.
+"""
 
 
 def _plant(place: Path, bug: Bug) -> None:

@@ -1,4 +1,6 @@
-"""Trying again: so often and after such pauses as the spec says, told truthfully to the code and to the record."""
+"""Retries of runs: their number and pauses are those of the spec, and the code and the record get the true number of
+the attempt.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def _fired(cron: Cron, more: str) -> None:
 
 
 def _ripe(cron: Cron) -> float:
-    """The pause before the next try passes; answers how long it was."""
+    """Lets the pause before the next attempt pass; returns how long it was."""
     with cron.database.transaction() as tx:
         left = text("SELECT extract(epoch FROM run_after - clock_timestamp())::float8 FROM jobs")
         pause = float(tx.scalar(left) or 0)
@@ -118,7 +120,7 @@ def test_a_cancelled_run_keeps_what_it_wrote(cron: Cron) -> None:
 
 
 def test_a_worker_lost_in_the_run_costs_one_try(cron: Cron) -> None:
-    """Its container is gone and the outcome not known: another try is left, so it runs again."""
+    """The container is gone and the outcome unknown. An attempt is left, so the run begins again."""
     _fired(cron, TWO)
     job = cron.claim()
     cron.begun(job)
@@ -138,7 +140,7 @@ def test_an_image_that_is_gone_has_failed_to_start(cron: Cron) -> None:
 
 
 def test_a_run_that_two_draining_workers_leave_is_waited_for_by_the_third(cron: Cron) -> None:
-    """Its container goes on all the while, and its slot stays with it."""
+    """The container continues all the while, and the run keeps its slot."""
     _fired(cron, "")
     runtime = FakeRuntime()
     for worker in ("w1", "w2"):
@@ -152,7 +154,9 @@ def test_a_run_that_two_draining_workers_leave_is_waited_for_by_the_third(cron: 
 
 
 def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
-    """The second try's worker dies when its container is recorded and not let go: one try was used up, and is."""
+    """The worker of the second attempt dies after its container was recorded and before it started. One attempt was
+    used up before, and that stays so.
+    """
     _fired(cron, TWO)
     runtime = FakeRuntime()
     cron.play(cron.claim(), BAD, runtime)
@@ -168,7 +172,9 @@ def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
 
 
 def test_a_run_that_never_began_is_there_again_also_when_the_engine_is_away_just_then(cron: Cron) -> None:
-    """Its worker dies between `begin` and `start`, the next one takes that back and finds no engine for a moment."""
+    """The worker dies between `begin` and `start`; the next one takes that back, and the engine does not respond for a
+    moment.
+    """
     _fired(cron, "")
     job = cron.claim()
     cron.begun(job)

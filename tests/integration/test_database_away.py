@@ -1,4 +1,4 @@
-"""PostgreSQL goes away while a job runs: that is no failure of the app's, and what was done is not lost with it."""
+"""PostgreSQL stops while a job runs: this is no failure of the app, and finished work is not lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REPLICA = Replica("c1", "blog", 1, 1, ReplicaState.STARTING, "10.0.0.1:80")
 
 @pytest.fixture
 def away(postgres: Postgres, database: Database) -> Iterator[Callable[..., None]]:
-    """Takes the database away for so many seconds, at once or a moment later, while the test goes on."""
+    """Stops the database for some seconds, immediately or a moment later, while the test continues."""
     threads: list[threading.Thread] = []
 
     def for_seconds(seconds: float, later: float = 0) -> None:
@@ -67,7 +67,7 @@ def _claimed(database: Database) -> Job:
 def test_a_run_that_ended_in_an_outage_keeps_its_end_and_its_output(
     database: Database, away: Callable[..., None]
 ) -> None:
-    """The outage is longer than the patience, and than the time after which the job takes its lease for lost."""
+    """The outage is longer than the retries, and longer than the time after which the job considers its lease lost."""
     cron = Cron(database)
     cron.add("report")
     cron.outage("report", timedelta(minutes=1))
@@ -124,7 +124,7 @@ def _somebody_waits(database: Database) -> bool:
 
 
 def test_a_rollout_that_gave_way_to_another_change_of_its_rows_tries_again(database: Database) -> None:
-    """Two transactions wait for each other; the one of the rollout is the one that PostgreSQL rolls back."""
+    """Two transactions wait for each other, and PostgreSQL rolls back the one of the rollout."""
     job = _claimed(database)
     table = ReplicaTable(database, patience=20)
     table.starting(REPLICA, job.fence)
@@ -157,7 +157,7 @@ def test_a_build_asks_for_its_turn_until_the_database_is_back(database: Database
 
 
 def test_a_server_that_was_cut_off_without_a_word_is_missed_within_seconds(database: Database) -> None:
-    """Nobody answers then, not even with a refusal: only what the kernel was told ends the wait."""
+    """No refusal arrives in this case: only the timeouts of the socket end the wait."""
     listener = database.listen(ROUTES)
     with database.transaction() as tx:
         used: Any = tx.connection.dbapi_connection
@@ -167,7 +167,9 @@ def test_a_server_that_was_cut_off_without_a_word_is_missed_within_seconds(datab
 
 
 def _missed_after(descriptor: int) -> tuple[int, ...]:
-    """Returns True if a silent peer is asked, after how long, how often, and the milliseconds that an answer has."""
+    """Returns the socket's options: whether keepalive is on, after how many seconds, how often, and the milliseconds
+    until unacknowledged data fail.
+    """
     options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
     with socket.socket(fileno=os.dup(descriptor)) as there:
         told = [there.getsockopt(socket.IPPROTO_TCP, getattr(socket, option)) for option in options]

@@ -1,4 +1,6 @@
-"""What a process learns from a database that is slow: who is refused, with which words, and what may have been done."""
+"""A process with a slow database: which requests are refused, the error messages, and the changes that may have been
+made.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from tests.servers import Postgres, allowed, wait_until
 
 @pytest.fixture
 def brief(database_url: str) -> Iterator[BriefDatabase]:
-    """A database whose transactions have half a second."""
+    """A database whose transactions may take half a second."""
     brief = BriefDatabase(database_url, seconds=0.5)
     yield brief
     brief.dispose()

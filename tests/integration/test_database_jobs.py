@@ -1,4 +1,6 @@
-"""Jobs about the databases of apps: what is accepted, what is due, what is kept, and the alerts of backups."""
+"""Jobs about the databases of apps: which are accepted, when backups are due, how many are kept, and the alerts of
+backups.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ class Plane:
         services.made(tx, "shop", grant)
 
     def play(self, fails: StepFailed | None = None) -> Job:
-        """Runs the next job to its end; `fails`: the server refuses."""
+        """Runs the next job to its end. With `fails` the server refuses."""
         job = factories.claim(self.database)
         ledger, self.servers.fails = Ledger(self.database, patience=1), fails
         try:
@@ -88,13 +90,13 @@ class Plane:
             return list(tx.scalars(text("SELECT kind FROM jobs WHERE state = 'queued' ORDER BY id")))
 
     def later(self, hours: int) -> None:
-        """Lets hours pass since the last backup and the last drill."""
+        """Simulates that hours have passed since the last backup and the last drill (trial restore)."""
         back = "UPDATE backup_plans SET (backup_at, drill_at) = (backup_at - :span, drill_at - :span)"
         with self.database.transaction() as tx:
             tx.execute(text(back), {"span": timedelta(hours=hours)})
 
     def due(self) -> list[str]:
-        """Requests what is due; returns the kinds of the jobs that wait then."""
+        """Requests the due jobs; returns the kinds of all waiting jobs."""
         dispatch.request_due_backups(self.intake, actor="beat")
         return self.open_jobs()
 

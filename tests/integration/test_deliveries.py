@@ -1,4 +1,6 @@
-"""Notifications: who gets which, that each comes signed and once, and how long they are tried."""
+"""Notifications: which receiver gets which, that each is signed and sent once, and how long failed ones are
+sent again.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ FAILING = NewAlert(AlertKind.RUNS_FAILING, "report", "run 7 of report failed: it
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Somebody who listens."""
+    """A server that receives webhooks."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
@@ -75,7 +77,7 @@ def intake(database: Database, receiver: Receiver) -> Intake:
 
 @pytest.fixture
 def work(database: Database, tmp_path: Path, receiver: Receiver) -> Any:
-    """A worker of class observe: takes the next job and plays it with the real messenger."""
+    """A worker of class observe: takes the next job and runs it with the real sender."""
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     messenger = Sender(
         DeliveryOutbox(database, "abc123"), FakeVault(), Outgoing(private=True), deadman_url=receiver.url("/alive")
@@ -91,7 +93,7 @@ def work(database: Database, tmp_path: Path, receiver: Receiver) -> Any:
 
 
 def later(database: Database) -> None:
-    """Lets the pause before the next try be over."""
+    """Simulates that the pause before the next attempt is over."""
     with database.transaction() as tx:
         tx.execute(update(DeliveryRow).values(next_at=text("clock_timestamp()")))
 

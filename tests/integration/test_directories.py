@@ -1,4 +1,6 @@
-"""An app whose directory cannot be used: forge and deploy are refused with a way out, what stands of it still obeys."""
+"""An app whose directory is unusable: forge and deploy are refused with a hint; its running parts can still be
+managed.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ NEW: dict[str, Callable[[dispatch.Intake], dispatch.Accepted]] = {
 
 @pytest.fixture
 def intake(database: Database, broker: Broker, tmp_path: Path) -> dispatch.Intake:
-    """A worker app `web` of a directory whose releases 1 and 2 were live, 2 last."""
+    """A worker app `web` from a directory. Its releases 1 and 2 were live, 2 last."""
     put(tmp_path / "web", "app: web\nrole: worker\n")
     wanted = factories.add_live(database, "web", "worker")
     with database.transaction() as tx:

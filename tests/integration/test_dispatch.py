@@ -1,4 +1,6 @@
-"""Acceptance: what is refused leaves nothing, what is accepted is a row; keys, supersession, a broker that is away."""
+"""Accepting jobs: a refused one leaves nothing, an accepted one is a row; idempotency keys, superseded jobs, a broker
+that does not respond.
+"""
 
 from __future__ import annotations
 

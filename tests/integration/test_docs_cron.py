@@ -1,4 +1,4 @@
-"""docs/cron.md: what it says of an outage is what the ledger says after one."""
+"""What docs/cron.md says about an outage agrees with the ledger after one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A comparison of what runs with the live release is a job; what it finds is kept, and is an alert until it is gone."""
+"""A job compares the running app with its live release; the differences (drift) are kept, and an alert is open until
+they are gone.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def intake(database: Database) -> dispatch.Intake:
 
 
 def compared(intake: dispatch.Intake, *found: Drift) -> None:
-    """Lets a worker compare the app, which finds these drifts."""
+    """Lets a worker compare the app, and find these differences."""
     dispatch.request_comparison(intake, "web", actor="ann")
     job = factories.claim(intake.database, job_class=JobClass.OBSERVE)
     end = StepEnd(StepState.SUCCEEDED, Learned(writes=(DriftSeen("web", found),)), ends=JobState.SUCCEEDED)

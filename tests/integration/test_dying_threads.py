@@ -1,4 +1,4 @@
-"""Threads that die: they are noticed and replaced, or what they cannot do is said."""
+"""Threads that die are noticed and replaced, or an error says what they can no longer do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.servers import wait_until
 
 @pytest.fixture
 def hub(database: Database) -> Iterator[EventHub]:
-    """A hub of its own."""
+    """An event hub for one test."""
     closing = threading.Event()
     yield EventHub(database, "", closing)
     closing.set()
@@ -47,7 +47,7 @@ def test_reader_of_events_that_dies_is_replaced_and_loses_no_event(database: Dat
 
 
 def test_reader_of_events_outlives_what_it_cannot_read(database: Database, hub: EventHub) -> None:
-    """A column that is away for a moment is no DatabaseDown."""
+    """If a column is missing for a moment, the error is not DatabaseDown."""
     with hub.follow(lambda event: True, drop=lambda: None) as follower:
         with database.transaction() as tx:
             tx.execute(text("ALTER TABLE events RENAME COLUMN data TO gone"))

@@ -1,4 +1,6 @@
-"""The edge: the real Caddy, with an authority of its own, before the router's door of public names."""
+"""The edge (the public HTTPS entry): the real Caddy, with a certificate authority of its own, in front of the router's
+port for public names.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ REASON = "this server makes no accounts on Tuesdays"
 
 @asynccontextmanager
 async def blog(data: Path, **settings: str) -> AsyncIterator[tuple[RunningEdge, Server, Door]]:
-    """Yields an edge, a replica of `blog`, and the door between them."""
+    """Yields an edge, a replica of `blog`, and the router port between them."""
     door = Door()
     async with Server() as replica:
         await door.show(replica)
@@ -50,7 +52,7 @@ def admitted(edge: RunningEdge, host: str = BLOG) -> RouteState:
 
 @contextmanager
 def refusing(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Runs an ACME server that makes no account for anybody; yields its directory and its own certificate."""
+    """Runs an ACME server that refuses every account; yields its directory and its own certificate."""
     key, certificate = directory / "key.pem", directory / "cert.pem"
     words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
@@ -76,7 +78,7 @@ def refusing(directory: Path) -> Iterator[tuple[str, Path]]:
             self._say(403, {"type": "urn:ietf:params:acme:error:unauthorized", "detail": REASON})
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Writes no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
     issuer = f"https://127.0.0.1:{server.server_port}"
@@ -119,7 +121,7 @@ async def test_visitors_come_by_http_1_and_2_and_forge_no_header_of_a_proxy(tmp_
             assert not any("forged" in value for _, value in heard.fields), heard.fields
             assert heard.all("X-Forwarded-Proto") == ["https"] and heard.body == b"body"
             assert heard.all("X-Forwarded-Host") == [f"{BLOG}:{edge.https}"]
-            assert heard.all("X-Forwarded-For") == ["127.0.0.1, 127.0.0.1"]  # the visitor, and Caddy
+            assert heard.all("X-Forwarded-For") == ["127.0.0.1, 127.0.0.1"]  # the visitor and Caddy
         moved = await get(edge.http, "/a?b=c")
         assert (moved.status, moved.all("Location")) == (308, [f"https://blog.test:{edge.https}/a?b=c"])
         announced = (await edge.curl("-D-", "-o/dev/null")).stdout
@@ -165,7 +167,7 @@ async def test_a_caddy_that_is_killed_is_back_on_the_same_sockets(tmp_path: Path
         await asyncio.to_thread(admitted, edge)
         before = edge.caddy
         os.kill(before, signal.SIGKILL)
-        got = await edge.curl()  # it waits in the socket
+        got = await edge.curl()  # the request waits in the socket
         assert (got.returncode, got.stdout) == (0, "ok"), edge.log.read_text()
         assert edge.caddy not in (0, before)
         rights = Path(f"/proc/{edge.caddy}/status").read_text()

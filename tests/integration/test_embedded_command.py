@@ -1,4 +1,4 @@
-"""`python -m norn_tasks.embedded`, the command behind `norn up` and `norn down`: what it says and how it ends."""
+"""`python -m norn_tasks.embedded`, the command behind `norn up` and `norn down`: its output and exit status."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
 
 @pytest.fixture(scope="module")
 def without_database(private_dir: Path) -> Ended:
-    """The end of a start with a database that does not answer, and its data directory."""
+    """The result of a start with a database that does not respond, and its data directory."""
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
     data = private_dir / "without-database"
     return data, norn("up", NORN_DATA_DIR=str(data), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))
@@ -73,7 +73,7 @@ def test_a_given_database_is_used_and_none_is_started(without_database: Ended) -
 
 
 def test_a_second_control_plane_beside_the_keys_of_another_is_refused(tmp_path: Path) -> None:
-    """As docker-compose leaves /var/lib/norn: keys, and a database elsewhere."""
+    """Like docker-compose with /var/lib/norn: the directory has keys, and the database is elsewhere."""
     (tmp_path / "token").write_text("norn_secret")
     ended = norn("up", NORN_DATA_DIR=str(tmp_path))
     assert (ended.returncode, "docker-compose up -d" in ended.stderr) == (1, True)

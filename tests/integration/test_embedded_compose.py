@@ -1,6 +1,6 @@
-"""docker-compose.yml is valid, and runs the processes that `norn up` runs, by the same command lines.
+"""docker-compose.yml is valid, and runs the same processes as `norn up` with the same command lines.
 
-Its workers have no names, so that there can be several of a kind; those of `norn up` are called by their class.
+Its workers have no fixed names, so that several of a class can run; those of `norn up` are named by their class.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dic
 def test_only_workers_and_servers_of_apps_are_given_the_engine(
     services: dict[str, Any], program: SupervisedProgram
 ) -> None:
-    """A server of apps looks for the bridges before it becomes the server, which may not open the socket."""
+    """A server of apps reads the bridge networks before its program starts; that program may not open the engine's
+    socket.
+    """
     given = any("docker.sock" in volume for volume in services[program.name]["volumes"])
     assert given == program.name.startswith(("worker-", "services-"))
 
@@ -81,9 +83,11 @@ def test_every_published_port_is_on_loopback(services: dict[str, Any]) -> None:
 
 
 FIXED = {"NORN_DATA_DIR", "NORN_DATABASE_URL", "NORN_BROKER_URL"}
-"""Settings that are made of the project's own variables: its directory, and the password and ports of its stores."""
+"""Settings that the file derives from the project's own variables: its directory, and the password and ports of its
+stores.
+"""
 KEYS = {"NORN_AGE_KEY", "NORN_CLOUDFLARE_API_TOKEN", "NORN_CLOUDFLARE_TUNNEL_TOKEN"}
-"""Settings that workers alone get."""
+"""Settings that only workers get."""
 FOR_TESTS = {"NORN_TEST_BUILD", "NORN_NOOP_RUNTIME", "NORN_FAILPOINT"}
 
 

@@ -1,4 +1,6 @@
-"""A process that the supervisor forks is like one that it starts: it has its own words, signals, streams and end."""
+"""A process that the supervisor forks behaves like one that it starts: it has its own arguments, signals, streams and
+exit status.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ signal.pause()
 
 @dataclass(frozen=True)
 class Forks:
-    """A supervisor with two forks: one that stays, and one that ends again and again."""
+    """A supervisor with two forked processes: one that stays, and one that ends repeatedly."""
 
     where: DataPaths
     pid: int

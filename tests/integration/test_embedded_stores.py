@@ -1,4 +1,4 @@
-"""The embedded stores, for real: reachable for us alone, supervised, and gone when they are stopped."""
+"""The stores of `norn up`: reachable only for their user, supervised, and gone after they are stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ from tests.servers import wait_until
 
 @pytest.fixture(scope="module")
 def stores(private_dir: Path) -> Iterator[Running]:
-    """Stores below a directory that other users may enter: for root, run by an unprivileged user."""
+    """Stores below a directory that other users may enter; if root runs the tests, an unprivileged user runs the
+    stores.
+    """
     with running(private_dir / "norn") as started:
         yield started
 

@@ -1,4 +1,6 @@
-"""`norn up`, whole, as an ordinary user: everything starts, comes back when it is killed, and ends with `norn down`."""
+"""A complete `norn up` by an ordinary user: all processes start, are restarted when they are killed, and end with `norn
+down`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ PROCESSES = ["postgres", "broker", "router", *(program.name for program in proce
 
 @dataclass(frozen=True)
 class Up:
-    """A Norn that is up: where its data are, its URL, and what it printed."""
+    """A running Norn: the paths of its data, its URL, and its output."""
 
     where: DataPaths
     variables: dict[str, str]
@@ -36,7 +38,7 @@ class Up:
     said: str
 
     def pid(self, name: str) -> int:
-        """Returns the pid of a process that runs, 0 of one that does not."""
+        """Returns the pid of a running process; 0 if it does not run."""
         if name == "router":
             found = running_router(postgres.url(self.where))
             return found.pid if found else 0
@@ -44,7 +46,7 @@ class Up:
         return process.pid if process.up else 0
 
     def health(self) -> dict[str, str]:
-        """Returns the status of each check; nothing while the API does not answer."""
+        """Returns the status of each check; empty while the API does not respond."""
         try:
             with urllib.request.urlopen(f"{self.url}/api/health", timeout=5) as answer:
                 return {check["name"]: check["status"] for check in json.load(answer)["checks"]}
@@ -124,5 +126,5 @@ def test_down_ends_every_process_and_a_second_down_is_fine(up: Up) -> None:
     first = norn("down", prefix=AS_SOMEBODY, **up.variables)
     assert (first.returncode, "Norn has stopped." in first.stdout) == (0, True)
     assert list(leftovers(up.where)) == []
-    assert up.pid("router") == 0  # no app has an address that it would keep open
+    assert up.pid("router") == 0  # no app has an address that the router would keep open
     assert norn("down", prefix=AS_SOMEBODY, **up.variables).returncode == 0

@@ -1,4 +1,4 @@
-"""Which engine is home, who is refused, and which jobs a worker may take where."""
+"""Which engine is the home engine, which ones are refused, and which jobs a worker may take on which engine."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from norn_tasks.store.events.publishing import publish
 
 
 def test_an_event_that_commits_late_is_not_lost(database: Database) -> None:
-    """A reader that goes by ids would have passed the late one when it read the early one."""
+    """A reader that goes by ids would have skipped the late event when it read the early one."""
     with database.transaction() as late:
         publish(late, EventKind.APP_APPLIED, app="late")
         with database.transaction() as early:

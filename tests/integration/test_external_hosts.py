@@ -1,4 +1,4 @@
-"""Public names as rows: one app's alone, the turn at the tunnel, and two workers of which one is killed."""
+"""Public names as rows: each belongs to one app only; the lock on the tunnel; two workers of which one is killed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SPEC = "app: {app}\nrole: webserver\nport: 8080\nhosts: {{external: {host}}}\n"
 
 
 def running_job(database: Database, app: str = "mail", token: int = 5) -> Fence:
-    """Returns the fence of a job that runs."""
+    """Returns the fence of a running job."""
     with database.transaction() as tx:
         job = tx.scalar(
             text(
@@ -147,7 +147,7 @@ def cloudflare() -> Iterator[FakeCloudflare]:
 
 
 class Worker:
-    """The adapters of one worker process, with connections of its own."""
+    """The adapters of one worker process, with database connections of its own."""
 
     def __init__(self, url: str, cloudflare: FakeCloudflare) -> None:
         self.database = Database(url)
@@ -202,7 +202,7 @@ def test_the_router_gets_a_name_until_it_leaves(database: Database, table: Exter
     table.claim("mail", MAIL, fence)
     table.claim("mail", POST, fence)
     assert [route.external for route in routes_now(database).routes] == [POST]
-    assert [each.host for each in table.of_app("mail")] == [POST]  # nothing was made for the other
+    assert [each.host for each in table.of_app("mail")] == [POST]  # nothing was made for the other app
     table.release("mail", fence)
     assert [route.external for route in routes_now(database).routes] == [None]
 
@@ -225,7 +225,8 @@ def test_a_certificate_that_is_not_renewed_is_an_alert_until_it_is(
     raised = seen(17, RouteState.NOT_ROUTED)
     assert list(raised) == ["certificate-ends"]
     assert raised["certificate-ends"].startswith(f"the certificate of {MAIL} ends at ")
-    assert seen(0, RouteState.NOT_ROUTED, certificate=False) == raised  # a look that finds none forgets no end
+    # an observation without a certificate does not erase the known end of one
+    assert seen(0, RouteState.NOT_ROUTED, certificate=False) == raised
     assert seen(89) == {}
 
 

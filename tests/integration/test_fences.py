@@ -1,4 +1,4 @@
-"""Fencing: who lost the lease writes nothing more, whatever it still believes."""
+"""Fencing: a worker that has lost the lease of a job cannot write any more, whatever the worker believes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLACE = StepPosition(1, "clone-source")
 
 
 def _stolen(database: Database) -> tuple[Job, Job]:
-    """Returns one job as its first owner knows it, and as the second does who took it over."""
+    """Returns one job twice: as its first owner knows it, and as the second owner does, who took it over."""
     with database.transaction() as tx:
         factories.add_job(tx)
     first = factories.claim(database, "w1", lease=0.001)
@@ -96,7 +96,7 @@ def test_an_ended_job_is_not_ended_again(database: Database) -> None:
 
 
 def test_a_begin_whose_answer_was_lost_counts_once(database: Database) -> None:
-    """The connection dies after the commit, and the owner tells it again."""
+    """The connection breaks after the commit, and the owner repeats the call."""
     factories.add_live(database, "fn")
     with database.transaction() as tx:
         runs.accept_call(tx, releases.require_live(tx, "fn"), Call(), sync=False, actor="test", patience=60)

@@ -1,4 +1,4 @@
-"""A forge of a live app brings its release to the registered spec, once, and leaves it alone where nothing differs."""
+"""A forge of a live app updates its release to the registered spec, once, and changes nothing where nothing differs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def register(database: Database, more: str, base: str = WEB) -> Infraspec:
 
 
 def begun(intake: dispatch.Intake, app: str = "web", *, force: bool = False) -> Job:
-    """Asks for a forge, and lets a worker claim it."""
+    """Requests a forge, and lets a worker claim it."""
     dispatch.request_forge(intake, app, force=force, actor="ann")
     return factories.claim(intake.database)
 
@@ -143,11 +143,11 @@ def test_a_scale_stays_as_long_as_the_spec_asks_for_the_same_number(intake: disp
         assert tx.scalar(text("SELECT replicas_override FROM apps")) == 4
 
 
-# A gate that fails
+# A failed health check
 
 
 def failed(intake: dispatch.Intake) -> None:
-    """Lets the rollout of a forge fail at its gate."""
+    """Lets the rollout of a forge fail at its health check."""
     register(intake.database, CHANGES["env"])
     job = begun(intake)
     problem = Problem("rollout_failed", "it exited 1")
@@ -170,7 +170,7 @@ def test_a_forge_whose_gate_fails_returns_to_the_live_release(intake: dispatch.I
     assert made == [("forge", "failed", 2), ("return", "queued", 1)]
 
 
-# Roles that do not stay running
+# Roles without permanent replicas
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Frozen specs have their defaults: those of old rows come from a migration, and are the model's."""
+"""Stored specs contain their defaults: a migration wrote those of old rows, and they agree with the model."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ VALID = sorted((Path(__file__).parents[1] / "corpus" / "specs" / "valid").iterdi
 
 
 def test_the_defaults_of_the_migration_are_those_of_the_model() -> None:
-    """A new default in the model needs a migration that fills it into the rows of before."""
+    """A new default in the model requires a migration that writes it into old rows."""
     smallest = parse("app: x\nrole: worker\n").frozen()
     assert smallest == {"app": "x", "role": "worker", **MIGRATION.DEFAULTS, **LATER.DEFAULTS}
     assert Alerts().model_dump(mode="json", by_alias=True) == MIGRATION.ALERTS
 
 
 def test_no_field_has_a_default_in_a_place_that_the_migration_does_not_fill() -> None:
-    """Fields of the entries of lists, and of sections that may be missing, have no default other than none."""
+    """Fields of list entries and of optional sections have no default other than None."""
     whole = parse(
         "app: x\nrole: worker\nvolumes: [{name: a, mountPath: /a, size: 1g}]\nservices: {postgres: {database: a},"
         " kv: {namespace: a}, events: {topics: [a]}, storage: {bucket: abc}}\n"
@@ -43,7 +43,7 @@ def test_no_field_has_a_default_in_a_place_that_the_migration_does_not_fill() ->
 
 
 def filled(database: Database, spec: dict[str, Any]) -> dict[str, Any]:
-    """Returns what the migrations make of a spec."""
+    """Returns a spec as the migrations change it."""
     with database.transaction() as tx:
         tx.execute(text(MIGRATION.FILLED.replace(":", r"\:")))
         made: dict[str, Any] = tx.scalar(

@@ -1,4 +1,6 @@
-"""Hostile requests at every route, and hostile archives: no defect, and nothing written outside."""
+"""Hostile requests to every route, and hostile archives: none causes an internal error, and none writes outside of its
+directory.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from tests.integration.api import factories
 MIB = 2**20
 EACH_NTH = 5
 ACCEPTABLE = 503
-"""No worker is there, and no broker."""
+"""The expected status: no worker and no broker is there."""
 
 
 def test_no_request_meets_a_defect(database: Database) -> None:
@@ -27,7 +29,7 @@ def test_no_request_meets_a_defect(database: Database) -> None:
 
 
 def defects(database: Database, nth: int) -> list[str]:
-    """The answers from 500 on that hostile requests get; every n-th of them is sent."""
+    """Returns the responses with status 500 or more; every n-th hostile request is sent."""
     shared.add_live(database, "blog")
     api = factories.api(database)
     rules = sorted((method, rule.rule) for rule in api.app.url_map.iter_rules() for method in rule.methods or ())
@@ -51,7 +53,7 @@ class Pieces:
 
 
 def test_no_archive_writes_outside_of_its_directory(database: Database, tmp_path: Path) -> None:
-    """Each is unpacked as a deploy does it, beside files that must stay, and sent to the server."""
+    """Each archive is unpacked as a deploy does, next to files that must stay, and also sent to the server."""
     (tmp_path / "x").write_text("mine")
     (tmp_path / "in").mkdir()
     for name, content in archives.of_entries():

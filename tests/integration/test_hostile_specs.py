@@ -1,4 +1,6 @@
-"""The hostile specs at each of their doors: no defect, no row, and every refusal with a place in the file."""
+"""Hostile specs at each place that reads specs: no internal error, no row, and every refusal names a place in
+the file.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ LONGEST = 5.0
 
 
 def wrong_with(content: bytes) -> str:
-    """What the library does wrong with a file; empty when it refuses it with places, or accepts it as it is."""
+    """Returns the library's mistake with a file; empty if it refuses the file and names places, or accepts it
+    unchanged.
+    """
     try:
         spec = parse(decode(content))
     except SpecInvalid as error:
@@ -46,7 +50,7 @@ def test_the_server_answers_each_without_a_defect_or_a_row(database: Database, k
 
 
 def faults(database: Database, kind: str, contents: tuple[bytes, ...]) -> list[str]:
-    """What the server does wrong with these files."""
+    """Returns the server's mistakes with these files."""
     api = factories.api(database)
     found = []
     for content in contents:

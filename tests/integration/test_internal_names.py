@@ -1,4 +1,6 @@
-"""Internal names are one app's alone: whoever else asks for one is refused, at whichever door, also of two at once."""
+"""An internal name belongs to one app: any other app that requests it is refused, by every route, also when two request
+it at the same time.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Proof that the tests of jobs can fail: each planted bug makes the test red that is meant to catch it.
+"""Proves that the tests of jobs can fail: each deliberately added bug makes the test fail that should catch it.
 
-The bugs are in different functions, and no test runs into two of them: so one copy of the tree has them all.
+The bugs are in different functions, and no test reaches two of them: so one copy of the source tree has them all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A new key for the server: everything is sealed to it, whenever the worker dies, and nothing is lost on the way."""
+"""A new key for the server: all secrets are encrypted with it, whenever the worker dies, and none is lost in
+between.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,11 @@ VALUES = {f"SECRET_{n}": f"value number {n}" for n in range(5)}
 
 
 class Killed(BaseException):
-    """The worker dies."""
+    """Simulates the death of the worker."""
 
 
 class Mortal:
-    """Passes calls on, and lets the worker die before or after the n-th one."""
+    """Passes calls on, and simulates the worker's death before or after the n-th one."""
 
     def __init__(self, inner: object, countdown: list[int], after: bool) -> None:
         self._inner, self._countdown, self._after = inner, countdown, after
@@ -76,7 +78,7 @@ class Plane:
             return secrets.recipient(tx)
 
     def sealed(self) -> list[bytes]:
-        """Returns every sealed text."""
+        """Returns every encrypted text."""
         with self.database.transaction() as tx:
             tables = ("secrets", "destinations")
             return [
@@ -92,7 +94,7 @@ class Plane:
             factories.add_job(tx, JobKind.ROTATE_KEY, "")
 
     def work(self, n: int = 0, *, after: bool = False) -> JobState | None:
-        """Plays the job with a worker that has just started, and dies at its n-th call of a port."""
+        """Runs the job with a new worker that dies at its n-th call of a port."""
         vault, limits = AgeVault("", self.file), Limits(1, 1, 1, engine_patience=0.0, workspace=self.home, instance="t")
         countdown = [n]
         has = {
@@ -112,7 +114,9 @@ class Plane:
             return None
 
     def require_rotated(self, before: str) -> None:
-        """Fails unless everything is sealed to one new key, the first of the file, and opens to what it was."""
+        """Fails unless all secrets are encrypted with one new key, the first of the file, and decrypt to their former
+        values.
+        """
         first = sealing.keys_in(self.file.read_text())[0]
         assert sealing.recipient_of(first) == self.public != before
         opened = [sealing.unseal(each, first) for each in self.sealed()]

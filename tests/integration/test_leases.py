@@ -1,4 +1,6 @@
-"""The heart: keeps leases alive, hears of cancels and drains, and gives a job up before anyone else may take it."""
+"""Heartbeats: they keep leases alive, notice cancels and drains, and stop a job before another worker may take
+it over.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +146,7 @@ def test_a_frozen_session_loses_its_locks_before_a_job_stops_itself(database: Da
 
 
 def test_a_job_stops_itself_when_the_database_stays_away(private_dir: Path) -> None:
-    """Ten seconds before anyone may take it over, by the figures of the design; here by a tenth of them."""
+    """The job stops ten seconds before another worker may take it over; the test uses a tenth of all times."""
     server = Postgres(private_dir / "away")
     try:
         server.execute("CREATE DATABASE norn")

@@ -1,4 +1,6 @@
-"""Liveness: a free worker beside work that waits is sick; a busy one, a new one, one without a broker is not."""
+"""The liveness check: a free worker that leaves work waiting is unhealthy; a busy one, a new one, or one without a
+broker is healthy.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ LONG_AGO = text("clock_timestamp() - interval '31 s'")
 
 @pytest.fixture
 def look(database: Database, broker: Broker) -> Any:
-    """Looks after a worker that started long ago, with one deploy-class job waiting for 31 s."""
+    """Checks a worker that started long ago, while one job of class deploy has waited for 31 s."""
     with database.transaction() as tx:
         factories.add_job(tx, engine=factories.ENGINE)
         tx.execute(update(JobRow).values(created_at=LONG_AGO, run_after=LONG_AGO))

@@ -1,4 +1,4 @@
-"""A worker that reads an app's lines dies: another one goes on, and the reader gets each line once."""
+"""A worker that reads an app's log lines dies: another one continues, and the client gets each line once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ONE, OTHER = LogOrigin("1" * 64, 1, 10, 1), LogOrigin("2" * 64, 1, 10, 2)
 
 
 class Dying(KeptLogDirectory):
-    """Kept lines of which only the past ones are sent: the worker that reads them dies then."""
+    """Kept lines of which only the past ones are sent: then the worker that reads them dies."""
 
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
@@ -49,13 +49,13 @@ class Reading:
         self._began = time.time_ns() - 3600 * SECOND
 
     def wrote(self, origin: LogOrigin, second: int, *texts: str) -> None:
-        """Keeps lines of one moment."""
+        """Keeps lines with one timestamp."""
         at, lines = self._began + second * SECOND, [text.encode() for text in texts]
         batch = LineBatch([at] * len(lines), [1] * len(lines), lines, {1: (at, len(lines))})
         self.logs.keep("blog", origin, batch)
 
     def worked(self, tail: int, *, follow: bool = True) -> None:
-        """Lets a worker send the lines that there are, and die."""
+        """Lets a worker send the existing lines, and die."""
         watch = FakeWatch(job=JOB)
         watch.stop.set("lease_lost")
         cluster = type("Cluster", (), {"name": "docker"})()

@@ -1,4 +1,6 @@
-"""Memory as rows: what does not fit waits and is told why, what fits goes ahead, and nothing is given out twice."""
+"""Reservations of memory: a job that does not fit waits with a reason, a job that fits may go first, and no memory is
+given out twice.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ MIB = 2**20
 
 
 def _engine(database: Database, mib: int, building: int = 0) -> None:
-    """An engine of so much memory, and a worker that speaks for it."""
+    """Adds an engine with this much memory, and a worker that reports it."""
     speaks = {"name": "speaks", "class_": "invoke", "host": "here", "pid": 1, "engine": factories.ENGINE, "slots": 1}
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, mib * MIB, building * MIB)
@@ -40,7 +42,7 @@ def _engine(database: Database, mib: int, building: int = 0) -> None:
 
 
 def test_an_engine_that_nobody_speaks_for_any_more_has_no_room_to_wait_for(database: Database) -> None:
-    """A replaced engine's row stays; what it would have free tells nothing of the one that is there."""
+    """The row of a replaced engine remains, but its free memory says nothing about the present engine."""
     _engine(database, 1000, building=700)
     with database.transaction() as tx:
         memory.speak(tx, "engine-that-was", 10_000 * MIB, 700 * MIB)
@@ -132,7 +134,9 @@ def test_replicas_count_with_what_their_spec_reserves(database: Database) -> Non
 
 
 def _replicas(database: Database, app: str, count: int, mib: int | None = None) -> None:
-    """Records replicas of an app, each held to as much memory; None: by a worker of an older version."""
+    """Records replicas of an app, each limited to `mib` of memory; None: as a worker of an older version
+    recorded them.
+    """
     with database.transaction() as tx:
         tx.execute(
             text("""INSERT INTO replicas(container, app, release, generation, state, token, memory)
@@ -161,7 +165,7 @@ def test_replicas_of_an_older_version_have_no_limit_and_reserve_nothing(database
 
 
 def test_a_build_takes_what_the_replicas_leave(database: Database) -> None:
-    """Their memory does not come back by waiting."""
+    """Waiting does not free the memory of replicas."""
     _engine(database, 1000, building=700)
     job = _change(database, JobKind.DEPLOY, _site(database, there=2))
     with database.transaction() as tx:
@@ -269,7 +273,7 @@ def test_the_memory_of_the_engine_is_no_limit_for_replicas_on_other_machines(dat
 
 
 def _site(database: Database, there: int, replicas: int = 1) -> dict[str, object]:
-    """A webserver of 400 MiB a replica, of which so many are there; answers its spec."""
+    """Makes a webserver with 400 MiB per replica, of which `there` exist; returns its spec."""
     spec = factories.spec("site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n").frozen()
     factories.add_live(database, "site", "webserver", f"replicas: {replicas}\nresources: {{memory: 400m}}\n")
     with database.transaction() as tx:
@@ -315,7 +319,7 @@ def test_a_repair_needs_nothing_for_replicas_that_are_still_counted(database: Da
 def test_replicas_in_a_cluster_with_memory_of_its_own_need_none_of_an_engine(
     database: Database, apart: tuple[str, ...], claimed: bool
 ) -> None:
-    """None of them has a row, as those of the Docker cluster have."""
+    """Its replicas have no rows, unlike those of the Docker cluster."""
     _engine(database, 1000)
     job = _change(database, JobKind.SCALE, _site(database, there=0), override=4)
     with database.transaction() as tx:

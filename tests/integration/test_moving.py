@@ -1,4 +1,6 @@
-"""The move of a live app from Docker to Kubernetes: what is accepted, what goes live, and where requests go."""
+"""The move of a live app from Docker to Kubernetes: which requests are accepted, what goes live, and where
+requests go.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,7 @@ def move(intake: dispatch.Intake, cluster: str = FAR, *, force: bool = False) ->
 
 
 def claimer() -> Claimer:
-    """A worker that reaches both clusters."""
+    """Returns a worker that reaches both clusters."""
     one = factories.claimer()
     return replace(one, capabilities=one.capabilities | {cluster_capability(FAR)})
 
@@ -64,13 +66,13 @@ def begun(intake: dispatch.Intake) -> Job:
 
 
 def targets(database: Database) -> list[str]:
-    """The addresses to which the router sends the requests of the app."""
+    """Returns the addresses to which the router sends the requests of the app."""
     with database.transaction() as tx:
         return [each.address for each in routes.live_routes(tx).routes[0].targets]
 
 
 def moved(intake: dispatch.Intake) -> Job:
-    """Moves the app, as the step does when the app is healthy there."""
+    """Moves the app, as the step does after the app is healthy in its new cluster."""
     move(intake)
     job = begun(intake)
     learned = Learned(facts=(LeftCluster("docker"),), writes=(AppMoved(FAR, "10.96.0.7:80"), ReleaseLive(job.id)))
@@ -81,7 +83,7 @@ def moved(intake: dispatch.Intake) -> Job:
 
 
 def cluster_of(database: Database) -> str | None:
-    """The cluster of the app."""
+    """Returns the cluster of the app."""
     with database.transaction() as tx:
         return tx.scalar(select(AppRow.cluster).where(AppRow.name == "web"))
 

@@ -1,4 +1,4 @@
-"""Which containers have no owner any more: the label of the owner decides, never that of the job that wrote last."""
+"""Which containers are orphans: the label of their owner decides, and not the job that wrote last."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RUN = Run("norn-x-1", "fn", "execution:1", "sha256:1", None, {}, timeout=60, mem
 
 
 def _orphans(database: Database, owner: str, age: float = OLD) -> list[str]:
-    """Returns what a look learns that sees one container of this owner."""
+    """Returns the orphans that an observation finds if it sees one container of this owner."""
     with database.transaction() as tx:
         look = factories.add_job(tx, JobKind.OBSERVE, app="")
         row = tx.execute(text("SELECT * FROM jobs WHERE id = :id"), {"id": look}).mappings().one()
@@ -83,7 +83,7 @@ def test_what_another_database_knows_is_left_alone(database: Database) -> None:
     assert [_orphans(database, owner) for owner in ("execution:999", "app:site", "norn")] == [[], [], []]
 
 
-# Taking them away
+# Removing them
 
 
 def test_what_was_removed_is_known_though_the_look_after_it_finds_no_orphan(database: Database) -> None:
@@ -104,7 +104,7 @@ def test_whoever_lost_its_lease_meanwhile_takes_nothing_away() -> None:
 
 
 def _context(runtime: FakeRuntime, watch: FakeWatch) -> StepContext:
-    """Returns the context of a look that found the container c1 orphaned."""
+    """Returns the context of an observation that found the container c1 orphaned."""
     tools = cast(Tools, SimpleNamespace(engines={"docker": runtime.on}))
     found = OrphanedContainers(((runtime.on.id, "c1"),))
     job = Job(1, ObserveJobRequest(), "", None, Fence(1, 1), facts=Facts((found,)))

@@ -1,4 +1,4 @@
-"""A plan names exactly what a forge then changes, and nothing after it."""
+"""A plan names exactly the changes of a following forge, and is empty after it."""
 
 from __future__ import annotations
 

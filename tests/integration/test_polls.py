@@ -37,7 +37,7 @@ def polled(intake: dispatch.Intake) -> tuple[PolledBranch, ...] | None:
 
 
 def answer(intake: dispatch.Intake, revision: str | None, error: str = "") -> None:
-    """Lets a worker poll the branch with this answer."""
+    """Lets a worker poll the branch with this result."""
     assert dispatch.request_due_polls(intake, actor="beat") is not None
     job = factories.claim(intake.database)
     learned = Learned(writes=(BranchSeen(REPOSITORY, "main", revision, error),))

@@ -49,7 +49,7 @@ def test_the_limits_of_a_transaction_are_those_of_a_direct_connection(database: 
 
 
 def test_the_limits_stay_with_norns_own_transactions(pooler: Pooler, database: Database, pooled: Database) -> None:
-    """Another client of the pooler gets the same connections to the server."""
+    """Other clients of the pooler use the same connections to the server."""
     limits(pooled)
     with closing(psycopg2.connect(pooler.url(database.url.rpartition("/")[2]))) as other, other.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")

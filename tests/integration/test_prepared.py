@@ -1,4 +1,4 @@
-"""Statements that connections prepare: planned once, known to their connection alone, and to no pooler."""
+"""Prepared statements: planned once, used only on the connection that prepared them, and not used through a pooler."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_claim_counts_the_memory_of_a_large_engine(database: Database) -> None
 
 
 def test_jobs_pass_a_pooler_in_transaction_mode(database: Database, postgres: Postgres, private_dir: Path) -> None:
-    """Two connections to the server are shared by four of Norn's, and none of them knows a statement by name."""
+    """Four connections of Norn share two connections to the server, and no statement is prepared by name."""
     pooler = Pooler(private_dir / f"pooler-{database.url.rpartition('/')[2]}", postgres, size=2)
     pooled = Database(pooler.url(database.url.rpartition("/")[2]), pool=4, pooled=True)
     try:

@@ -1,4 +1,4 @@
-"""The presence of a worker goes on whatever becomes of one of its parts."""
+"""A worker keeps reporting that it is alive, even if one of its parts fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.servers import wait_until
 
 
 def present(database: Database, data: Path, ask: Callable[[], str] = lambda: "one", **more: Any) -> PresenceThread:
-    """Starts the presence of a deploy worker."""
+    """Starts the reports of a deploy worker."""
     settings = Settings(database_url=database.url, data_dir=data)
     liveness = Liveness(database, Live(factories.NOWHERE), "w1", JobClass.DEPLOY)
     engine = EngineIdentity(ask, lambda _: EngineMembership(home=True))

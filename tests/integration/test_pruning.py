@@ -1,4 +1,4 @@
-"""What a deploy removes when it is live: images that no kept release needs, and their stages; ours, and no other's."""
+"""A deploy removes images that no kept release needs, and their build stages, but only Norn's own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPEC = factories.spec("blog", "function", "artifacts:\n  retain: 1\n")
 
 @pytest.fixture
 def images() -> FakeImages:
-    """An engine's images: none."""
+    """The images of an engine that has none."""
     return FakeImages()
 
 
@@ -109,11 +109,11 @@ def test_only_an_image_of_ours_saves_a_build(images: FakeImages, tmp_path: Path,
     assert len(images.built) == built
 
 
-# What the ledger tells them
+# The input from the ledger
 
 
 def _learned(database: Database, *stages: tuple[str, list[str]]) -> dict[str, Any]:
-    """Makes a release for each image with its stages; answers what the last one learns when it goes live."""
+    """Makes a release for each image with its stages; returns the facts of the last one when it goes live."""
     with database.transaction() as tx:
         factories.add_app(tx, SPEC)
         for n, (image, left) in enumerate(stages, 1):

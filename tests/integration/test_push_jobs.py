@@ -1,4 +1,4 @@
-"""The live release with which the job of a push compares its commit."""
+"""The job of a push compares its commit with the commit of the live release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_push_is_compared_with_the_live_release(database: Database) -> None:
 
 
 def test_a_push_behind_a_waiting_deploy_of_an_earlier_push_replaces_that(database: Database) -> None:
-    """The branch went to another commit and back to the live one: the live release is about to be replaced."""
+    """The branch moved to another commit and back to the live one, but the live release is about to be replaced."""
     factories.add_live(database, "blog", "worker", REPOSITORY)
     deploys, ledger = RequestedDeploys(factories.intake(database)), Ledger(database, patience=5)
     earlier, later = add_push(database), add_push(database)

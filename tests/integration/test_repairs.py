@@ -1,4 +1,6 @@
-"""Replicas that are gone are asked for by the next look: once, not beside another change, not again and again."""
+"""Missing replicas are requested by the next observation: once, not while another change waits, and not again and
+again.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +44,10 @@ def begun_look(intake: dispatch.Intake) -> Job:
 def ended_look(
     intake: dispatch.Intake, look: Job, *present: int, engine: str = factories.ENGINE, others: int = 0
 ) -> list[JobClass]:
-    """Ends a look that saw the app with so many replicas, or (none given) nothing of it; answers who was woken.
+    """Ends an observation that saw the app with these numbers of replicas (without numbers: not at all); returns the
+    workers that were woken.
 
-    `others`: so many that it saw are of rollout 9, and not of the live one.
+    `others`: how many of them belong to rollout 9, and not to the live one.
     """
     woken: list[JobClass] = []
     seen = WorkloadSeen(
@@ -137,7 +140,7 @@ def test_an_app_that_is_torn_down_is_not_repaired(web: dispatch.Intake) -> None:
 
 
 def failed_repairs(intake: dispatch.Intake, count: int) -> None:
-    """Lets so many repairs fail, each after a pause that is over."""
+    """Lets `count` repairs fail, each after a pause that is over."""
     for _ in range(count):
         job = factories.claim(intake.database)
         Ledger(intake.database, patience=1).finish(job.fence, JobState.FAILED, Problem("rollout_failed", "it exited 1"))
@@ -187,7 +190,9 @@ def test_replicas_of_a_rollout_that_was_ended_are_none_of_those_that_should_be_t
 
 
 def test_what_a_rollout_that_was_ended_left_beside_all_that_should_be_there_goes(web: dispatch.Intake) -> None:
-    """A container that was being started when it ended: nobody would take away its row and its memory."""
+    """The app has all its replicas, and a container that was being started when the rollout was ended. A repair must
+    remove that container, its row and its reserved memory.
+    """
     recorded(web, 1, 1, 9)
     looked(web, 2)
     assert [job["args"]["missing"] for job in repairs(web)] == [0]
@@ -211,7 +216,7 @@ def test_a_rollout_under_way_is_not_disturbed(web: dispatch.Intake, claimed: boo
 def test_a_rollout_that_ended_after_the_look_began_is_not_disturbed_whatever_was_asked_for_after_it(
     web: dispatch.Intake,
 ) -> None:
-    """A later change was cancelled before it began, and before the look did."""
+    """A later change was cancelled before it began, and before the observation began."""
     dispatch.request_restart(web, "web", actor="ann")
     rollout = factories.claim(web.database)
     later = dispatch.request_restart(web, "web", actor="ann").job

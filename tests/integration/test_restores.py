@@ -1,4 +1,4 @@
-"""Restores and drills on a real server: what apps and other control planes do there at the same time."""
+"""Restores and drills (trial restores) on a real server, while apps and other control planes use it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_drill_removes_no_database_of_another_claim(shop: Shop) -> None:
     later = Fence(1, 2)
 
     class TakenOver(Dumps):
-        """Dumps whose restore takes so long that another worker has the job afterwards."""
+        """Dumps whose restore takes so long that another worker takes the job over."""
 
         def restore(self, url: str, name: str, watch: Watch) -> None:
             """Lets the other worker begin."""

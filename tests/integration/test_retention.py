@@ -1,4 +1,6 @@
-"""What is kept and what goes: by age and by number, never what is live, open or referred to, and never slowly."""
+"""Retention: old data is removed by age and number, but never live, open or referenced data, and never with
+long locks.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def count(database: Database, table: str) -> int:
 
 
 def add_job(database: Database, kind: JobKind, state: str, days: float, *, log: bool = True, **columns: Any) -> int:
-    """Makes a job of so many days ago, with a step and its output."""
+    """Makes a job that is `days` old, with a step and its output."""
     with database.transaction() as tx:
         job = factories.add_job(tx, kind)
         names = {"state": state, **columns}
@@ -94,7 +96,7 @@ def test_a_job_that_an_idempotency_key_names_stays(database: Database) -> None:
                VALUES ('a', 'POST', '/', :key, '', :job, 202, clock_timestamp() - make_interval(hours => :hours))""",
             key=str(job), job=job, hours=hours,
         )  # fmt: skip
-    tidy(database, KEEP)  # forgets the old key
+    tidy(database, KEEP)  # forgets the old idempotency key
     assert jobs_left(database) == {jobs[0]}
 
 
@@ -136,7 +138,9 @@ def test_an_open_range_of_occurrences_stays(database: Database) -> None:
 
 
 def test_a_range_is_as_old_as_its_last_occurrence(database: Database) -> None:
-    """A pause of four months that ended yesterday: it is told, and what came later and is older than that goes."""
+    """A pause of four months ended yesterday: its row is kept, and rows that began later and ended earlier are
+    removed.
+    """
     for hour, until in ((1, "clock_timestamp() - interval '1 day'"), (2, "NULL")):
         sql(
             database,
@@ -160,7 +164,9 @@ def test_the_audit_is_kept_a_year(database: Database) -> None:
 
 
 def test_no_batch_holds_a_lock_for_long(database: Database) -> None:
-    """30,000 jobs with their steps and output go while somebody looks for the oldest lock ten times a second."""
+    """30,000 jobs with their steps and output are removed while another thread searches for the oldest lock ten times a
+    second.
+    """
     sql(
         database,
         """INSERT INTO jobs(kind, class, app, exclusive, state, actor, created_at)
@@ -178,7 +184,7 @@ def test_no_batch_holds_a_lock_for_long(database: Database) -> None:
 
 
 def tidy_watched(database: Database) -> Tidied:
-    """Tidies; fails when a transaction that holds row locks was seen that is older than a batch may be."""
+    """Removes old data; fails if a transaction with row locks was older than a batch may be."""
     done, oldest = threading.Event(), [0.0]
 
     def look() -> None:

@@ -1,4 +1,6 @@
-"""The one return after a failed rollout: accepted with the failure, never in a circle, never over what came later."""
+"""The single automatic rollback after a failed rollout: it is accepted together with the failure, never repeats, and
+never undoes a later change.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,7 @@ def test_a_failed_restart_returns_and_a_failed_scale_does_not(database: Database
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_return_keeps_to_what_the_app_was_scaled_to_meanwhile(database: Database, before: bool) -> None:
-    """The rollout that fails was accepted before the scale, and its return after it, or the other way round."""
+    """The failing rollout was accepted before the scale, and its rollback after it, or the other way round."""
     intake = _web(database)
     if before:
         dispatch.request_scale(intake, "web", replicas=0, actor="ann")

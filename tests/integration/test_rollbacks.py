@@ -1,4 +1,4 @@
-"""Where a rollback goes: to the release that was live before, never back to one that was itself rolled back from."""
+"""The target of a rollback: the release that was live before, and never one that was itself rolled back."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from tests import factories
 
 @dataclass(frozen=True)
 class Story:
-    """An app that is deployed and rolled back, each as its job does it."""
+    """An app that is deployed and rolled back, each as its job does that."""
 
     database: Database
     intake: dispatch.Intake
 
     def deploy(self) -> int:
-        """Lets a new release go live; answers its number."""
+        """Lets a new release go live; returns its number."""
         dispatch.request_deploy(self.intake, "blog", actor="ann")
         return self._goes_live()
 
     def roll_back(self, release: int | None = None) -> int:
-        """Goes back, to `release` or without a number; answers the release that is live then."""
+        """Rolls back, to `release` or without a number; returns the release that is live then."""
         dispatch.request_rollback(self.intake, "blog", release=release, actor="ann")
         return self._goes_live()
 
     def fail(self) -> int:
-        """Lets a new release fail; answers the release that its return brings back."""
+        """Lets a new release fail; returns the release that the automatic rollback brings back."""
         dispatch.request_deploy(self.intake, "blog", actor="ann")
         broken = Problem("rollout_failed", "the new container exited 1")
         Ledger(self.database, patience=1).finish(self._claim().fence, JobState.FAILED, broken, returns=True)
         return self._goes_live()
 
     def kept(self, retain: int) -> list[int]:
-        """Returns the releases whose images a deploy would leave."""
+        """Returns the releases whose images a deploy would keep."""
         with self.database.transaction() as tx:
             return sorted(int(image.rpartition(":")[2]) for image in releases.kept_images(tx, "blog", retain))
 

@@ -1,4 +1,6 @@
-"""Replicas come and go behind a door, doors open and close: who is sent where, who is told what, and who is drained."""
+"""Replicas and listening ports of apps come and go: where requests are sent, which errors clients get, and when a
+replica counts as drained.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: e
 
 
 class Gate(Server):
-    """A server that answers each request with its port once the gate is open."""
+    """A server whose responses wait until the test opens the gate; each response is the server's port."""
 
     def __init__(self) -> None:
         self.opened = asyncio.Event()

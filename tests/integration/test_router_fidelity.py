@@ -1,4 +1,4 @@
-"""What goes through the router comes out as it went in: paths, fields, bodies, and the many ways to end a message."""
+"""Messages pass through the router unchanged: paths, fields, bodies, and all ways to end a message."""
 
 from __future__ import annotations
 

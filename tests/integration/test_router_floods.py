@@ -1,4 +1,4 @@
-"""Clients that open many connections, or break off inside a head, cost the other clients nothing."""
+"""Clients that open many connections, or disconnect inside a head, do not affect other clients."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_a_client_that_only_sends_no_more_inside_its_head_is_refused() -> 
 
 
 async def holding(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Never ends the answer to /held; answers 200 to other requests."""
+    """Never ends the response to /held; responds with 200 to other requests."""
     if "/held" not in request.start:
         return writer.write(answer())
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Lengths and trailers that two readers could understand differently do not pass the router."""
+"""The router refuses lengths and trailers that two readers could understand differently."""
 
 from __future__ import annotations
 

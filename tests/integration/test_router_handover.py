@@ -1,4 +1,4 @@
-"""A router that takes the place of another one: no request fails, and what was open ends where it began."""
+"""A new router replaces a running one: no request fails, and open requests end in the router in which they began."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def routers(database: Database, database_url: str, tmp_path: Path) -> Iterator[R
 
 @pytest.fixture
 def with_door(database: Database, database_url: str, tmp_path: Path) -> Iterator[Routers]:
-    """Routers that open the door of public names, too."""
+    """Routers that also open the port for public names."""
     routers = Routers(database, database_url, tmp_path, door=True)
     yield routers
     routers.end()
@@ -39,21 +39,23 @@ async def started(routers: Routers, *words: str) -> int:
 
 
 async def taken_over(routers: Routers) -> int:
-    """Starts a router that takes the place of the one that runs; returns its number when it has."""
+    """Starts a router that replaces the running one; returns its number after it has done so."""
     number = await asyncio.to_thread(routers.start, AGAIN)
     await asyncio.to_thread(routers.logged, number, "has taken the place of another one")
     return number
 
 
 class Asking:
-    """A client that asks every few milliseconds, and opens a connection when the server has closed the last one."""
+    """A client that sends a request every few milliseconds, and opens a new connection if the server has closed the
+    last one.
+    """
 
     def __init__(self, port: int, *, keep: bool) -> None:
         self.answered = 0
         self._port, self._keep = port, keep
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Asks until `stop`; any failure ends it."""
+        """Sends requests until `stop`; any failure ends the client."""
         connection = None
         while not stop.is_set():
             reader, writer = connection or await asyncio.open_connection("127.0.0.1", self._port)
@@ -136,7 +138,7 @@ async def test_an_open_request_ends_at_the_old_router_and_keeps_its_replica_from
         await asyncio.to_thread(routers.live, new)
         await asyncio.to_thread(routers.leave, old)
         await until(lambda: new.heard or new_is_asked(routers), "the new router has read the change")
-        await asyncio.sleep(2.5)  # both have read the rows by now
+        await asyncio.sleep(2.5)  # both routers have read the rows by now
         assert not await asyncio.to_thread(routers.drained, old)
         go_on.set()
         assert (await slow).status == 200
@@ -149,7 +151,7 @@ async def test_an_open_request_ends_at_the_old_router_and_keeps_its_replica_from
 
 
 def new_is_asked(routers: Routers) -> bool:
-    """Sends a request behind the loop's back; the next look sees where it went."""
+    """Sends a request from another thread; the next check sees which router got it."""
     asyncio.get_running_loop().create_task(get(routers.port))
     return False
 

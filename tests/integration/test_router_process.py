@@ -1,4 +1,6 @@
-"""The router as it runs: a process of its own, rows in PostgreSQL, replicas that come and go by the workers' moves."""
+"""The router as a process of its own, with rows in PostgreSQL, and replicas that are added and removed as workers do
+that.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ MIB = 2**20
 
 
 class World:
-    """An app with an address, the table as a worker sees it, and a router process."""
+    """An app with an address, the rows as a worker writes them, and a router process."""
 
     def __init__(self, database: Database, url: str) -> None:
         self.database = database
@@ -59,7 +61,7 @@ class World:
         return silent is not None and silent < 5
 
     def address(self) -> routes.Listening:
-        """What the rows say of the app's address."""
+        """Returns the row about the app's address."""
         with self.database.transaction() as tx:
             return routes.addresses(tx)[0]
 
@@ -70,12 +72,12 @@ class World:
         self.table.live(container, server.target.address, self.fence)
 
     def take(self, server: Server) -> None:
-        """The first two of a replica's three last moves: out of the routes, and drained."""
+        """Does the first two of a replica's last three changes: out of the routes, and drained."""
         self.table.leaving(server.target.container, self.fence)
         wait_until(lambda: self.table.drained(server.target.container), 10, "it is drained")
 
     def stop(self) -> int:
-        """Ends the router as a supervisor does; answers its exit code."""
+        """Ends the router as a supervisor does; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(10)
 
@@ -90,7 +92,7 @@ def world(database: Database, database_url: str) -> Iterator[World]:
 
 
 async def serving(world: World, *servers: Server) -> None:
-    """Brings the servers, and waits until the router sends there."""
+    """Makes the servers live replicas, and waits until the router sends requests to them."""
     for server in servers:
         await server.__aenter__()
         await asyncio.to_thread(world.bring, server)
@@ -102,7 +104,7 @@ async def serving(world: World, *servers: Server) -> None:
 
 
 class Client:
-    """Asks again and again until told to stop, and counts; any failure ends the test."""
+    """Sends requests until it is stopped, and counts them; any failure fails the test."""
 
     def __init__(self, port: int, *, keep: bool) -> None:
         self.answered = 0
@@ -135,7 +137,9 @@ async def echo(request: Message, reader: asyncio.StreamReader, writer: asyncio.S
 async def test_of_thousands_of_requests_none_fails_and_none_is_sent_twice_while_replicas_come_and_go(
     world: World,
 ) -> None:
-    """Each replica ends at once, connections and all, when its third move comes: what it still held would be lost."""
+    """Each replica ends with all its connections when its third change comes, so a request that it still had would be
+    lost.
+    """
     servers = [Server(echo) for _ in range(22)]
     live = servers[:2]
     await serving(world, *live)

@@ -1,4 +1,6 @@
-"""When a replica fails a request, it is sent once more where that is safe, and only there; else the client is told."""
+"""When a replica fails a request, the router sends the request again only where that is safe; otherwise the client gets
+an error.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.router_kit import Message, Server, answer, ask, read_answer, say_ok, 
 
 
 def hang_up(when: Callable[[Message, int], bool]) -> Server:
-    """Closes without a byte when told by the request and how many were heard on its connection; answers 200 else."""
+    """Returns a server that closes the connection without a byte when `when` says so, depending on the request and its
+    number on the connection; otherwise it responds with 200.
+    """
     on_connection: dict[int, int] = {}
 
     async def act(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,7 +33,7 @@ def hang_up(when: Callable[[Message, int], bool]) -> Server:
 
 
 def first_is_never_second(request: Message, nth: int) -> bool:
-    """A server that thinks each connection idle after one request, and ends it just as the next one comes."""
+    """Simulates a server that closes a connection as idle just when the second request arrives."""
     return nth > 1
 
 
@@ -190,7 +194,7 @@ async def test_an_early_answer_to_a_large_body_arrives_and_the_connection_goes_o
 
 
 async def wait_for_the_end(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Never answers; closes when the other side does."""
+    """Never responds; closes the connection when the other side does."""
     await reader.read()
     writer.close()
 

@@ -1,4 +1,4 @@
-"""The router after a reboot without its database, beside a second router, and with many addresses to confirm."""
+"""The router after a reboot without its database, next to a second router, and with many addresses to confirm."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def routers(database: Database, database_url: str, tmp_path: Path) -> Iterator[R
 
 @pytest.fixture
 def with_door(database: Database, database_url: str, tmp_path: Path) -> Iterator[Routers]:
-    """Routers that open the door of public names, too."""
+    """Routers that also open the port for public names."""
     routers = Routers(database, database_url, tmp_path, door=True)
     yield routers
     routers.end()
@@ -70,7 +70,7 @@ async def test_the_door_of_public_names_stays_shut_until_the_router_knows_them(
 
 
 async def first_answer(port: int) -> Message:
-    """Asks as soon as a connection is accepted, as the edge does."""
+    """Sends a request as soon as a connection is accepted, as the edge (the public entry) does."""
     while True:
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,6 @@
-"""The router's rows: fenced changes of replicas, stable addresses, and one look that shows both sides consistently."""
+"""The router's rows: changes of replicas that a lost lease prevents, stable addresses, and one query with a consistent
+view of routes and replicas.
+"""
 
 from __future__ import annotations
 

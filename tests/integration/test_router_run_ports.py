@@ -1,4 +1,6 @@
-"""The router's ports for runs: the name in Host says which app, and only the runs' network is let in."""
+"""The router's ports for runs: the host name in the request selects the app, and only the network of runs may
+connect.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ LOOPBACK = "127.0.0.1/8"
 
 
 def says(word: bytes) -> Act:
-    """A server's answer to each request."""
+    """Returns the behaviour of a server that responds to each request with this word."""
 
     async def act(_request: Message, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer(word))
@@ -28,7 +30,9 @@ def says(word: bytes) -> Act:
 
 @asynccontextmanager
 async def two_apps(port: int, address: str = LOOPBACK) -> AsyncIterator[dict[str, str | None]]:
-    """Gives `blog` and `shop`, whose containers listen at the same port; yields what is reported of them."""
+    """Runs `blog` and `shop`, whose containers listen at the same port; yields the state that the router reports for
+    them.
+    """
     reported: dict[str, str | None] = {}
     blog, shop = Server(says(b"blog")), Server(says(b"shop"))
     table = Table(lambda _: None)
@@ -92,7 +96,7 @@ async def test_a_port_that_another_program_has_is_reported_for_each_of_its_apps(
 
 @story
 async def test_a_port_of_a_database_is_left_free() -> None:
-    """The router speaks HTTP, and a database of this machine must be able to listen there."""
+    """The router speaks HTTP, and a database of this machine must be able to listen at this port."""
     reported = dict[str, str | None]()
     ports = RunPorts(Table(lambda _: None), reported.__setitem__, ClientLimits(100, 120, 30))
     names = {"pg": 5432, "kv": 6379, "shared": 25432}
@@ -105,7 +109,7 @@ async def test_a_port_of_a_database_is_left_free() -> None:
 
 @story
 async def test_a_port_of_norns_own_is_left_free() -> None:
-    """An app that names it could otherwise keep the API from its next start."""
+    """An app with this port could otherwise prevent the next start of the API."""
     port, reported = free_port(), dict[str, str | None]()
     ports = RunPorts(Table(lambda _: None), reported.__setitem__, ClientLimits(100, 120, 30), {port})
     await ports.open_for(LOOPBACK, (Route("blog", 1, (), release=1, host="blog", container_port=port),))

@@ -1,4 +1,4 @@
-"""Bytes that a replica sends after the end of its answer reach no client; the connection is closed."""
+"""Bytes that a replica sends after the end of its response reach no client; the router closes the connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORGED = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
 
 
 def first_answers(first: bytes) -> Server:
-    """Answers its first request with these bytes and each later one honestly."""
+    """Returns a server that sends these bytes to its first request, and proper responses to later ones."""
     answered: list[Message] = []
 
     async def act(request: Message, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

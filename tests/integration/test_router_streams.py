@@ -1,4 +1,6 @@
-"""Streams pass piece by piece as they come: events, upgrades, large bodies, slow readers; and memory stays small."""
+"""Streams pass through the router chunk by chunk as they arrive: events, upgrades, large bodies, slow readers; memory
+use stays small.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ async def echo_after_upgrade(request: Message, reader: asyncio.StreamReader, wri
 
 @story
 async def test_events_arrive_as_they_are_sent() -> None:
-    """The next event is made only after the one before has arrived: any buffering would stop the story."""
+    """The next event is sent only after the previous one has arrived: any buffering would block the test."""
     arrived = asyncio.Queue[bytes]()
 
     async def act(request: Message, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -145,7 +147,7 @@ async def test_a_large_answer_to_a_slow_reader_waits_in_the_replica() -> None:
 
 
 async def stands_still(count: Callable[[], int]) -> None:
-    """Waits until something has been sent and nothing more is."""
+    """Waits until some data was sent and no more is sent."""
     before = -1
     while before != count() or not before:
         before = count()

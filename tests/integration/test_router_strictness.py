@@ -1,4 +1,4 @@
-"""Requests and answers at the edge of the standard: what the parser refuses, and what passes all the same."""
+"""Requests and responses at the limits of the HTTP standard: which the parser refuses, and which it accepts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def replying(raw: bytes) -> Server:
 
 
 async def echo(request: Message, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers with the request's body."""
+    """Responds with the request's body."""
     writer.write(answer(request.body))
 
 
 async def sent(router_bytes: bytes, server: Server) -> Message:
-    """Returns the answer to raw bytes."""
+    """Sends raw bytes, and returns the response."""
     async with stage(server) as router:
         reader, writer = await router.connect()
         writer.write(router_bytes)

@@ -1,4 +1,4 @@
-"""Clients that send nothing, or their head too slowly, are closed; those with an open request never are."""
+"""Clients that send nothing, or their head too slowly, are disconnected; clients with an open request never are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from time import monotonic
 from tests.router_kit import Message, Server, answer, ask, read_answer, read_head, stage, story, until
 
 IDLE, HEAD = 120, 30
-"""The limits of a stage, in seconds."""
+"""The limits of the tested router, in seconds."""
 
 
 @story

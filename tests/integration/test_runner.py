@@ -1,4 +1,4 @@
-"""The runner over a real ledger: what it skips, resumes, repeats, hands back and ends."""
+"""The runner with a real ledger: which steps it skips, resumes and repeats, and how it hands back and ends jobs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tests import factories
 
 
 class Doing(Step):
-    """A step that does what the test says, and counts."""
+    """A step that behaves as the test says, and counts its calls."""
 
     name = "doing"
 

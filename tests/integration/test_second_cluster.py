@@ -1,4 +1,6 @@
-"""A second cluster beside the Docker one: an app in each goes from forge to teardown, through real store and worker."""
+"""A second cluster next to the Docker one: an app in each is forged, deployed and torn down, with the real store and
+worker.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +125,7 @@ class TwoClusters:
             return apps.one(tx, self.home / "apps", app)
 
     def look(self) -> None:
-        """Lets a worker look at every cluster, and do the repairs that come of it."""
+        """Lets a worker observe every cluster, and do the repairs that follow."""
         dispatch.request_cluster_looks(self.intake("near"), actor="beat")
         self._worker(JobClass.OBSERVE).work()
         self._worker(JobClass.DEPLOY).work()
@@ -167,7 +169,7 @@ def plane(database: Database, broker: Broker, tmp_path: Path) -> Iterator[TwoClu
 
 
 def waits(plane: TwoClusters, job: int) -> str:
-    """Returns the reason for which a job waits while the one deploy worker reaches the cluster docker alone."""
+    """Returns the reason why a job waits while the only deploy worker reaches only the cluster docker."""
     can = factories.capabilities() - {"cluster:far"}
     presence = workers.Presence("w2", JobClass.DEPLOY, "host", 1, 4, factories.ENGINE, None, capabilities=can)
     with plane.database.transaction() as tx:

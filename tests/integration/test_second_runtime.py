@@ -1,4 +1,4 @@
-"""A runtime on an engine of its own, registered here only, beside the usual one: Norn works and tidies on both."""
+"""A second runtime on an engine of its own, which only this test registers: Norn runs jobs and cleans up on both."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ OTHER = "incus"
 APPS = {"docker": "usual", OTHER: "other"}
 _NAMED = text("""
 UPDATE releases SET spec = spec || jsonb_build_object('runtime', CAST(:runtime AS text)) WHERE app = :app""")
-"""A spec with a runtime that this version does not have is refused; a release of it is made all the same."""
+"""A spec with a runtime that this version lacks is refused, so the release is written directly."""
 
 
 @dataclass
@@ -68,14 +68,14 @@ class Machine:
                 tx.execute(_NAMED, {"runtime": runtime, "app": app})
 
     def call(self, app: str, *, sync: bool = False) -> int:
-        """Accepts a call, and answers its job."""
+        """Accepts a call, and returns its job."""
         with self.database.transaction() as tx:
             release = releases.require_live(tx, app)
             accepted = runs.accept_call(tx, release, Call(), sync=sync, actor="test", patience=600)
         return int(self.rows("SELECT job_id FROM func_executions WHERE id = :id", id=accepted.execution)[0].job_id)
 
     def worker(self, job_class: JobClass = JobClass.INVOKE) -> WorkerProcess:
-        """A worker process as `tasks` makes it, with these engines and runtimes."""
+        """Returns a worker as `tasks` makes it, with these engines and runtimes."""
         settings = Settings(database_url=self.database.url, broker_url=self.broker.url)
         limits = Limits(1, 2**20, 1, engine_patience=0.0, workspace=Path("/nonexistent"), instance="t")
         rest = {"limits": limits, "images": FakeImages(), "volumes": FakeVolumes()}
@@ -97,7 +97,7 @@ class Machine:
         )  # fmt: skip
 
     def lost(self, app: str, *, sync: bool = False) -> tuple[Job, FakeContainer]:
-        """A call whose worker dies while its code runs in a container, which goes on."""
+        """Makes a call whose worker dies while its code runs in a container; the container continues."""
         self.call(app, sync=sync)
         worker = self.worker()
         worker.engine.look()
@@ -117,7 +117,7 @@ class Machine:
         return job, left
 
     def look(self) -> None:
-        """An observation of the machine's engines."""
+        """Observes the machine's engines."""
         with self.database.transaction() as tx:
             factories.add_job(tx, JobKind.OBSERVE, app="", engine=HOME, args={"home": False})
         assert self.worker(JobClass.OBSERVE).work() == 1
@@ -128,7 +128,7 @@ class Machine:
             return list(tx.execute(text(statement), bound))
 
     def slots_held(self) -> set[str]:
-        """Returns the apps whose slot is held."""
+        """Returns the apps whose slot is in use."""
         return {row.app for row in self.rows("SELECT app FROM slots WHERE job_id IS NOT NULL")}
 
 
@@ -162,7 +162,7 @@ def test_a_call_is_left_to_a_worker_that_has_its_runtime(machine: Machine, app: 
 
 
 def test_both_runtimes_reserve_the_memory_of_one_machine(machine: Machine) -> None:
-    """The machine has the memory for one call and a half."""
+    """The machine has the memory for one and a half calls."""
     each = factories.spec("usual").function.memory
     with machine.database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, each * 3 // 2, 0)
@@ -192,7 +192,9 @@ def test_a_container_without_an_owner_is_removed(machine: Machine, app: str) -> 
 
 
 def held_after(machine: Machine, change: Callable[[FakeContainer], object]) -> dict[str, bool]:
-    """Loses a call of each app, changes what became of their containers, observes; answers whose slot is held."""
+    """Loses a call of each app, changes the state of their containers, and observes; returns whose slot is still in
+    use.
+    """
     for app in APPS.values():
         _, left = machine.lost(app, sync=True)
         change(left)

@@ -1,4 +1,4 @@
-"""Secrets as rows, from being set to the worker that claims: versions, what is replaced and forgotten, and hiding."""
+"""Secrets as rows, until a worker reads them: versions, replaced and deleted values, and hiding in output."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ KEY = sealing.fresh_key()
 
 @pytest.fixture
 def keyed(database: Database) -> Database:
-    """A database whose server has a key, with a worker app `blog` that names the secret API_KEY."""
+    """A database whose server has a key, with a worker app `blog` whose spec names the secret API_KEY."""
     factories.add_live(database, "blog", "worker", "secrets: [API_KEY]\n")
     with database.transaction() as tx:
         secrets.remember_recipient(tx, sealing.recipient_of(KEY))
@@ -122,7 +122,7 @@ def test_an_app_that_is_forgotten_leaves_no_secret(keyed: Database) -> None:
     assert kept(keyed) == ()
 
 
-# What was replaced
+# Replaced values
 
 
 def bring_live(database: Database, job: Job) -> None:
@@ -221,11 +221,11 @@ def test_a_lost_key_fails_before_anything_is_touched() -> None:
         SyncSecrets().run(context_of(sealed("API_KEY", "x"), sealed("OTHER", "y"), vault=FakeVault(locked=True)))
 
 
-# Hiding in all that a job leaves behind
+# Hiding in everything that a job leaves behind
 
 
 class Doing(Step):
-    """A step that does what the test says."""
+    """A step that behaves as the test says."""
 
     name = "doing"
 
@@ -253,7 +253,7 @@ def play(database: Database, tmp_path: Path) -> Callable[..., JobState | None]:
 
 
 def everything(database: Database) -> str:
-    """Returns all that is kept of jobs, steps, their logs and events, as text."""
+    """Returns everything that is kept of jobs, steps, their logs and events, as text."""
     with database.transaction() as tx:
         tables = ("jobs", "steps", "step_logs", "events")
         return "\n".join(str(row) for name in tables for row in tx.execute(text(f"SELECT * FROM {name}")))

@@ -1,4 +1,4 @@
-"""What apps were given of shared services, as rows and secrets: owners, passwords, teardown, and a job that goes on."""
+"""Shared services of apps as rows and secrets: owners, passwords, teardown, and a job that is resumed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TOPICS = "services: {events: {topics: [orders, bills]}}\n"
 
 
 class Plane:
-    """A control plane whose servers of apps are in memory."""
+    """A control plane whose servers of apps are fakes in memory."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.services = database, FakeServices()
@@ -58,11 +58,11 @@ class Plane:
         return factories.claim(self.database)
 
     def run(self, step: Step, job: Job) -> Learned:
-        """Runs a step of it."""
+        """Runs a step of the job."""
         return step.run(self.context(job)) or Learned()
 
     def context(self, job: Job) -> StepContext:
-        """Returns the context of its steps."""
+        """Returns the context of the job's steps."""
         records = ServiceRecordTable(self.database)
         tools = SimpleNamespace(services=self.services, records=records, vault=AgeVault(KEY, Path()), clusters={})
         watch = FakeWatch(job=job.fence.job, token=job.fence.token).watch
@@ -75,7 +75,7 @@ class Plane:
         return AgeVault(KEY, Path()).open(sealed[name]).reveal() if name in sealed else ""
 
     def parts(self) -> list[tuple[str, str, bool]]:
-        """Lists what apps were given."""
+        """Lists the databases, keys and topics that apps were given."""
         with self.database.transaction() as tx:
             return [(part.app, part.name, part.made) for part in services.listed(tx, None)]
 
@@ -142,11 +142,13 @@ def test_of_two_purges_at_once_the_second_removes_the_topic(plane: Plane) -> Non
 
 
 class Killed(BaseException):
-    """The worker dies."""
+    """Simulates the death of the worker."""
 
 
 def renewed(plane: Plane, fails: BaseException | None) -> tuple[str, str]:
-    """Lets new passwords fail on a server, or one be away; returns the credential of containers before and after."""
+    """Lets new passwords fail on a server, or the server not respond; returns the credential of containers before and
+    after.
+    """
     plane.run(ProvisionServices(), plane.job("shop", DATABASE))
     before = plane.password("shop", "DATABASE_URL")
     plane.services.fails, plane.services.away = fails, fails is None

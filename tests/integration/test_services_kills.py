@@ -34,15 +34,15 @@ from tests.fakes.stop import FakeWatch
 KEY = sealing.fresh_key()
 VAULT = AgeVault(KEY, Path("/nonexistent"))
 READS = ("of_app", "snapshots_of", "credential", "require")
-"""Calls that change nothing: a death at them is a death at the next change."""
+"""Calls that change nothing: a death at one of them equals a death at the next change."""
 
 
 class Killed(BaseException):
-    """The worker dies."""
+    """Simulates the death of the worker."""
 
 
 class Mortal:
-    """Passes calls on, and lets the worker die before or after the n-th change."""
+    """Passes calls on, and simulates the worker's death before or after the n-th change."""
 
     def __init__(self, inner: object, countdown: list[int], after: bool) -> None:
         self._inner, self._countdown, self._after = inner, countdown, after
@@ -97,7 +97,9 @@ class Plane:
         step.run(StepContext(job, cast(Tools, tools), watch, cast(Hooks, None)))
 
     def killed(self, step: Callable[[], Step], job: Job, n: int, *, after: bool) -> bool:
-        """Runs the step with a worker that dies at the n-th change, then with one that lives; True if one died."""
+        """Runs the step with a worker that dies at the n-th change, then with one that does not; returns True if one
+        died.
+        """
         countdown = [n]
         try:
             self.run(step(), job, Mortal(self.records, countdown, after), Mortal(self.servers, countdown, after))
@@ -133,7 +135,9 @@ def plane(database: Database) -> Plane:
 
 
 def deaths(work: Callable[[str, int, bool], bool]) -> int:
-    """Lets the worker of one app after the other die one change later, until the work ends first; counts the deaths."""
+    """Repeats the work for one app after the other, and each worker dies one change later, until a worker ends the work
+    first; returns the number of deaths.
+    """
     count = 0
     for after in (False, True):
         n = 1

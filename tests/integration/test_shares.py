@@ -1,4 +1,6 @@
-"""No app takes a whole class, and builds do not keep the other changes of apps waiting; what waits says for what."""
+"""No app occupies all workers of a class, and builds do not delay other changes of apps; a waiting job names what it
+waits for.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ SLOTS = 4
 
 
 class Hangs(Step):
-    """Runs until the test is over."""
+    """A step that runs until the test is over."""
 
     name = "hangs"
 
@@ -60,7 +62,7 @@ Begin = Callable[[JobClass], None]
 
 @pytest.fixture
 def begin(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Begin]:
-    """Wakes every thread of a worker of four slots, whose jobs hang until the end of the test."""
+    """Starts every thread of a worker with four slots, whose jobs hang until the end of the test."""
     over, threads = threading.Event(), list[threading.Thread]()
     settings = Settings(database_url=database.url, broker_url=broker.url)
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
@@ -152,7 +154,7 @@ def test_a_rollback_begins_while_more_deploys_wait_than_the_worker_has_slots(dat
     begin(JobClass.DEPLOY)
     wait_until(lambda: sum(running(database).values()) == 2, 20, "deploys have their half")
     time.sleep(0.5)
-    # Threads that claim at the same moment may take the third deploy before the second.
+    # Threads that claim at the same time may take the third deploy before the second.
     taken = sorted(running(database))
     assert len(taken) == 2
     named = ", ".join(f"the deploy of {app} (job {deploys[int(app[-1])]})" for app in taken)

@@ -1,4 +1,4 @@
-"""The end of a run that succeeded, which is one statement: everything that other ends write is in it."""
+"""The end of a run that succeeded is one SQL statement; it must write everything that the other ends write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The sweeper: every stuck state has a way out, and only the sweeper takes a job from running back to queued."""
+"""The sweeper ends or requeues every job that is stuck, and only the sweeper moves a job from running back to
+queued.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,7 @@ AHEAD = text("clock_timestamp() + interval '1 h'")
 def test_every_state_leads_to_an_end(
     database: Database, kind: JobKind, state: str, cancel: bool, deadline: str, claims: int, begun: bool, lease: str
 ) -> None:
-    """Whatever the state, a job that a worker could not end itself comes to a terminal state in a few rounds."""
+    """Whatever the state, a job that its worker could not end reaches a terminal state within a few rounds."""
     if kind is JobKind.INVOKE:
         job = _call(database)
     else:
@@ -174,7 +176,7 @@ def test_a_job_of_an_engine_that_nobody_speaks_for_is_given_up(database: Databas
 
 
 def _spoken(database: Database, ago: int) -> None:
-    """The engine was spoken for so many seconds ago; no worker does now."""
+    """A worker reported the engine `ago` seconds ago, and none does now."""
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, 2**30, 0)
         tx.execute(text(f"UPDATE engines SET seen_at = clock_timestamp() - interval '{ago} s'"))
@@ -259,7 +261,7 @@ def test_a_fresh_lease_is_left_alone(database: Database) -> None:
 
 @pytest.mark.parametrize("died", [True, False])
 def test_a_one_off_that_comes_back_to_the_queue_can_be_claimed_again(database: Database, died: bool) -> None:
-    """Its app has no slots: the one that was made for it waits with it."""
+    """Its app has no slots: the single slot that was made for the run waits with it."""
     factories.add_live(database, "web", "webserver")
     with database.transaction() as tx:
         live = releases.require_live(tx, "web")
@@ -274,7 +276,7 @@ def test_a_one_off_that_comes_back_to_the_queue_can_be_claimed_again(database: D
 
 
 def test_a_beat_that_was_silent_listens_anew(database: Database) -> None:
-    """The database was away for minutes: what the workers could not say meanwhile is not held against them."""
+    """The database did not respond for minutes: workers that could not report in that time are not considered dead."""
     job = _call(database)
     _set(database, job, created_at=text("clock_timestamp() - interval '1 hour'"))
     with database.transaction() as tx:

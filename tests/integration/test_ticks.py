@@ -1,4 +1,4 @@
-"""Deciding occurrences: one row and one verdict each, whoever decides and however late."""
+"""Deciding occurrences: each gets exactly one row and one verdict, whichever scheduler decides and however late."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _app(database: Database, name: str = "report", schedule: str = "'* * * * *'"
 
 
 def _decide(database: Database, decider: str = "beat") -> int:
-    """One round of a beat: what is due, then what an outage left."""
+    """Does one round of a scheduler: due occurrences first, then those that an outage left undecided."""
     with database.transaction() as tx:
         rows = deciding.due_rows(tx, 100)
         started = deciding.decide(tx, rows, effective.clock(tx), decider).started
@@ -101,7 +101,7 @@ def test_two_deciders_at_once_fire_one_run(database: Database) -> None:
 
 
 def test_an_occurrence_that_has_its_row_is_not_fired_again(database: Database) -> None:
-    """The unique tick is the net: a schedule set back by hand decides nothing twice."""
+    """The unique key prevents it: a schedule that was set back by hand decides no occurrence twice."""
     _app(database)
     _due(database, "60 s")
     _decide(database)
@@ -204,7 +204,7 @@ def test_a_schedule_without_a_release_decides_nothing(database: Database) -> Non
 
 
 def _say_deploy(database: Database, wanted: bool) -> None:
-    """The infraspec says `deploy`, and a release of it goes live."""
+    """Sets `deploy` in the infraspec, and a release of it goes live."""
     with database.transaction() as tx:
         spec = tx.scalar(select(AppRow.spec)) | {"deploy": wanted}
         tx.execute(update(AppRow).values(spec=spec))
@@ -241,7 +241,7 @@ def test_a_forge_of_the_same_schedule_turns_it_off_too(database: Database) -> No
 
 
 def _unread(database: Database) -> None:
-    """An accepted schedule means nothing any more, as when a zone has left the database of zones."""
+    """Makes an accepted schedule invalid, as when a zone has been removed from the time zone database."""
     with database.transaction() as tx:
         tx.execute(update(CronStateRow).where(CronStateRow.app == "report").values(timezone="Mars/Base"))
 

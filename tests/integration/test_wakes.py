@@ -1,4 +1,6 @@
-"""Wake-ups: bounded when the broker refuses or freezes, made up for when they are lost, never piling up."""
+"""Wake-up messages: sending takes a limited time if the broker refuses or freezes, lost ones are repeated, and they
+never accumulate.
+"""
 
 from __future__ import annotations
 

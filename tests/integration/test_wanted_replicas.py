@@ -1,4 +1,4 @@
-"""How many replicas an app wants: the router, the status, repairs, the jobs and the memory they need all agree."""
+"""The wanted number of replicas: the router, the status, repairs, jobs and their memory all use the same one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EACH = "resources: {memory: 100m}\n"
 
 @pytest.fixture
 def web(database: Database) -> dispatch.Intake:
-    """A webserver of one replica of 100 MiB, live, whose containers are all gone, and an engine with room."""
+    """A live webserver with one replica of 100 MiB whose containers are all gone, and an engine with free memory."""
     factories.add_live(database, "web", "webserver", EACH)
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, 10_000 * MIB, 0)
@@ -50,7 +50,7 @@ def by_repairs(intake: dispatch.Intake) -> int:
 
 
 def by_a_job(intake: dispatch.Intake) -> tuple[int, float]:
-    """Returns how many replicas a job rolls out that brings back what is live, and for how many it holds memory."""
+    """Returns how many replicas a repair job rolls out, and for how many it reserves memory."""
     dispatch.request_reconcile(intake, "web", actor="ann")
     job = factories.claim(intake.database)
     assert job.spec is not None
@@ -61,7 +61,7 @@ def by_a_job(intake: dispatch.Intake) -> tuple[int, float]:
 
 
 def wanted(intake: dispatch.Intake) -> set[int | float | None]:
-    """Returns every number that anything in Norn gives for the app."""
+    """Returns every number of replicas that a part of Norn reports for the app."""
     before_a_job = {by_router(intake), by_status(intake), by_repairs(intake)}
     return {*before_a_job, *by_a_job(intake)}
 

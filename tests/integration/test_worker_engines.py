@@ -1,4 +1,4 @@
-"""What a worker makes of its engine: one that is away, came back, was replaced, is refused, or takes its time."""
+"""A worker with an engine that does not respond, responds again, was replaced, is refused, or is slow."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def worker(
     database: Database, broker: Broker, standing: EngineMembership, runner: Runner,
     job_class: JobClass = JobClass.DEPLOY, ask: Callable[[], str] = lambda: "two", every: float = 5,
 ) -> WorkerProcess:  # fmt: skip
-    """Makes a worker of the engine `two`, which stands so."""
+    """Makes a worker whose engine is `two` and has the given membership."""
     settings = Settings(database_url=database.url, broker_url=broker.url)
     return WorkerProcess(
         name="w1", job_class=job_class, settings=settings, database=database, live=Live(broker.url),
@@ -60,7 +60,9 @@ def worker(
 
 @pytest.fixture
 def woken(database: Database, broker: Broker) -> Callable[[EngineMembership], int]:
-    """Wakes a worker of an engine that stands so, with a job in the queue; answers the wake-ups that it left."""
+    """Starts a worker whose engine has this membership, with a job in the queue; returns the number of wake-ups that
+    are left.
+    """
     broker.client().flushall()
 
     def wake(standing: EngineMembership) -> int:
@@ -86,7 +88,7 @@ def test_where_nothing_waits_no_wakeup_is_handed_on(woken: Callable[[EngineMembe
 
 
 class Creates(Step):
-    """Makes a container and leaves it at that."""
+    """A step that only creates a container."""
 
     name = "create"
 
@@ -98,7 +100,7 @@ class Creates(Step):
 def test_a_container_pins_its_job_to_the_engine_it_is_on_whatever_the_worker_said_last(
     database: Database, broker: Broker, tmp_path: Path
 ) -> None:
-    """The worker's row had no engine, because that did not answer when the row was written."""
+    """The worker's row had no engine, because the engine did not respond when the row was written."""
     with database.transaction() as tx:
         workers.say(tx, workers.Presence("w1", JobClass.DEPLOY, "host", 1, 2, None, "it does not answer"))
         factories.add_job(tx, spec=factories.spec("blog").frozen())
@@ -114,7 +116,7 @@ def test_a_container_pins_its_job_to_the_engine_it_is_on_whatever_the_worker_sai
 
 
 class Asked:
-    """An engine that answers its id, or does not."""
+    """An engine that returns its id or does not respond."""
 
     def __init__(self, *answers: str | None) -> None:
         self._answers = iter(answers)
@@ -177,7 +179,7 @@ def test_a_call_stays_in_the_queue_when_the_engine_of_its_worker_has_died(databa
 def test_what_needs_an_engine_is_left_to_other_workers_while_this_ones_is_away(
     database: Database, broker: Broker, answers: tuple[str | None, ...], kind: JobKind, engine: str | None
 ) -> None:
-    """A function's deploy may run on any engine, and a webserver's on the home engine: on another machine both do."""
+    """A function's deploy may run on any engine, and a webserver's on the home engine only."""
     with database.transaction() as tx:
         factories.add_job(tx, kind, spec=factories.spec("blog").frozen(), engine=engine)
     identity = EngineIdentity(Asked(*answers, None, None), lambda _: EngineMembership(home=True), every=0)
@@ -233,7 +235,7 @@ def test_a_wakeup_is_handed_on_to_a_worker_whose_engine_answers(database: Databa
 
 
 def said(database: Database, identity: EngineIdentity) -> None:
-    """Lets a worker say what it is, as it does every few seconds."""
+    """Writes a worker's report about itself, as the worker does every few seconds."""
     settings, live = Settings(database_url=database.url), Live(factories.NOWHERE)
     presence = PresenceThread(database, settings, [Liveness(database, live, "w1", JobClass.INVOKE)], identity)
     identity.look()
@@ -242,7 +244,7 @@ def said(database: Database, identity: EngineIdentity) -> None:
 
 
 def test_what_waits_for_an_engine_that_is_away_is_not_given_up_while_its_worker_is_there(database: Database) -> None:
-    """It is older than the two minutes after which an engine without any worker is given up."""
+    """The job is older than the two minutes after which an engine without any worker is given up."""
     with database.transaction() as tx:
         factories.add_job(tx, engine="one")
         tx.execute(text("UPDATE jobs SET created_at = clock_timestamp() - interval '5 min'"))
@@ -267,7 +269,7 @@ def test_a_worker_that_is_refused_speaks_for_no_engine(database: Database) -> No
 
 
 class Slow:
-    """An engine that takes its time after the first answer."""
+    """An engine that is slow after its first response."""
 
     def __init__(self) -> None:
         self.asked, self.answer = 0, threading.Event()
@@ -293,7 +295,7 @@ def test_a_slow_engine_holds_up_one_thread_at_most() -> None:
 
 
 class Hangs:
-    """An engine that hangs after its first answer, until it is given up."""
+    """An engine that hangs after its first response, until the test ends that."""
 
     def __init__(self) -> None:
         self.asked, self.given_up = 0, threading.Event()
@@ -315,7 +317,7 @@ def test_no_thread_takes_a_change_for_an_engine_that_another_thread_finds_hangin
     wait_until(lambda: hangs.asked == 2, 10, "one thread asks before its claim")
     late = threading.Thread(target=lambda: (identity.refresh(0.0), seen.append(identity.id)))
     late.start()
-    late.join(0.3)  # it would have claimed by now
+    late.join(0.3)  # the thread would have claimed by now
     hangs.given_up.set()
     for thread in (asking, late):
         thread.join()

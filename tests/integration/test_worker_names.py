@@ -1,4 +1,4 @@
-"""Which process has a worker's name: the one that lives, as far as another one can know."""
+"""A worker's name belongs to one living process, as far as another process can know."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(database: Database, process: str, *, silent: float = 0) -> None:
 
 @pytest.fixture
 def reporting(database: Database) -> Iterator[None]:
-    """A process on another machine that reports again and again."""
+    """Simulates a process on another machine that reports regularly."""
     report(database, ELSEWHERE)
     gone = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Control planes over copies of an old database that was migrated, each as if the old version had just been stopped."""
+"""Control planes over copies of a migrated old database, as if the old version had just been stopped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def copies(
 
 @pytest.fixture(scope="module")
 def plane(copies: Copies) -> Plane:
-    """A control plane that tests only look at."""
+    """A control plane that tests only read."""
     return copies()
 
 

@@ -1,4 +1,4 @@
-"""An older version meets the database of a newer one: it says so, and changes nothing."""
+"""An older version with the database of a newer one refuses to start with an error, and changes nothing."""
 
 from __future__ import annotations
 

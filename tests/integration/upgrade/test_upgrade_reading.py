@@ -1,4 +1,4 @@
-"""After an upgrade the schema is that of a new database, and everything that was there is read as before."""
+"""After an upgrade the schema equals that of a new database, and all old data can be read as before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_schema_is_what_tables_describes(plane: Plane) -> None:
     assert [difference for difference in differences if difference[0] != "remove_index"] == []
 
 
-# What people read
+# Data that users read
 
 _RUNNING = (
     *("hello", "mailer", "pages", "shop"),
@@ -88,7 +88,7 @@ FILLED = {
     "/api/deployments/<id:deployment>": "SELECT id FROM deployments",
     "/api/notifications/<name>/deliveries": "SELECT name FROM destinations",
 }
-"""Addresses, each with the query of what is put into it; one that has only an app in it is read for each app."""
+"""Addresses, each with the query for its parameters; an address whose only parameter is an app is read for each app."""
 UNREAD = (
     "/assets/<path:file>", "/api/docs/<path:file>", "/api/events/stream", "/api/stream",
     "/api/execs/<id:job>/output",
@@ -98,7 +98,9 @@ UNREAD = (
     "/api/apps/<app>/secrets/export/<id:job>", "/api/apps/<app>/snapshots/<id:snapshot>/file",
     "/api/invocations/<id:invocation>/comparison/<id:other>",
 )  # fmt: skip
-"""Addresses of no rows that an earlier Norn wrote, of deleted bodies, or that need a worker or do not end."""
+"""Addresses that are not read: of rows that an earlier Norn did not write, of deleted bodies, that need a worker, or
+that never end.
+"""
 
 
 @pytest.mark.parametrize("rule", [rule for method, rule in TABLE if method == "GET" and rule not in UNREAD])
@@ -180,7 +182,7 @@ def test_a_recorded_call_keeps_its_answer(plane: Plane) -> None:
     assert plane.get(f"/api/invocations/{call.id}")["stdout"] == "hello"
 
 
-# Who may do what
+# Permissions
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A migration loses no row, and a spec that was stored means the same after it, whatever it leaves to defaults."""
+"""A migration loses no row, and a stored spec means the same after it, also where it relies on defaults."""
 
 from __future__ import annotations
 

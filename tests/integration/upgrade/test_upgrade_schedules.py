@@ -1,4 +1,6 @@
-"""After an upgrade schedules go on where they were left, and alerts are raised and resolved by the same rules."""
+"""After an upgrade schedules continue from their last occurrence, and alerts are raised and resolved by the
+same rules.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.upgrade.kit import Plane
 
 
 def beat(plane: Plane) -> None:
-    """Decides every schedule that is due, and every gap."""
+    """Decides every due schedule and every gap of an outage."""
     due = DueSchedules(plane.database, plane.intake.settings, plane.intake.waker, "beat@new-host:1")
     while due.round():
         pass
@@ -51,13 +53,13 @@ def fail_next_run(plane: Plane, app: str) -> None:
 
 @pytest.fixture(scope="module")
 def decided(copies: Copies) -> Plane:
-    """A control plane whose scheduler has decided what came due while nobody ran."""
+    """A control plane whose scheduler has decided the occurrences that were due during the upgrade."""
     plane = copies()
     beat(plane)
     return plane
 
 
-# What came due during the upgrade
+# Occurrences that were due during the upgrade
 
 
 def test_what_came_due_is_accounted_for_and_the_newest_runs(decided: Plane) -> None:

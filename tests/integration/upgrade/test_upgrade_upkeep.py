@@ -1,4 +1,4 @@
-"""After an upgrade retention and counting go on, a backup is restored, and clients find what they had."""
+"""After an upgrade retention and metrics continue, a backup can be restored, and clients find their data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def states(plane: Plane) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def tidied(copies: Copies) -> Plane:
-    """A control plane that has done what a scheduler does for the house once an hour."""
+    """A control plane after the hourly clean-up of the scheduler."""
     plane = copies()
     Housekeeping(plane.database, plane.intake.settings).round()
     return plane
@@ -62,7 +62,7 @@ def test_events_are_counted_on_from_where_the_old_version_was(own: Plane) -> Non
 
 @pytest.fixture(scope="module")
 def restored(copies: Copies) -> Plane:
-    """A control plane that was restored from a backup of the old version, and has put its containers in order."""
+    """A control plane that was restored from a backup of the old version and has cleaned up its containers."""
     plane = copies()
     with plane.database.transaction() as tx:
         after_restore.settle(tx)
@@ -92,7 +92,7 @@ def test_events_of_before_a_restore_come_before_those_after_it(restored: Plane) 
     assert first[0]["at"] < newest[-1]["at"]
 
 
-# Secrets, keys and places in streams
+# Secrets, keys and positions in streams
 
 
 @pytest.mark.parametrize(

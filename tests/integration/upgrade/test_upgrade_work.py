@@ -1,4 +1,4 @@
-"""After an upgrade the work that waited is done, and what dead workers held is taken over or ended."""
+"""After an upgrade waiting jobs are done, and jobs of dead workers are taken over or ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPEN = "SELECT id, kind, app, container, facts FROM jobs WHERE state = '{}' ORD
 
 
 def _ends(plane: Plane, kind: str, app: str, jobs: list[int]) -> list[str]:
-    """Returns how those of the jobs ended that are of this kind and app: their states, with the codes of errors."""
+    """Returns how those jobs ended that have this kind and app: their states, with the codes of errors."""
     found = plane.rows(
         """SELECT state, error->>'code' AS code FROM jobs
             WHERE kind = :kind AND app = :app AND id = ANY(:jobs) ORDER BY id""",
@@ -24,7 +24,7 @@ def _ends(plane: Plane, kind: str, app: str, jobs: list[int]) -> list[str]:
     return [row.state if row.code is None else f"{row.state}: {row.code}" for row in found]
 
 
-# What waited
+# Waiting jobs
 
 WAITED = {
     ("deploy", "wait-deploy"): 1, ("deploy", "hello"): 1, ("forge", "wait-forge"): 1, ("rollback", "wait-rollback"): 1,
@@ -33,12 +33,12 @@ WAITED = {
     ("cron-run", "nightly"): 1, ("cron-run", "mended"): 1, ("cron-run", "outage"): 1, ("run", "mailer"): 1,
     ("observe", ""): 1, ("notify", ""): 1, ("call-deadman", ""): 1, ("read-logs", "shop"): 1, ("exec", "shop"): 1,
 }  # fmt: skip
-"""How many jobs of a kind and app were ready when the old version was stopped."""
+"""The number of ready jobs by kind and app when the old version was stopped."""
 
 
 @pytest.fixture(scope="module")
 def worked(copies: Copies) -> tuple[Plane, list[int]]:
-    """A control plane whose workers have done everything that waited, and the jobs that waited."""
+    """A control plane whose workers have done all waiting jobs, and these jobs."""
     plane = copies()
     waiting = plane.rows(_OPEN.format("queued"))
     for row in waiting:
@@ -97,7 +97,7 @@ def test_a_notification_that_waited_is_sent_to_its_address(worked: tuple[Plane, 
     assert (parcel.url, plane.vault.open(parcel.sealed).reveal()[:6]) == ("https://hooks.example/pager", "whsec_")
 
 
-# What dead workers held
+# Jobs of dead workers
 
 LEFT = {
     **{("deploy", f"left-{step}"): ["succeeded"] for step in ("source", "build", "test", "rollout", "pruning")},
@@ -110,12 +110,12 @@ LEFT = {
     ("observe", ""): ["succeeded"], ("notify", ""): ["succeeded"], ("call-deadman", ""): ["succeeded"],
     ("read-logs", "shop"): ["succeeded"], ("exec", "shop"): ["error: worker_lost"],
 }  # fmt: skip
-"""How the jobs of a kind and app end that were held by a dead worker; of slow the first call is synchronous."""
+"""How the jobs of a dead worker end, by kind and app; the first call of the app `slow` is synchronous."""
 
 
 @pytest.fixture(scope="module")
 def swept(copies: Copies) -> tuple[Plane, list[int]]:
-    """A control plane that swept what dead workers held and did it, and the jobs that they held."""
+    """A control plane that has swept and done the jobs of dead workers, and these jobs."""
     plane = copies()
     left = plane.rows(_OPEN.format("running"))
     for row in left:
@@ -151,7 +151,7 @@ def test_no_slot_and_no_memory_stays_held(swept: tuple[Plane, list[int]]) -> Non
     assert {row.job_id for row in plane.rows(held)} & set(jobs) == set()
 
 
-# What is asked for afterwards
+# New requests afterwards
 
 
 DEPLOYED = ("shop", "hello", "pages", "mailer", "resize", "report", "nightly", "echo", "stopped")
