@@ -23,6 +23,9 @@ SETTING = {"nest": "auto", "docker": "off"}
 _NEST = "norn-nest-"
 _LASTING = ("/r/", "/run/nest/roots/", "/run/nest/net/")
 """The places where the nest mounts the roots of images, and the networks that it makes in advance."""
+_RUNS = "run/nest/runs"
+_LAUNCHERS = 16
+"""The number of sandboxes that the nest makes in advance."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATTERNS = ("*/docker/{}", "docker/{}", "system.slice/docker-{}.scope")
 """The cgroups of a container with version 1, with version 2, and with version 2 where systemd manages them."""
@@ -88,9 +91,16 @@ class Inside:
         lines = Path(f"/proc/{self.pid}/mountinfo").read_text().splitlines() if self.pid else []
         return sum(1 for line in lines if not line.split()[4].startswith(_LASTING))
 
+    def waiting(self) -> set[str]:
+        """Returns the names of the sandboxes that the nest has made in advance: nothing is in their directories."""
+        found = self.root / _RUNS
+        names = self.names(_RUNS)
+        return {each for each in names if (found / each).is_dir() and not any((found / each).iterdir())}
+
     def sandboxes(self) -> set[str]:
-        """Returns the names of the cgroups of sandboxes."""
-        return {each.name for parent in self.cgroups for each in parent.glob("nest/*") if each.is_dir()}
+        """Returns the names of the cgroups of sandboxes, without those that wait for a run."""
+        found = {each.name for parent in self.cgroups for each in parent.glob("nest/*") if each.is_dir()}
+        return found - self.waiting()
 
     def limits(self) -> list[int]:
         """Returns the memory limit of each sandbox, in bytes; of one that is just being made only when it has one."""
@@ -137,7 +147,9 @@ def remains(stack: Stack) -> Remains:
     nest = inside(stack)
     with _containers(stack) as found:
         containers = sorted(str(each.name) for each in found if not each.name.startswith(_NEST))
-    files = [f"{place}/{name}" for place in ("run/nest/runs", "run/nest/crun") for name in nest.names(place)]
+    waiting = nest.waiting()
+    files = [f"{place}/{name}" for place in (_RUNS, "run/nest/crun") for name in nest.names(place)]
+    files = [each for each in files if each.rpartition("/")[2] not in waiting] + sorted(waiting)[_LAUNCHERS:]
     networks = max(0, len(nest.names("run/nest/net")) - _AHEAD)
     rows = {name: int(count) for name, count in stack.rows(_OPEN)[0].items()}
     return Remains(containers, nest.sandboxes(), files, nest.mounts(), networks, rows)
