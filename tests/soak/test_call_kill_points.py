@@ -1,0 +1,40 @@
+"""kill -9 of the worker, and of the nest, at every point of a call: the code begins once, and nothing is left.
+
+STRUCK is `worker` or `nest`, to strike only one of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e import kill_points, killed_calls
+from tests.e2e.fast_road import await_clean, await_nest, remains
+from tests.e2e.stack import Stack
+from tests.e2e.witness import Witness
+
+ENVIRONMENT = kill_points.ENVIRONMENT
+STRUCK = os.environ.get("STRUCK", " ".join(kill_points.STRUCK)).split()
+CASES = list(itertools.product(STRUCK, kill_points.POINTS, (True, False)))
+
+
+@pytest.fixture
+def strikes(stack: Stack) -> Iterator[kill_points.Strikes]:
+    """A function that reports each start of its code, on a Norn with one healthy worker."""
+    await_nest(stack)
+    witness = Witness(stack)
+    killed_calls.deploy(stack, witness)
+    yield kill_points.Strikes(stack, witness)
+    witness.close()
+
+
+@pytest.mark.timeout(1700)
+def test_the_code_begins_once_wherever_worker_or_nest_are_killed(strikes: kill_points.Strikes) -> None:
+    before = remains(strikes.stack)
+    for struck, point, sync in CASES:
+        strikes.play(struck, point, sync=sync)
+    assert (strikes.wrong, strikes.witness.twice()) == ([], {})
+    await_clean(strikes.stack, before, 60)
