@@ -165,15 +165,8 @@ def request_cron_run(
     return accept(intake, JobClass.CRON, key, write)
 
 
-def _allow_client(live: Row, client: ClientTerminal | None, cluster: str | None) -> None:
-    """Raises InvalidRequest if the run would be in Incus or in a pod, and its client wants a terminal or an
-    open input.
-    """
-    if client is not None and cluster is not None:
-        raise InvalidRequest(
-            f"a run on {cluster} cannot have a terminal or an open input",
-            hint="norn exec has both, in a replica; norn run without --tty and --stdin prints what the command prints",
-        )
+def _allow_client(live: Row, client: ClientTerminal | None) -> None:
+    """Raises InvalidRequest for a terminal or an open input in an instance of Incus."""
     if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:
         raise InvalidRequest(
             "a run with runtime: incus cannot have a terminal or an open input",
@@ -217,7 +210,7 @@ def request_run(
         _, row = registered_app(intake, tx, app)
         live = releases.require_live(tx, app)
         cluster = row["cluster"] if intake.settings.place_of_cluster(row["cluster"]) is None else None
-        _allow_client(live, client, cluster)
+        _allow_client(live, client)
         seconds = timeout or min(longest, int(intake.settings.run_timeout))
         patience = PATIENCE if client is not None else intake.settings.job_patience
         asked = RunJobRequest(command, seconds, client)

@@ -6,6 +6,7 @@ A few runs go at the same time, because each waits for its pod.
 from __future__ import annotations
 
 import json
+import platform
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,15 +21,16 @@ from norn_tasks.adapters.kubernetes.objects.run import run_job
 from norn_tasks.adapters.kubernetes.site import ServerVersion, Site
 from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
 from norn_tasks.adapters.kubernetes_jobs.runtime import KubernetesRuntime
-from norn_tasks.domain.errors import LeaseLost, Stopped
+from norn_tasks.domain.errors import InvalidRequest, LeaseLost, Stopped
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
-from norn_tasks.ports import Run
+from norn_tasks.ports import Run, RunClient, Typed
 from tests.contract.cluster_kit import INSTANCE
 from tests.contract.conftest import IMAGE
 from tests.contract.test_runtime import Owner, left_running, sh
 from tests.fakes.stop import FakeWatch
+from tests.fakes.terminal import FakeTerminal
 from tests.servers import wait_until
 
 WAITS = sh("trap 'echo bye; exit 7' TERM; echo ready; sleep 600 & wait")
@@ -46,7 +48,8 @@ class Runs:
     api: Api
 
     def __post_init__(self) -> None:
-        self.site = Site(self.api.namespace, INSTANCE, ServerVersion(0, 0), loaded=True)
+        machine = platform.machine()
+        self.site = Site(self.api.namespace, INSTANCE, ServerVersion(0, 0), loaded=True, machine=machine)
         self.runtime = KubernetesRuntime(KubernetesJobs(self.api, INSTANCE), self.site)
 
     def of(self, argv: tuple[str, ...], **changes: object) -> Run:
@@ -64,7 +67,7 @@ class Runs:
 
     def left(self, run: Run) -> list[str]:
         """Returns the kinds of a run's objects that still exist."""
-        kinds = ("Job", "Pod", "Secret")
+        kinds = ("Job", "Pod", "Secret", "ConfigMap")
         return [kind for kind in kinds if self.api.all_of(kind, f"{marks.RUN}={run.name}")]
 
     def gone(self, run: Run) -> None:
@@ -184,7 +187,61 @@ def taken_away(runs: Runs) -> None:
     assert (ended.timed_out, ended.stdout.text().startswith("ready\n")) == (False, True)
 
 
+def with_terminal(runs: Runs) -> None:
+    """It has a terminal and its environment, gets what is typed, and writes from its first byte on."""
+    types = [Typed(data=b"echo $GREETING ${#TOKEN} $(stty size)\r"), Typed(data=b"exit 9\r")]
+    terminal = FakeTerminal(types)
+    run = runs.of(sh("echo first; exec sh"), secrets={"TOKEN": Secret(SECRET)})
+    ended = runs.end(replace(run, client=RunClient(terminal, True, (33, 77))))
+    shown = terminal.read["stdout"].decode()
+    assert "first\r\n" in shown, shown
+    assert f"hello {len(SECRET)} 33 77\r\n" in shown, shown
+    assert (ended.exit_code, ended.stdout.text()) == (9, shown)
+    assert ended.started_at is not None and ended.finished_at is not None
+    runs.gone(run)
+
+
+def left_by_its_client(runs: Runs) -> None:
+    """It ends soon after its client has left, and nothing of it is left."""
+    terminal = FakeTerminal([])
+    run = runs.of(sh("echo ready; sleep 600"), client=RunClient(terminal, True), grace=1)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(runs.end, run)
+        wait_until(lambda: b"ready" in terminal.read["stdout"], 200, "it runs")
+        terminal.stop.set("gone")
+        with pytest.raises(Stopped):
+            running.result(60)
+    runs.gone(run)
+
+
+def overdue_with_terminal(runs: Runs) -> None:
+    """It ends when its time is up, although its client is there."""
+    terminal = FakeTerminal([])
+    run = runs.of(sh("echo ready; sleep 600"), client=RunClient(terminal, True), timeout=3, grace=1)
+    ended = runs.end(run)
+    assert (ended.timed_out, ended.stdout.text()) == (True, "ready\r\n")
+    runs.gone(run)
+
+
+def missing_with_terminal(runs: Runs) -> None:
+    """A program that the image does not have ends it with 127."""
+    ended = runs.end(runs.of(("nosuchprogram",), client=RunClient(FakeTerminal([]), True)))
+    assert (ended.exit_code, "nosuchprogram" in ended.stdout.text() + ended.stderr.text()) == (127, True)
+
+
+def open_input(runs: Runs) -> None:
+    """An input whose end a server before 1.30 cannot pass on is refused before anything is made."""
+    run = runs.of(sh("cat"), client=RunClient(FakeTerminal([Typed(data=b"x"), Typed(eof=True)]), False))
+    if runs.api.version().passes_end_of_input:
+        assert runs.end(run).stdout.text() == "x"
+        return
+    with pytest.raises(InvalidRequest, match="does not pass on the end of an input"):
+        runs.end(run)
+    assert runs.left(run) == []
+
+
 CASES = (
+    with_terminal, left_by_its_client, overdue_with_terminal, missing_with_terminal, open_input,
     plain, overdue, deaf, cancelled, adopted, never_begun, overtaken, missing, greedy, without_image, taken_away,
 )  # fmt: skip
 

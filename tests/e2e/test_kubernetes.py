@@ -16,8 +16,9 @@ import pytest
 
 from tests.e2e.conftest import clean_up, new_stack
 from tests.e2e.stack import Stack
+from tests.e2e.test_execs import Sitting
 from tests.kube import KubeKit, started
-from tests.servers import Broker, Postgres, wait_until
+from tests.servers import Broker, Postgres, allowed, wait_until
 
 KINDS = "deployment,service,secret,configmap,pdb,pvc,pod"
 DOCKERFILE = "FROM busybox:stable\nRUN mkdir /www && echo {word} > /www/index.html && echo ok > /www/health\n"
@@ -133,6 +134,18 @@ def test_a_command_runs_in_the_cluster_with_the_secrets_of_the_app(norn: Stack, 
     done = norn.norn("run", "shop", "--exit-code", "--", "sh", "-c", asks, check=False)
     assert (done.returncode, done.stdout) == (3, b"5\none\n"), done.stderr
     wait_until(lambda: kube.objects(namespace, "job,pod", "norn.io/run") == [], 60, "nothing of it is left")
+
+
+def test_a_command_has_a_terminal_in_the_cluster(norn: Stack, kube: KubeKit, namespace: str) -> None:
+    sitting = Sitting(norn, "run", "shop", "-t", "--", "sh", "-c", "echo in ${HOSTNAME%%-*}; exec sh")
+    wait_until(lambda: sitting.sees("in norn") and (sitting.sees("# ") or sitting.sees("$ ")), allowed(60), "it asks")
+    sitting.types("echo $TERM ${#TOKEN} $(stty size)\r")
+    wait_until(lambda: sitting.sees("vt100 5 "), allowed(20), "it has the secrets and a terminal")
+    sitting.types("exit 9\r")
+    assert sitting.end() == 9
+    (run, *_) = norn.json("runs", "list", "shop")["items"]
+    assert (run["state"], run["exit_code"]) == ("failed", 9)
+    wait_until(lambda: kube.objects(namespace, "job,pod,configmap", "norn.io/run") == [], 60, "nothing of it is left")
 
 
 def test_a_second_forge_rolls_nothing(norn: Stack, kube: KubeKit, namespace: str) -> None:

@@ -17,7 +17,7 @@ from norn_tasks.adapters.kubernetes.objects.claim import claim
 from norn_tasks.adapters.kubernetes.objects.deployment import budget, deployment
 from norn_tasks.adapters.kubernetes.objects.pause import program
 from norn_tasks.adapters.kubernetes.objects.pod import literal, template
-from norn_tasks.adapters.kubernetes.objects.run import run_job, run_secret
+from norn_tasks.adapters.kubernetes.objects.run import run_job, run_program, run_secret
 from norn_tasks.adapters.kubernetes.objects.secret import login, secret
 from norn_tasks.adapters.kubernetes.objects.service import ports_of, service
 from norn_tasks.adapters.kubernetes.site import Object, ServerVersion, Site
@@ -25,7 +25,8 @@ from norn_tasks.domain.errors import InvalidRequest
 from norn_tasks.domain.infraspec import Health, Volume
 from norn_tasks.domain.jobs.job import Fence
 from norn_tasks.domain.secret import Secret
-from norn_tasks.ports import Mount, Run, Workload
+from norn_tasks.ports import Mount, Run, RunClient, Workload
+from tests.fakes.terminal import FakeTerminal
 
 FENCE = Fence(job=7, token=70)
 IMAGE = "registry.example/norn/blog@sha256:" + "a" * 64
@@ -62,6 +63,8 @@ RUN = Run(
     writable=True,
     secrets={"TOKEN": Secret("s3cret")},
 )
+RUN_JOB = {"metadata": {"name": "norn-x-7-abc123-0", "uid": "1-2-3"}}
+ATTACHED = replace(RUN, client=RunClient(FakeTerminal(), tty=True))
 
 
 def objects(workload: Workload, site: Site = SITE) -> list[Object]:
@@ -76,7 +79,9 @@ def objects(workload: Workload, site: Site = SITE) -> list[Object]:
         service(workload, site, FENCE),
         run_job("norn-x-7-abc123-0", RUN, site, FENCE),
         run_job("norn-x-7-abc123-0", replace(RUN, writable=False, mounts=WORKER.mounts), site, FENCE),
-        run_secret({"metadata": {"name": "norn-x-7-abc123-0", "uid": "1-2-3"}}, RUN, site),
+        run_secret(RUN_JOB, RUN, site),
+        run_job("norn-x-7-abc123-0", ATTACHED, replace(site, machine="x86_64"), FENCE),
+        run_program(RUN_JOB, ATTACHED, site),
     ]
 
 
@@ -241,3 +246,15 @@ def test_a_run_has_its_secrets_by_reference_and_its_words_as_they_are() -> None:
     (run,) = made["spec"]["template"]["spec"]["containers"]
     assert ("s3cret" in str(made), run["command"]) == (False, ["migrate", "$$(NOTHING)"])
     assert run["env"][-1]["valueFrom"]["secretKeyRef"] == {"name": "norn-x-7-abc123-0", "key": "TOKEN"}
+
+
+def test_the_container_of_a_run_with_a_client_waits_with_norns_program_or_that_of_the_image() -> None:
+    with_program, without = (
+        run_job("norn-x-7-abc123-0", ATTACHED, replace(SITE, machine=machine), FENCE)["spec"]["template"]["spec"]
+        for machine in ("x86_64", "aarch64")
+    )
+    (seconds,) = struct.unpack("<q", b64decode(run_program(RUN_JOB, ATTACHED, SITE)["binaryData"]["pause"])[-16:-8])
+    assert with_program["containers"][0]["command"] == ["/.norn/pause"]
+    assert with_program["volumes"][0]["configMap"]["name"] == "norn-x-7-abc123-0"
+    assert (without["containers"][0]["command"], "volumes" in without) == (["sleep", str(seconds)], False)
+    assert seconds == 60 + 10 + 3600

@@ -15,7 +15,9 @@ Seen = Mapping[str, Any]
 """An object of the API that is read and not changed."""
 
 SLEEPS_FROM = 30
-"""The minor version from which a `preStop` hook can sleep without starting a program of the image."""
+"""The minor version from which a `preStop` hook can sleep without starting a program of the image, and from which the
+server passes on the end of an input.
+"""
 BUDGETS_FROM = 21
 """The minor version from which policy/v1 exists."""
 LOW_PORTS_FROM = 22
@@ -39,6 +41,11 @@ class ServerVersion:
     @property
     def sleeps(self) -> bool:
         """True if a `preStop` hook can sleep without a program."""
+        return self >= ServerVersion(1, SLEEPS_FROM)
+
+    @property
+    def passes_end_of_input(self) -> bool:
+        """True if a program that Norn runs in a pod sees the end of its input."""
         return self >= ServerVersion(1, SLEEPS_FROM)
 
     @property

@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from norn_tasks.adapters.kubernetes import marks
-from norn_tasks.adapters.kubernetes.objects.run import run_job, run_secret
+from norn_tasks.adapters.kubernetes.objects.run import run_job, run_program, run_secret, waits
 from norn_tasks.adapters.kubernetes.refusals import patiently
 from norn_tasks.adapters.kubernetes.site import Seen, Site
+from norn_tasks.adapters.kubernetes_jobs.attached import AttachedRun
 from norn_tasks.adapters.kubernetes_jobs.engine import KubernetesJobs
 from norn_tasks.adapters.kubernetes_jobs.following import RunJob
 from norn_tasks.domain.errors import Conflict, InvalidRequest, LeaseLost
@@ -48,17 +49,15 @@ class KubernetesRuntime:
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
         """Creates, records, starts, reads and removes the Job of a run."""
-        if run.client is not None:
-            raise InvalidRequest(
-                "a run on kubernetes cannot have a terminal or an open input",
-                hint="norn run without --tty and --stdin prints what the command prints",
-            )
-        job = RunJob(self.on, self._created(run, watch), run, watch, begun=False)
+        self._require_input(run)
+        kind = RunJob if run.client is None else AttachedRun
+        job = kind(self.on, self._created(run, watch), run, watch, begun=False)
         with job.owned():
-            if run.secrets:
-                seen = self.on.api.get("Job", job.id)
-                if seen is not None:
-                    self.on.api.create(run_secret(seen, run, self._site))
+            seen = self.on.api.get("Job", job.id) if run.secrets or run.client is not None else None
+            if seen is not None and run.secrets:
+                self.on.api.create(run_secret(seen, run, self._site))
+            if seen is not None and waits(run, self._site):
+                self.on.api.create(run_program(seen, run, self._site))
             hooks.created(job.id)
             watch.stop.check()
             return job.live(hooks)
@@ -79,6 +78,15 @@ class KubernetesRuntime:
         adopted = RunJob(self.on, container, run, watch, begun=True)
         with adopted.owned():
             return adopted.followed()
+
+    def _require_input(self, run: Run) -> None:
+        """Raises InvalidRequest for an input whose end the cluster cannot pass on; a terminal has Ctrl-D."""
+        version = self.on.api.version()
+        if run.client is not None and not run.client.tty and not version.passes_end_of_input:
+            raise InvalidRequest(
+                f"Kubernetes {version} does not pass on the end of an input, so the command would wait for it forever",
+                hint="norn run -t has a terminal; norn run without -i gives the command no input; 1.30 can do both",
+            )
 
     def _created(self, run: Run, watch: Watch) -> str:
         self._clear(run, watch)

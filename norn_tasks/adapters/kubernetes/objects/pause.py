@@ -20,6 +20,7 @@ LEAVING = 5
 """The seconds of the pause."""
 _DIRECTORY, _PROGRAM, _VOLUME = "/.norn", "pause", "norn-pause"
 _EVERYBODY_RUNS = 0o555
+_MACHINE = "x86_64"
 _LOAD_AT, _HEADERS = 0x400000, 64 + 56
 # mov eax, 35 (nanosleep) · lea rdi, [rip + 20] (the seconds) · xor esi, esi · syscall
 # mov eax, 60 (exit) · xor edi, edi · syscall · and nops up to a multiple of eight bytes
@@ -39,7 +40,7 @@ def pause(site: Site) -> Object:
 
 def has_program(site: Site) -> bool:
     """Returns True if pods need a program to pause, and Norn's program runs on the processors of the images."""
-    return not site.version.sleeps and site.machine == "x86_64"
+    return not site.version.sleeps and has_binary(site)
 
 
 def program_name(app: str) -> str:
@@ -59,13 +60,28 @@ def program(workload: Workload, site: Site, fence: Fence) -> Object:
             "annotations": marks.notes(workload.app, workload.release, workload.generation, fence),
         },
         "immutable": True,
-        "binaryData": {_PROGRAM: base64.b64encode(_elf()).decode()},
+        "binaryData": binary(LEAVING),
     }
 
 
-def volume(app: str) -> Object:
-    """Returns the volume of a pod that holds the program."""
-    return {"name": _VOLUME, "configMap": {"name": program_name(app), "defaultMode": _EVERYBODY_RUNS}}
+def binary(seconds: int) -> dict[str, str]:
+    """Returns the content of a ConfigMap with a program that sleeps for these seconds."""
+    return {_PROGRAM: base64.b64encode(_elf(seconds)).decode()}
+
+
+def command(site: Site, seconds: int) -> list[str]:
+    """Returns a command that waits: Norn's program, which must be mounted, or `sleep` of the image."""
+    return [f"{_DIRECTORY}/{_PROGRAM}"] if site.machine == _MACHINE else ["sleep", str(seconds)]
+
+
+def has_binary(site: Site) -> bool:
+    """Returns True if Norn's program runs on the processors of the images."""
+    return site.machine == _MACHINE
+
+
+def volume(config_map: str) -> Object:
+    """Returns the volume of a pod that holds the program of this ConfigMap."""
+    return {"name": _VOLUME, "configMap": {"name": config_map, "defaultMode": _EVERYBODY_RUNS}}
 
 
 def mount() -> Object:
@@ -73,9 +89,9 @@ def mount() -> Object:
     return {"name": _VOLUME, "mountPath": _DIRECTORY, "readOnly": True}
 
 
-def _elf() -> bytes:
+def _elf(seconds: int) -> bytes:
     """Returns the program as an ELF file for Linux on x86-64: two headers, the code, and the time to sleep."""
-    content = _CODE + struct.pack("<qq", LEAVING, 0)
+    content = _CODE + struct.pack("<qq", seconds, 0)
     size = _HEADERS + len(content)
     magic = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)
     file = struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, _LOAD_AT + _HEADERS, 64, 0, 0, 64, 56, 1, 0, 0, 0)

@@ -44,7 +44,7 @@ def template(workload: Workload, image: str, site: Site) -> Object:
         "containers": [_container(workload, image, site)],
         "volumes": [
             *({"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in _claims(workload)),
-            *([pause.volume(workload.app)] if needs_program(workload, site) else []),
+            *([pause.volume(pause.program_name(workload.app))] if needs_program(workload, site) else []),
         ],
         "imagePullSecrets": [{"name": login_name(workload.app)}] if site.registry_login else [],
     }

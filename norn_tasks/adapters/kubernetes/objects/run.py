@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from norn_tasks.adapters.kubernetes import marks
+from norn_tasks.adapters.kubernetes.objects import pause
 from norn_tasks.adapters.kubernetes.objects.pod import CONTAINER, VOLUME_GROUP, environment, literal, resources
 from norn_tasks.adapters.kubernetes.objects.reference import reference
 from norn_tasks.adapters.kubernetes.objects.secret import encoded, login_name
@@ -43,21 +44,44 @@ def run_job(name: str, run: Run, site: Site, fence: Fence) -> Object:
 
 def run_secret(job: Seen, run: Run, site: Site) -> Object:
     """Returns the Secret of a run, which Kubernetes removes together with the Job."""
+    return {
+        **_beside(job, run, site),
+        "kind": "Secret",
+        "type": "Opaque",
+        "immutable": True,
+        "data": {name: encoded(value.reveal()) for name, value in sorted(run.secrets.items())},
+    }
+
+
+def run_program(job: Seen, run: Run, site: Site) -> Object:
+    """Returns the ConfigMap with the program that waits in the container of a run whose client is connected."""
+    made = _beside(job, run, site)
+    return {**made, "kind": "ConfigMap", "immutable": True, "binaryData": pause.binary(_longest(run))}
+
+
+def waits(run: Run, site: Site) -> bool:
+    """Returns True if the container of the run needs Norn's program to wait."""
+    return run.client is not None and pause.has_binary(site)
+
+
+def _beside(job: Seen, run: Run, site: Site) -> Object:
+    """Returns an object of the run that Kubernetes removes together with the Job; it has no kind yet."""
     metadata = job["metadata"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
     return {
         "apiVersion": "v1",
-        "kind": "Secret",
         "metadata": {
             "name": metadata["name"],
             "namespace": site.namespace,
             "labels": {marks.MANAGED: marks.NORN, marks.RUN: run.name},
             "ownerReferences": [owner],
         },
-        "type": "Opaque",
-        "immutable": True,
-        "data": {name: encoded(value.reveal()) for name, value in sorted(run.secrets.items())},
     }
+
+
+def _longest(run: Run) -> int:
+    """Returns the seconds after which a run that Norn has lost ends; before that, Norn enforces the timeout itself."""
+    return math.ceil(run.timeout + run.grace) + _ONE_HOUR
 
 
 def _pod(name: str, run: Run, site: Site) -> Object:
@@ -71,19 +95,19 @@ def _pod(name: str, run: Run, site: Site) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": max(1, math.ceil(run.grace)),
-        # Norn enforces the timeout itself; this limit ends a run if Norn has lost track of it.
-        "activeDeadlineSeconds": math.ceil(run.timeout + run.grace) + _ONE_HOUR,
+        "activeDeadlineSeconds": _longest(run),
         "securityContext": rights,
         "affinity": _beside_the_app(run, site) if run.mounts else {},
         "containers": [_container(name, run, site)],
-        "volumes": [*claims, *scratch],
+        "volumes": [*claims, *scratch, *([pause.volume(name)] if waits(run, site) else [])],
         "imagePullSecrets": [{"name": login_name(run.app)}] if site.registry_login else [],
     }
     return {key: value for key, value in pod.items() if value not in ([], {})}
 
 
 def _container(name: str, run: Run, site: Site) -> Object:
-    mounts = [{"name": each.source, "mountPath": each.target} for each in run.mounts]
+    mounts: list[Object] = [{"name": each.source, "mountPath": each.target} for each in run.mounts]
+    mounts += [pause.mount()] if waits(run, site) else []
     made: Object = {
         "name": CONTAINER,
         "image": reference(site, run, f"the live release of {run.app}"),
@@ -97,7 +121,9 @@ def _container(name: str, run: Run, site: Site) -> Object:
         "resources": resources(run.memory, run.cpus),
         "volumeMounts": mounts if run.writable else [*mounts, {"name": _SCRATCH, "mountPath": "/tmp"}],  # noqa: S108 - a path inside the container
     }
-    if run.argv is not None:
+    if run.client is not None:
+        made["command"] = pause.command(site, _longest(run))
+    elif run.argv is not None:
         made["command"] = [literal(word) for word in run.argv]
     return {key: value for key, value in made.items() if value not in ([], {})}
 
