@@ -170,7 +170,9 @@ def test_a_broken_release_fails_with_its_cause_and_the_old_one_serves(
 def test_lines_of_pods_that_are_gone_are_kept(norn: Stack) -> None:
     norn.norn("restart", "crew")
     wait_until(lambda: norn.norn("logs", "crew").stdout.count(b"at work") == 2, 60, "both pods' lines are there")
-    (line,) = norn.norn("logs", "crew", "--previous").stdout.decode().splitlines()
+    previous = ("logs", "crew", "--previous")
+    wait_until(lambda: norn.norn(*previous, check=False).returncode == 0, 60, "the old pod is gone")
+    (line,) = norn.norn(*previous).stdout.decode().splitlines()
     (kept, _) = map(json.loads, norn.norn("logs", "crew", "-o", "json").stdout.splitlines())
     assert (kept["line"], kept["release"], kept["replica"]) == ("at work", 1, 1)
     assert kept["container"] == kept["source"] and kept["source"] in line and line.endswith("at work")
