@@ -103,12 +103,13 @@ class Inside:
         return found - self.waiting()
 
     def limits(self) -> list[int]:
-        """Returns the memory limit of each sandbox, in bytes; of one that is just being made only when it has one."""
+        """Returns the memory limit of each sandbox that has processes, in bytes; a launcher has no limit yet."""
         found = []
         for parent in self.cgroups:
             for file in (*parent.glob("nest/*/memory.limit_in_bytes"), *parent.glob("nest/*/memory.max")):
                 with suppress(OSError, ValueError):
-                    found.append(int(file.read_text()))
+                    if (file.parent / "cgroup.procs").read_text().strip():
+                        found.append(int(file.read_text()))
         return [each for each in found if each < _NO_LIMIT]
 
 
