@@ -1,4 +1,4 @@
-"""Starts PostgreSQL and a Redis-protocol broker of the tests' own: private directories, sockets and free ports."""
+"""Starts PostgreSQL and a broker with the Redis protocol for the tests: private directories, sockets and free ports."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ import redis
 from norn_tasks.embedded.stores import broker
 
 PORTS = range(19000, 29000)
-"""Below the ports of outgoing connections (`ip_local_port_range`), so that none of these takes a port in between."""
+"""These ports are below those of outgoing connections (`ip_local_port_range`), so that no outgoing connection takes
+one.
+"""
 
 
 def free_port(count: int = 1) -> int:
-    """Returns the first of `count` ports that nobody listens on, and that no other test of this machine gets soon.
+    """Returns the first of `count` consecutive ports on which nothing listens, and which no other test of this machine
+    gets soon.
 
-    A file that all test processes share counts them: a test may take minutes until it listens on its port.
+    All test processes share a counter file: a test may take minutes until it listens on its port.
     """
     with (Path(tempfile.gettempdir()) / "norn-test-ports").open("a+") as counter:
         fcntl.flock(counter, fcntl.LOCK_EX)
@@ -39,7 +42,9 @@ def free_port(count: int = 1) -> int:
 
 
 def _first_free(start: int, count: int) -> int:
-    """Returns the first port from `start` on that begins `count` free ones; the search wraps at the end of `PORTS`."""
+    """Returns the first port from `start` on that begins `count` free ones; the search continues at the beginning after
+    the end of `PORTS`.
+    """
     tried = 0
     while tried < len(PORTS):
         if start + count > PORTS.stop:
@@ -63,15 +68,17 @@ def _is_free(port: int) -> bool:
 
 
 def allowed(seconds: float) -> float:
-    """Returns a limit of the design as it is when a test runs alone, three times as long beside other tests.
+    """Returns a time limit of the design: unchanged if a test runs alone, three times as long if others run at the same
+    time.
 
-    The figures are for two quiet cores: `pytest <file>` holds a test to them, `make test` runs four at once.
+    The limits are for two quiet cores: `pytest <file>` applies them unchanged, `make test` runs four tests at the same
+    time.
     """
     return seconds * (3 if "PYTEST_XDIST_WORKER" in os.environ else 1)
 
 
 def wait_until(fact: Callable[[], object], seconds: float, what: str) -> None:
-    """Waits until a fact holds; fails with its name when it does not in time."""
+    """Waits until `fact` returns true; fails with the text `what` if that takes too long."""
     end = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
@@ -85,7 +92,7 @@ def _postgres_bin() -> Path:
 
 
 class Postgres:
-    """A PostgreSQL server in `home`, on a loopback port, trusting everyone there. `more`: options of the server."""
+    """A PostgreSQL server in `home` on a loopback port, without passwords. `more`: options of the server."""
 
     def __init__(self, home: Path, **more: str) -> None:
         self.home, self._more = home, more
@@ -142,7 +149,7 @@ class Postgres:
 
     @contextmanager
     def away(self, url: str) -> Iterator[None]:
-        """Ends every connection to one of its databases, and lets nobody in until the block has ended."""
+        """Ends every connection to one of the databases, and refuses new ones until the block has ended."""
         name = url.rpartition("/")[2]
         self.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
         self.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
@@ -152,7 +159,7 @@ class Postgres:
             self.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
     def stop(self) -> None:
-        """Stops the server at once."""
+        """Stops the server immediately."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.send_signal(signal.SIGQUIT)

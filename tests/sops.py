@@ -1,4 +1,4 @@
-"""The program sops, which a package brings along: it encrypts and decrypts files beside Norn."""
+"""Runs the program sops, which a Python package contains, to encrypt and decrypt files independently of Norn."""
 
 from __future__ import annotations
 

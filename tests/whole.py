@@ -22,7 +22,7 @@ MOST_FILES = 8
 
 
 def run_alone(failed: list[str]) -> list[str]:
-    """Returns the files of these node ids, to be run once more; none if there is no second run."""
+    """Returns the files of these test ids, which are run once more; none if there is no second run."""
     files = sorted({node.partition("::")[0] for node in failed})
     return files if len(files) <= MOST_FILES and all(file.startswith(WITH_PROCESSES) for file in files) else []
 

@@ -1,1 +1,1 @@
-"""Long proofs of what the suite shows in short: `make soak`."""
+"""Soak tests: long versions of the short tests in other folders, run by `make soak`."""

@@ -1,4 +1,4 @@
-"""The long proofs run on what the end-to-end tests run on."""
+"""Gives the soak tests the fixtures of the end-to-end tests."""
 
 from tests.e2e.conftest import engine_address, environment, stack
 

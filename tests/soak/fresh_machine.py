@@ -24,14 +24,16 @@ from tests.servers import wait_until
 
 SUITE = "bookworm"
 BROUGHT = "make"
-"""What a person installs there before anything of ours runs; the checkout itself is copied in."""
+"""Programs that a user installs before using Norn; the checkout itself is copied in."""
 
 NEEDED = ("debootstrap", "unshare", "nsenter", "setpriv", "ip", "apt-get")
 MEMORY = 8 << 30
-"""The size of its disk, which must be free here: the demo leaves 1.5 GiB of files, and Norn warns below 4 GiB."""
+"""The size of the machine's disk, which must be free in memory: the demo leaves 1.5 GiB of files, and Norn warns below
+4 GiB.
+"""
 
 PORT = 3128
-"""Where the relay listens inside."""
+"""The port of the relay inside the machine."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CERTIFICATES = "etc/of-the-machine.crt"
@@ -53,7 +55,7 @@ exec unshare --net sh -ec '
     touch /{_RUNS}
     while :; do sleep 1; done'
 """
-"""Ends as an init that does nothing but reap; by then the files of this machine are out of its sight."""
+"""An init process that only reaps children and then ends; at that time it no longer sees the files of this machine."""
 
 _LISTEN = f"""
 import socket
@@ -63,7 +65,7 @@ socket.send_fds(socket.socket(fileno=0), [b"."], [inside.fileno()])
 
 
 class FreshMachine:
-    """A machine that runs: `pid` is its first process, `root` the way to its files from here."""
+    """A running machine: `pid` is its first process, `root` the path to its files from outside."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.root = pid, Path(f"/proc/{pid}/root")
@@ -71,7 +73,7 @@ class FreshMachine:
     def run(
         self, *argv: str, cwd: str = "/", seconds: float = 60, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command there as root to its end; its errors come with its output."""
+        """Runs a command as root on the machine until it ends; stderr is part of the output."""
         given = [f"{name}={value}" for name, value in {"PATH": _PATH, "HOME": "/root", **variables}.items()]
         within = _entering(self.pid, "--mount", "--pid", "--ipc", "--uts", "--net")
         return subprocess.run(
@@ -80,13 +82,13 @@ class FreshMachine:
         )  # fmt: skip
 
     def has(self, *programs: str) -> list[str]:
-        """Returns those of the programs that are installed there."""
+        """Returns those of the programs that are installed on the machine."""
         found = self.run("sh", "-c", 'for p; do command -v "$p" >/dev/null && echo "$p"; done; true', "sh", *programs)
         return found.stdout.split()
 
     @property
     def outside(self) -> Mapping[str, str]:
-        """Returns the environment of a command that fetches something: the relay, and this machine's own settings."""
+        """Returns the environment of a command that downloads something: the relay, and this machine's own settings."""
         relay = f"http://127.0.0.1:{PORT}"
         kept = {n: v for n, v in os.environ.items() if n.startswith(("PIP_", "UV_")) and not v.startswith("/")}
         certificates = {"SSL_CERT_FILE": f"/{_CERTIFICATES}", "PIP_CERT": f"/{_CERTIFICATES}"}
@@ -94,7 +96,7 @@ class FreshMachine:
 
 
 def missing() -> str:
-    """Returns in a sentence what a fresh machine would need here, nothing when all of it is there."""
+    """Returns in a sentence what this machine lacks for a fresh machine; empty if nothing is missing."""
     if os.geteuid() != 0:
         return "a fresh machine is made by root only: run these tests as root"
     if lacking := [program for program in NEEDED if not shutil.which(program)]:
@@ -107,13 +109,13 @@ def missing() -> str:
 
 @contextmanager
 def fresh_machine(directory: Path) -> Iterator[FreshMachine]:
-    """Runs a machine on an empty directory until the block ends; then nothing of it is left."""
+    """Runs a machine in an empty directory until the block ends, and then removes it completely."""
     directory.mkdir()
     with _running(directory) as machine, Relay(_listening(machine.pid)):
         _bring_settings(machine.root)
         try:
             yield machine
-        finally:  # containers whose engine is killed leave their control groups behind
+        finally:  # the control groups of containers remain when their engine is killed
             machine.run("sh", "-c", "docker ps -q | xargs -r docker kill")
 
 
@@ -141,14 +143,14 @@ def _children(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills the first process, which `process` waits for; the kernel kills all others before it counts as ended."""
+    """Kills the first process, for which `process` waits; the kernel kills all others first."""
     for pid in _children(process) or [process.pid]:
         os.kill(pid, signal.SIGKILL)
     process.wait(60)
 
 
 def _mirror() -> str:
-    """Returns where apt on this machine gets Debian from."""
+    """Returns the address from which apt on this machine downloads Debian."""
     wanted = "--format", "$(REPO_URI)", "Created-By: Packages", "Origin: Debian", "Label: Debian", "Component: main"
     told = subprocess.run(["apt-get", "indextargets", *wanted], capture_output=True, text=True, check=True).stdout
     assert told, "apt on this machine knows no mirror of Debian: apt-get update"
@@ -156,7 +158,7 @@ def _mirror() -> str:
 
 
 def _bring_settings(root: Path) -> None:
-    """Brings what a machine in this place needs for fetching: settings of apt and pip, and whom it trusts."""
+    """Copies the settings that downloads need at this site: those of apt and pip, and trusted certificates."""
     (root / "etc/apt/apt.conf.d/99of-the-machine").write_text(_apt_settings())
     for settings in ("etc/pip.conf", "etc/uv/uv.toml"):
         if Path("/", settings).exists():
@@ -167,7 +169,7 @@ def _bring_settings(root: Path) -> None:
 
 
 def _apt_settings() -> str:
-    """Returns how apt on this machine fetches; its proxy is not theirs, whose way out is the relay."""
+    """Returns apt's settings of this machine without its proxy, because the fresh machine uses the relay instead."""
     told = subprocess.run(
         ["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"], capture_output=True, text=True, check=True
     )
@@ -175,7 +177,7 @@ def _apt_settings() -> str:
 
 
 def _listening(pid: int) -> socket.socket:
-    """Returns a socket that listens inside the machine and is accepted from here."""
+    """Returns a socket that listens inside the machine and is accepted outside."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         subprocess.run([*_entering(pid, "--net"), sys.executable, "-c", _LISTEN], stdin=theirs.fileno(), check=True)

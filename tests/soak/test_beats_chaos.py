@@ -1,4 +1,6 @@
-"""Two beats for ten minutes and three for ten, killed, frozen for a minute and restarted at random."""
+"""Runs two schedulers ("beats") for ten minutes and three for ten more, which are killed, frozen for a minute and
+restarted at random.
+"""
 
 from __future__ import annotations
 

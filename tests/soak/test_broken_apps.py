@@ -1,4 +1,4 @@
-"""Each app that is broken on purpose is reported by its true cause, in what `norn deploy` or a later command prints."""
+"""For each app that is broken on purpose, `norn deploy` or a later command prints the true cause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1800)
 def attempts(
     stack: Stack, engine_address: str, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Future[tuple[int, str]]]]:
-    """The attempts at all of them that were chosen, four at a time."""
+    """The attempts to deploy all chosen apps, four at a time."""
     asked = {
         getattr(item, "callspec").params["app"].name  # noqa: B009 - pytest does not declare it
         for item in request.session.items

@@ -1,4 +1,6 @@
-"""Two minutes of a build that burns every core: health within 200 ms (p99), and no tick over five seconds late."""
+"""During two minutes of a build that uses every core, health responds within 200 ms (p99), and no occurrence is over
+five seconds late.
+"""
 
 from __future__ import annotations
 

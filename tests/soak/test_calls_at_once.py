@@ -1,4 +1,6 @@
-"""100 calls of 1 MB and 100 of 8 MB at once, on a loaded machine: every caller is told what the history says."""
+"""Makes 100 calls of 1 MB and 100 of 8 MB at the same time on a loaded machine: every response agrees with the recorded
+history.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from tests.e2e.stack import Stack
 
 @pytest.fixture
 def loaded() -> Iterator[None]:
-    """Keeps every core busy, twice."""
+    """Runs two busy processes per core."""
     burning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 2))]
     yield
     for process in burning:

@@ -1,4 +1,6 @@
-"""Three hours without a beat, with 5,000 minutely schedules behind it: the first live minute after it is on time."""
+"""After three hours without a scheduler, with 5,000 schedules of every minute, the first new minute is decided
+on time.
+"""
 
 from __future__ import annotations
 

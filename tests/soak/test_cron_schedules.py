@@ -1,4 +1,6 @@
-"""Two thousand random expressions over two years, fifty in each of forty zones: no difference at all."""
+"""Compares two thousand random expressions over two years, fifty in each of forty time zones, with the oracle: no
+difference is allowed.
+"""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def servers(stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def shop(stack: Stack) -> AppDatabase:
-    """An app with a live release."""
+    """The database of an app with a live release."""
     made = add(stack, "shop")
     made.fill(ROWS)
     stack.norn("deploy", "shop")
@@ -68,7 +68,7 @@ def shop(stack: Stack) -> AppDatabase:
 
 @contextmanager
 def dying_at(stack: Stack, step: str, point: Point) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a deploy worker that dies there; afterwards one that does not."""
+    """Runs a deploy worker that dies at this point; afterwards one that does not."""
     stack.kill("deploy")
     dying = stack.spawn("deploy", NORN_TEST_BUILD="1", NORN_FAILPOINT=f"{step}:{point}:kill")
     yield dying
@@ -119,7 +119,7 @@ def files(directory: Path) -> set[str]:
 
 
 def whole(stack: Stack, reason: str, *, are: bool) -> set[str]:
-    """Returns the names of the files of snapshots that are, or are not, for a reason."""
+    """Returns the names of the snapshot files for a reason that are complete, or that are not."""
     sign = "=" if are else "<>"
     rows = stack.rows(f"SELECT app, id FROM snapshots WHERE reason {sign} %s AND bytes IS NOT NULL", reason)
     return {f"{row['app']}-{row['id']}.{'backup' if are else 'dump'}" for row in rows}
@@ -143,7 +143,7 @@ def test_a_migration_runs_at_most_once_whenever_its_worker_dies(
     print(f"\n{step}:{point}: {row['state']}, ran {times} times")
 
 
-# Migrations that do not end well
+# Migrations that fail
 
 
 def stop_by_drain(stack: Stack, job: int) -> None:
@@ -165,7 +165,7 @@ def stop_by_cancel(stack: Stack, job: int) -> None:
 
 
 def stop_by_time(stack: Stack, job: int) -> None:
-    """Waits for its end."""
+    """Waits until the job's time limit has ended it."""
 
 
 STOPS = {"killed": stop_by_death, "drained": stop_by_drain, "cancelled": stop_by_cancel, "hangs": stop_by_time,
@@ -262,5 +262,5 @@ def test_backups_of_many_databases_run_on_schedule_while_apps_write(stack: Stack
 
 
 def drilled(stack: Stack) -> list[dict[str, Any]]:
-    """Returns the apps of which a drill has restored a backup."""
+    """Returns the apps whose backup was restored by a drill (trial restore)."""
     return stack.rows("SELECT DISTINCT app FROM jobs WHERE kind = 'drill' AND state = 'succeeded' AND app LIKE 'app%%'")

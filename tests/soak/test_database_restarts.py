@@ -76,7 +76,7 @@ http.server.ThreadingHTTPServer(("0.0.0.0", 8080), Rows).serve_forever()
 
 
 class PostgresOnVolume:
-    """Debian's PostgreSQL; a client finds it at the address of the live replica."""
+    """Debian's PostgreSQL; clients connect to the address of the live replica."""
 
     name, port = "elephant", 5432
 
@@ -112,14 +112,14 @@ class PostgresOnVolume:
         return write
 
     def rows(self) -> list[int]:
-        """Returns the rows that it has."""
+        """Returns the rows of the database."""
         with closing(self._connected()) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT id FROM rows")
             return [int(row[0]) for row in cursor.fetchall()]
 
 
 class LockedFile:
-    """A program that holds `flock` on its volume and answers each write after fsync."""
+    """A program that holds `flock` on its volume, and confirms each write after fsync."""
 
     name, port = "padlock", 8080
 
@@ -134,7 +134,7 @@ class LockedFile:
         return str(self._stack.json("status", self.name)["url"])
 
     def prepare(self) -> None:
-        """Needs no table."""
+        """Does nothing: this program needs no table."""
 
     def writer(self) -> Callable[[int], None]:
         """Returns a function that writes one row through the router."""
@@ -146,7 +146,7 @@ class LockedFile:
         return write
 
     def rows(self) -> list[int]:
-        """Returns the rows that it has."""
+        """Returns the rows of the program."""
         return [int(line) for line in httpx.get(self._url, timeout=20).text.split()]
 
 
@@ -166,7 +166,7 @@ class Writers:
 
     @contextmanager
     def at_work(self) -> Iterator[Writers]:
-        """Writes as long as the block lasts."""
+        """Writes numbers during the block."""
         threads = [threading.Thread(target=self._write, daemon=True) for _ in range(WRITERS)]
         for each in threads:
             each.start()
@@ -192,7 +192,7 @@ class Writers:
 
 
 def _kill(name: str, stack: Stack) -> None:
-    """Kills the replica's container, as the kernel does that has no memory left."""
+    """Kills the replica's container, as the kernel does if memory runs out."""
     client = docker.from_env()
     instance = stack.rows("SELECT name FROM instance")[0]["name"]
     for each in client.containers.list(filters={"label": [f"norn.io/app={name}", f"norn.io/instance={instance}"]}):
@@ -201,7 +201,7 @@ def _kill(name: str, stack: Stack) -> None:
 
 
 def _changes(stack: Stack, name: str) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yields what a person, or the machine, does to the app."""
+    """Yields changes of the app by a user or by the machine."""
     directory = stack.apps / name
     spec, dockerfile = (directory / "infraspec.yaml").read_text(), (directory / "Dockerfile").read_text()
 

@@ -25,10 +25,12 @@ from tests import cron_oracle
 ZONES = (
     "Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Cairo",
 )  # fmt: skip
-"""Changes at 2:00 and 1:00 UTC, at 2:00, at midnight, of half an hour, at 2:45, and on a Friday at midnight."""
+"""The time zones: clocks change at 2:00 and 1:00 UTC, at 2:00, at midnight, by half an hour, at 2:45, and on a Friday
+at midnight.
+"""
 EACH = 84
 MOST = 5_000
-"""Runs in a year of the busiest schedules that are compared: each run is a process of the daemon."""
+"""Schedules with more runs in a year are not compared: each run is a process of the daemon."""
 YEAR = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 

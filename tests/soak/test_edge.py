@@ -1,4 +1,6 @@
-"""The edge under load: deploys, killed processes, first visitors at once, streams, and a real ACME server."""
+"""The edge (the public HTTPS entry) under load: deploys, killed processes, many first visitors, streams, and a real
+ACME server.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,14 @@ EDGE = {
 ENVIRONMENT = {**loss_free.ENVIRONMENT, **EDGE}
 DEPLOYS, AT_LEAST, KILLS = 20, 20_000, 3
 DEPLOY_RATE, KEPT = 50, 30
-"""The requests a second of each client while apps are built, and the connections that one keeps: TLS takes longer."""
+"""The requests per second of each client while apps are built, and the number of connections that one client keeps.
+They are lower than without TLS.
+"""
 WAITS, WAIT_RATE = 30.0, 20
 """Seconds within which a request is answered that came while there was no router, and the requests a second of each
 client then: those that have waited come at once, and the app, busybox's nc, queues hardly any connection."""
 SOME = 200
-"""The requests that are answered between two kills."""
+"""The number of successful requests between two kills."""
 REFUSED = "refused.example.test"
 """A name for which the ACME server gives no certificate."""
 
@@ -55,7 +59,7 @@ def edge(stack: Stack) -> Iterator[RunningEdge]:
 
 
 def some_are_answered(clients: loss_free.Clients, count: int = SOME) -> None:
-    """Waits until so many more requests are answered well."""
+    """Waits until `count` more requests have succeeded."""
     before = clients.answers.total()
     wait_until(lambda: clients.answers.total() >= before + count, 120, f"{count} requests are answered")
 

@@ -1,4 +1,6 @@
-"""kill -9 of the engine in the middle of a cron run that writes to a volume: one run, its true exit code. 50 rounds."""
+"""Kills the engine with SIGKILL in the middle of a cron run that writes to a volume, in 50 rounds: the code runs once,
+and its true exit code is recorded.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A Debian with nothing on it: `make demo` installs what is missing, starts the engine and Norn, and shows it all."""
+"""On a Debian without any of the programs, `make demo` installs what is missing, starts the engine and Norn, and shows
+everything.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ NEVER = ("redis-server", "valkey-server", "postgres", "psql", "pg_ctl")
 
 @dataclass(frozen=True)
 class FirstDemo:
-    """What was there before the first `make demo`, how it ended and what it printed."""
+    """The installed programs before the first `make demo`, its exit status, and its output."""
 
     found: list[str]
     code: int
@@ -58,7 +60,7 @@ def demo(machine: FreshMachine) -> FirstDemo:
 
 
 def _shell(machine: FreshMachine, command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line as the person types it after the demo, who has no way out any more."""
+    """Runs a shell command as a user types it after the demo; the network is no longer available then."""
     return machine.run("bash", "-c", f". .norn/env && {command}", cwd=CHECKOUT)
 
 

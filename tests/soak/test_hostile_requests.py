@@ -1,4 +1,4 @@
-"""All hostile specs and requests at a server over a database: the fast tests send a part of them."""
+"""Sends all hostile specs and requests to a server with a database; the fast tests send only a part of them."""
 
 from __future__ import annotations
 

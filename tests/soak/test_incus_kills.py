@@ -1,4 +1,6 @@
-"""kill -9 of incusd at 30 moments of a run, and of the worker at each point, many times: no run twice, nothing left."""
+"""Kills incusd at 30 moments of a run, and the worker at each point, many times: no code runs twice, and nothing is
+left.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def test_incusd_is_killed_at_every_moment(own: IncusKit) -> None:
     print(f"\n{ROUNDS} runs whose incusd was killed: {ROUNDS - unbegun} whole, {unbegun} not begun, wrong: {wrong}")
     assert wrong == []
     runtime = runtime_at(own.socket)
-    for left in runtime.on.containers():  # of creations without an answer, which orphan removal takes
+    for left in runtime.on.containers():  # instances whose creation got no response; the removal of orphans takes them
         runtime.on.remove(left.id)
     assert runtime.on.containers() == ()
     assert volumes(runtime, "container") == []
@@ -57,7 +59,7 @@ def test_the_worker_is_killed_at_every_point(own: IncusKit) -> None:
 
 @pytest.mark.timeout(1500)
 def test_incusd_is_killed_while_an_image_comes(own: IncusKit) -> None:
-    """Whatever is left of a cut-off import, the next run has the whole image."""
+    """Whatever an interrupted import leaves, the next run gets the complete image."""
     for n in range(6):
         runtime = runtime_at(own.socket)
         runtime.prune("kills", ())

@@ -1,6 +1,7 @@
-"""A restart of everything under runs in Incus: of all programs while instances go on, and of the machine with them.
+"""Restarts during runs in Incus: first of all programs while instances continue, then of the machine with its
+instances.
 
-Nothing runs twice, the record says how the run ended and has its output, and no instance, image or volume is left.
+No code runs twice, the record has the true end and the output, and no instance, image or volume is left.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def world(own: IncusKit, postgres: Postgres, private_dir: Path, engine_address: 
 
 
 def restarted(world: IncusWorld, own: IncusKit, postgres: Postgres, stop: str) -> dict[str, Any]:
-    """Kills all of Norn, its stores and Incus under a run, starts them again; returns the record of the run."""
+    """Kills Norn, its stores and Incus during a run, and starts them again; returns the record of the run."""
     job = world.begin(f"under-{stop}")
     wait_until(lambda: b"start" in world.stack.norn("jobs", "logs", str(job)).stdout, 30, "it has written a line")
     for name in PROGRAMS:

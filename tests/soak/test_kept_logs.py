@@ -1,6 +1,6 @@
-"""A search of a million lines whose containers are gone; a flood with a collector that is killed; a flood of bytes.
+"""Searches a million lines of removed containers; floods of lines while the collector is killed; floods of bytes.
 
-Each prints its figures. The floods compare the kept lines with those that the engine still has.
+Each test prints its figures. The floods compare the kept lines with those that the engine still has.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def access_line(n: int) -> bytes:
 
 def fill(stack: Stack, app: str) -> None:
     """Keeps a million lines of four containers that are gone."""
-    logs, begin = kept(stack), time.time_ns()  # earlier lines would be those of another app of this name
+    logs, begin = kept(stack), time.time_ns()  # earlier lines would belong to another app of this name
     for first in range(0, LINES, BATCH):
         origin = LogOrigin(f"{first * 4 // LINES:064x}", 1, 1, 1 + first * 4 // LINES)
         times = [begin + n * 1_000 for n in range(first, first + BATCH)]
@@ -95,13 +95,15 @@ def flood(stack: Stack, app: str, program: str) -> str:
 
 
 def of_engine(container: str) -> list[bytes]:
-    """The lines that the engine still has."""
+    """Returns the lines that the engine still has."""
     data: bytes = EngineClient("unix:///var/run/docker.sock").ask(lambda client: client.logs(container))
     return data.splitlines()
 
 
 def check(stack: Stack, app: str, container: str, last: bytes) -> tuple[int, int]:
-    """Sees that every line that the engine has is kept, each once and in order; answers how many of both."""
+    """Checks that every line of the engine is kept once and in order; returns the numbers of kept and of engine
+    lines.
+    """
     wait_until(lambda: [line.text for line in texts(stack, app, 1)] == [last], 60, f"{last!r} is kept")
     found = [line.text for line in texts(stack, app) if line.stream]
     numbers = [int(text.split(None, 1)[0]) for text in found]
@@ -113,7 +115,7 @@ def check(stack: Stack, app: str, container: str, last: bytes) -> tuple[int, int
 
 @pytest.mark.timeout(600)
 def test_a_collector_that_is_killed_in_a_flood(stack: Stack) -> None:
-    """About 100,000 lines a second for a while, and the observe worker is killed again and again."""
+    """For some time there are about 100,000 lines a second, and the observe worker is killed repeatedly."""
     text, count = "x" * 100, 2_000_000
     program = f"""sleep 2
 yes {text} | head -n {count} | awk '{{print NR, $0}}'

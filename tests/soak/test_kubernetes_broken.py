@@ -1,8 +1,7 @@
 """Broken releases on a real Kubernetes cluster: each fails by its true cause, soon, while the old release serves.
 
-The adapter rolls them out, four at a time. The seconds in the printed table are between the moment at which an
-independent look sees the fact in the objects of the cluster and the end of the rollout, the return to the old release
-included.
+The adapter rolls them out, four at a time. The seconds in the printed table begin when an independent observer sees the
+cause in the cluster's objects. They end with the rollout, after its rollback.
 """
 
 from __future__ import annotations
@@ -60,13 +59,13 @@ class Broken:
     """A release that must not become live."""
 
     says: str
-    """The words of the sentence that name the cause."""
+    """Words of the error that name the cause."""
     shown: Shown
-    """The fact by which the cluster shows it."""
+    """The state of the cluster's objects that shows the cause."""
     changes: dict[str, Any] = field(default_factory=dict)
     """The differences between its workload and that of the good release."""
     worker: bool = False
-    """It is a worker, which nobody asks."""
+    """True if the app is a worker, which gets no requests."""
     act: str = ""
     """An act of others: `quota` forbids another pod, `key` takes its secret's key, `claim` leaves its claim unbound."""
 
@@ -106,7 +105,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class End:
-    """How a broken release ended."""
+    """The result of a broken release."""
 
     error: NornError
     seconds: float | None
@@ -116,7 +115,7 @@ class End:
     failures: list[str]
     """The requests to the old release that failed."""
     asked: int
-    """How many there were."""
+    """The number of requests to the old release."""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +126,7 @@ def kube() -> KubeKit:
 
 @pytest.fixture(scope="module")
 def ends(kube: KubeKit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[End]]]:
-    """The ends of all of them; those with a quota have a namespace of their own."""
+    """The results of all broken releases; those with a quota have a namespace of their own."""
     home = tmp_path_factory.mktemp("hook")
     with ExitStack() as around:
         plain, small = (

@@ -84,14 +84,14 @@ BAD = {
 
 @dataclass(frozen=True)
 class End:
-    """How a broken deploy ended."""
+    """The result of a broken deploy."""
 
     state: str
     sentence: str
     seconds: float | None
     """Between the moment at which the cluster showed the cause and the end of the job."""
     live: bool
-    """The old release is recorded as live, and its pods are those that are ready."""
+    """True if the old release is recorded as live and exactly its pods are ready."""
     failures: list[str]
     asked: int
 
@@ -187,7 +187,7 @@ def good_deploys(stack: Stack) -> int:
 
 @dataclass(frozen=True)
 class Seen:
-    """The ends of all broken deploys, and what the observer found."""
+    """The results of all broken deploys, and the findings of the observer."""
 
     ends: dict[str, Future[End]]
     deploys: Future[int]

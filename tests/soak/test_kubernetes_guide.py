@@ -1,7 +1,7 @@
-"""The four apps of the product's guide on a real Kubernetes cluster: the two that run for long live there.
-
-Their services are on servers that pods, and the containers of runs and calls, reach at the machine's address in the
+"""Runs the four apps of the product guide on a real Kubernetes cluster; the webserver and the worker run in the
 cluster.
+
+Pods and the containers of runs and calls reach the services at the machine's address in the cluster.
 """
 
 from __future__ import annotations

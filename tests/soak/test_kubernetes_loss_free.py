@@ -82,7 +82,7 @@ class Clients:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Lets them ask while the block lasts, and waits for their last answers."""
+        """Runs both clients during the block, and waits for their last responses."""
         thread = threading.Thread(target=lambda: asyncio.run(self._both()), daemon=True)
         thread.start()
         try:
@@ -192,7 +192,7 @@ def deploy(stack: Stack, n: int) -> None:
     job = int(stack.json("deploy", "plain", "--detach")["job"])
     wait_until(lambda: stack.job(job)["state"] != "queued", allowed(60), "it begins")
     if n % 2 == 0:
-        time.sleep(n / 4)  # at another moment of the deploy each time
+        time.sleep(n / 4)  # at another moment of the deploy in each round
         stack.kill_group("deploy")
         say(f"deploy {n}: worker killed")
         stack.spawn("deploy")

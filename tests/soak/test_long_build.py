@@ -1,4 +1,4 @@
-"""Busy is never sick: a build of four minutes on the one deploy worker is never restarted."""
+"""A busy worker counts as healthy: a build of four minutes on the only deploy worker is never restarted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS = 240
 
 @pytest.mark.timeout(480)
 def test_a_build_of_four_minutes_is_never_restarted(stack: Stack) -> None:
-    """One claim, one build, and a worker that is told to be well."""
+    """The job is claimed once, the build runs once, and the worker is reported healthy."""
     apps.add_function(stack, "patient", apps.slow_build(SECONDS))
     stack.norn("forge", "patient")
     job = int(stack.json("deploy", "patient", "--detach")["job"])

@@ -103,10 +103,11 @@ class Plane:
         check: Callable[[str], Any],
         prepare: Callable[[str], Any] = str,
     ) -> int:
-        """Lets the worker of one job after the other die one message later, until one lives; counts the deaths.
+        """Repeats the job for one app after the other, and each worker dies one message later, until a worker does not
+        die. Returns the number of deaths.
 
-        All three get a word for each case: `prepare` works while nobody dies, and `check` fails if something is left
-        or lost.
+        All three functions get a name for each case: `prepare` runs while no worker dies, and `check` fails if
+        something is left or lost.
         """
         count = 0
         for after in (False, True):

@@ -1,4 +1,6 @@
-"""A server of 2 GiB for several minutes: six builds end well, and a cron app that is due each minute keeps it."""
+"""A server of 2 GiB under load for several minutes: six builds succeed, and a cron app that is due every minute runs on
+time.
+"""
 
 from __future__ import annotations
 

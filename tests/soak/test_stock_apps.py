@@ -1,6 +1,7 @@
-"""Apps as people have them, without a line for Norn: Django, flaskr with its tests, names of variables of others.
+"""Ordinary apps without any change for Norn: Django, flaskr with its tests, apps that use other names for variables.
 
-They are built on python:3.11-slim and node:20-alpine; pip downloads the wheels here, for builds that reach no index.
+They are built on python:3.11-slim and node:20-alpine. The test downloads the wheels, for builds that reach no package
+index.
 """
 
 from __future__ import annotations

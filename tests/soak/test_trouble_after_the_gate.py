@@ -1,4 +1,5 @@
-"""Four kinds of trouble of live apps: status, why, alerts, a telephone and a mailbox say so within 60 s, and their end.
+"""Four kinds of trouble of live apps: `norn status`, `norn why`, alerts, ntfy and mail report it within 60 s, and later
+its end.
 
 Prints a table of the seconds. The trouble of an app begins with the fact: the third end, the first kill, the stop of
 its database or of its process.
@@ -36,7 +37,7 @@ http.createServer((_, answer) => {
   http.get('http://database:8080/', { timeout: 1000 }, () => answer.end('ok')).on('timeout', away).on('error', away)
 }).listen(8080)
 """
-"""A webserver that is only well while its database is."""
+"""A webserver that is healthy only while its database is."""
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,18 @@ def first(stack: Stack, app: str, *, after: float, n: int = 1) -> float:
 
 
 class Seen:
-    """The first moment at which each thing was seen."""
+    """For each report, the time when it was first seen."""
 
     def __init__(self) -> None:
         self.at: dict[tuple[str, str], float] = {}
 
     def note(self, app: str, what: str) -> None:
-        """Notes it, if it is the first time."""
+        """Records the time of a report if it is the first one."""
         self.at.setdefault((app, what), time.time())
 
 
 def watch(stack: Stack, phone: Receiver, mailbox: Mailbox, seen: Seen) -> None:
-    """Looks once at everything."""
+    """Reads all places of reports once."""
     states = {each["name"]: each["state"] for each in stack.json("status")["items"]}
     alerts = {(each["app"], each["kind"]) for each in stack.json("alerts", "--all")["items"]}
     texts = {"phone": [f"{each.headers['title']}\n{each.body.decode()}" for each in phone.came],
@@ -131,7 +132,7 @@ def watch(stack: Stack, phone: Receiver, mailbox: Mailbox, seen: Seen) -> None:
 
 
 def until(look: Callable[[], None], seen: Seen, wanted: set[tuple[str, str]], seconds: float) -> None:
-    """Looks until everything wanted was seen."""
+    """Reads all places until every wanted report was seen."""
     end = time.time() + seconds
     while not wanted <= seen.at.keys() and time.time() < end:
         look()

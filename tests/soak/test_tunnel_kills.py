@@ -40,7 +40,7 @@ APPS = ("one", "two", "three")
 ZONE = "slopistry.com"
 WORKERS = ("deploy", "deploy-2")
 CHANCE = 0.1
-"""The share of requests to Cloudflare that meet a fault."""
+"""The fraction of requests to Cloudflare that fail."""
 SHIPPED = Path(__file__).parents[2] / "deploy" / "kubernetes" / "cloudflared.yaml"
 WIKI = {"hostname": f"wiki.{ZONE}", "service": "http://10.0.0.9", "originRequest": {"noTLSVerify": True}}
 LAST = {"service": "http_status:404"}
@@ -169,7 +169,7 @@ def at_cloudflare(postgres: Postgres, private_dir: Path, engine_address: str) ->
 
 
 def begun(stack: Stack, verb: str) -> list[int]:
-    """Requests the change of all apps at once; returns the jobs."""
+    """Requests the change of all apps at the same time; returns the jobs."""
     headers = {"Authorization": f"Bearer {(stack.home / 'token').read_text().strip()}"}
     asked = [httpx.post(f"{stack.url}/api/apps/{app}/{verb}", json={}, headers=headers, timeout=60) for app in APPS]
     return [answer.raise_for_status().json()["job"] for answer in asked]
@@ -202,7 +202,7 @@ def test_two_workers_and_kills_leave_exactly_the_right_rules(kind: str, request:
     until = time.monotonic() + 60 * float(os.environ.get("MINUTES", "3"))
     seed = int(os.environ.get("SEED", time.time()))
     chance, rounds, kills = random.Random(seed), 0, Counter[str]()
-    while time.monotonic() < until or rounds < 4 or rounds % 2:  # a teardown is the last
+    while time.monotonic() < until or rounds < 4 or rounds % 2:  # ends with a teardown
         verb = ("forge", "teardown")[rounds % 2]
         jobs, step = begun(stack, verb), chance.choice(MOMENTS[verb])
         drawn = chance.choice(jobs)
@@ -234,4 +234,4 @@ def test_the_guides_mail_agent_moves_its_name_and_leaves_on_the_cluster(in_clust
         assert host in (stack.home / "asked").read_text()
     left = stack.norn("teardown", name, "--confirm", name)
     assert (in_cluster.names(), in_cluster.as_before(True)) == ([], True)
-    assert f"post.{ZONE}" in (left.stdout + left.stderr).decode()  # the record is left, and is named
+    assert f"post.{ZONE}" in (left.stdout + left.stderr).decode()  # the record is left, and its name is printed

@@ -1,4 +1,6 @@
-"""A worker frozen between create and start, until another has ended its job: the code ran once, in 51 rounds."""
+"""In each of 51 rounds, a worker is frozen between creating and starting a container, until another has ended its job:
+the code ran only once.
+"""
 
 from __future__ import annotations
 

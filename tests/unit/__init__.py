@@ -1,1 +1,1 @@
-"""Tests: unit."""
+"""Unit tests: one module, without processes and stores."""

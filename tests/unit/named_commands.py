@@ -1,7 +1,7 @@
-"""Finds the `norn …` commands that texts name, and tells which of them no `norn` would take.
+"""Finds the `norn …` commands that texts mention, and reports those that `norn` would not accept.
 
-Nothing marks where a command ends and its sentence goes on (`norn init writes one`). So the longest beginning that can
-be typed counts, and no option may stand behind it.
+Nothing marks where a command ends and the sentence continues (`norn init writes one`). So the longest beginning that is
+a valid command counts, and no option may follow it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from itertools import product
 import click
 
 GAP = "\N{REPLACEMENT CHARACTER}"
-"""Stands for what is put in when a sentence is said."""
+"""Replaces the values that are inserted into a message."""
 
 _NORN = re.compile(rf"(?<![\w./@+-])(`?)norn +(?=[a-z\[{GAP}-])")
 _END = re.compile(r"[;`?()\n]|[,:.](?=\s|$)| (?=(?:or|and|\|)(?: |$))|$")
 _WORD = re.compile(r"'[^']*'|\S+")
 _PROSE = re.compile(r"(?:can|is|has|finds|itself|this|and|addresses)\b")
-"""Words that follow where a sentence speaks of the program `norn`, and names no command."""
+"""Words that follow `norn` where a sentence speaks of the program itself and names no command."""
 
 
 @dataclass(frozen=True)
 class Named:
-    """What stands behind `norn` in a text; `quoted`: between backticks, where a command may be named without its
-    arguments.
+    """The words after `norn` in a text. `quoted`: the words are between backticks, where a command may be named without
+    its arguments.
     """
 
     line: str
@@ -35,7 +35,7 @@ class Named:
 
 
 def texts_of_source(source: str) -> Iterator[str]:
-    """Returns every text of a module, docstrings too; what is put into one is a GAP."""
+    """Yields every text of a module, also docstrings; inserted values become GAP."""
     tree = ast.parse(source)
     inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
@@ -46,7 +46,7 @@ def texts_of_source(source: str) -> Iterator[str]:
 
 
 def texts_of_page(page: str) -> Iterator[str]:
-    """Returns the code spans of a page, the rows of its tables, and the lines of its blocks of code."""
+    """Yields the code spans of a page, the rows of its tables, and the lines of its code blocks."""
     prose = ""
     for n, part in enumerate(re.split(r"^ *```.*$", page, flags=re.MULTILINE)):
         if n % 2:
@@ -58,7 +58,7 @@ def texts_of_page(page: str) -> Iterator[str]:
 
 
 def named(text: str) -> Iterator[Named]:
-    """Returns each command that a text names."""
+    """Yields each command that a text names."""
     for found in _NORN.finditer(text):
         rest = text[found.end() :]
         following = _NORN.search(rest)
@@ -69,7 +69,7 @@ def named(text: str) -> Iterator[Named]:
 
 
 def refusal(root: click.Group, command: Named) -> str | None:
-    """Returns why a named command cannot be typed, None when it can; `[A]` and `A|B` are tried with each."""
+    """Returns why a named command cannot be typed; None if it can. `[A]` and `A|B` are tried in each variant."""
     words = _WORD.findall(re.sub(r"[\[\]]|\.\.\.|…", " ", command.line))
     choices = [[word[1:-1]] if word[0] == "'" else word.split("|") for word in words]
     tried = (_refusal(_Tree(root, command.quoted), list(each)) for each in product(*choices))
@@ -86,18 +86,18 @@ def _refusal(tree: _Tree, words: list[str]) -> str | None:
 
 @dataclass(frozen=True)
 class _Tree:
-    """The commands there are; `bare`: no argument need be given."""
+    """The existing commands. `bare`: arguments may be missing."""
 
     root: click.Command
     bare: bool
 
     def trouble(self, words: list[str], *, more: bool = False) -> str | None:
-        """Returns what is wrong with a command line, None when nothing is; `more`: the text goes on behind it."""
+        """Returns the mistake in a command line; None if there is none. `more`: the sentence continues after it."""
         command, context = self.root, click.Context(self.root, info_name=self.root.name)
         mine = words[: words.index("--")] if "--" in words else words
         try:
             given, left, order = command.make_parser(context).parse_args(list(mine))
-            if any(param.is_eager for param in order):  # --help and --version look at nothing else
+            if any(param.is_eager for param in order):  # --help and --version ignore all other arguments
                 return None
             if isinstance(command, click.Group):
                 return self._within(command, context, left, more)
@@ -116,7 +116,7 @@ class _Tree:
         return _Tree(inner, self.bare).trouble(words[1:], more=more)
 
     def _check(self, param: click.Parameter, context: click.Context, value: object) -> None:
-        """Raises ClickException for a value that is missing, and for one that is typed out and cannot be."""
+        """Raises ClickException for a missing value, and for a complete value that is invalid."""
         values = [each for each in (value if isinstance(value, list | tuple) else [value]) if isinstance(each, str)]
         if isinstance(param, click.Argument) and param.required and not values and not self.bare:
             raise click.MissingParameter(ctx=context, param=param)

@@ -1,4 +1,4 @@
-"""What Norn reads in a Dockerfile before it lets a builder have it."""
+"""The checks of a Dockerfile before it is given to a builder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PLATFORM = {"TARGETARCH": "amd64"}
         ("FROM busybox\nRUN x \\\\\nCOPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nONBUILD COPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN <<EOF python\nfrom . import x\nEOF", {"busybox"}),
-        # As the builders read flags: without quotes and backslashes, and with blanks that these protect.
+        # Flags are read as the builders do: without quotes and backslashes, and with blanks that these protect.
         ("FROM busybox\nCOPY --fr\\om=norn/blog:1 / /x", {"busybox", "norn/blog:1"}),
         ("FROM busybox\nCOPY --from=norn/'bl'og / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN --mount=type=bind,f''rom=norn/blog:1,target=/x ls", {"busybox", "norn/blog:1"}),
@@ -61,12 +61,12 @@ PLATFORM = {"TARGETARCH": "amd64"}
         ("FROM busybox\nONBU\u0130LD COPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nCOPY --chown=\u00e0--from=norn/blog / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN pip install --from=norn/blog", {"busybox"}),
-        # Lines that go on in the next, to all builders or to some.
+        # Lines that continue in the next line, for all builders or for some.
         ("FROM busybox\nCO\\\nPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nCOPY \\\n \u00a0\n# no\n--from=norn/blog / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN x \\\\\nCOPY \\\n --from=norn/blog / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN <<'E\\'\nE\\\nCO\\\nPY --from=norn/blog / /x", {"busybox", "norn/blog"}),
-        # What looks like a stage and is none.
+        # Lines that look like a stage and are none.
         ("FROM busybox\nRUN : \\\nFROM x AS abc1\nCOPY --from=abc1 / /x", {"busybox", "x", "abc1"}),
         (
             "FROM busybox\nRUN <<E\nFROM x AS norn/blog:1\nE\nCOPY --from=norn/blog:1 / /x",
@@ -157,7 +157,7 @@ def test_an_escape_that_is_none_is_refused() -> None:
 
 
 def detected(text: str) -> str | None:
-    """Returns the frontend that BuildKit's DetectSyntax would find, by its rules written down once more."""
+    """Returns the frontend that BuildKit's DetectSyntax would find; its rules are implemented here a second time."""
     data = text.encode().removeprefix(b"\xef\xbb\xbf")
     if data.startswith(b"#!"):
         data = data.partition(b"\n")[2]

@@ -1,4 +1,4 @@
-"""Programs that a worker starts: bounded, told live, and never outliving their worker."""
+"""Programs that a worker starts: their output is limited and sent immediately, and they never outlive their worker."""
 
 from __future__ import annotations
 

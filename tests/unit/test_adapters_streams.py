@@ -1,4 +1,4 @@
-"""The engine's frames taken apart, and streams of any length kept in bounded memory."""
+"""Splits the engine's stream of stdout and stderr frames, and keeps streams of any length in limited memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which addresses are public, however they are written."""
+"""Which IP addresses count as public, in every notation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_host_that_may_lead_anywhere(host: str) -> None:
 
 
 def spellings(address: IPv4Address) -> list[str]:
-    """An address as resolvers and clients accept it."""
+    """Returns an address in all notations that resolvers and clients accept."""
     whole, (a, b, c, d) = int(address), address.packed
     return [
         str(address),

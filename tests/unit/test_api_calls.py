@@ -1,4 +1,4 @@
-"""What of a request's headers may reach a function, and that the manual has every way in which a call ends."""
+"""Which headers of a request are passed to a function; and the manual lists every way in which a call ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that vanished, as a laptop does whose lid is closed, and clients that send a byte now and then."""
+"""Clients that disappeared without closing the connection, and clients that send a single byte now and then."""
 
 from __future__ import annotations
 

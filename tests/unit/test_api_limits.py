@@ -1,4 +1,4 @@
-"""Buckets and places: how much at once, and what is told to those beyond."""
+"""Rate limits and limits of simultaneous requests, and the responses beyond them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.domain.errors import TooManyRequests
 
 
 class Clock:
-    """A clock that a test turns."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 0.0

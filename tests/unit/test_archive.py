@@ -1,4 +1,4 @@
-"""Uploaded archives are an attacker's: what they may hold, and each thing that is refused."""
+"""Uploaded archives may come from an attacker: which entries they may contain, and which are refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Fill = Callable[[tarfile.TarFile], None]
 
 
 def entry(name: str, content: bytes = b"", **more: object) -> Fill:
-    """Returns what adds an entry of this name, a file unless `type` says otherwise."""
+    """Returns a function that adds an entry of this name, a file unless `type` says otherwise."""
 
     def add(opened: tarfile.TarFile) -> None:
         member = tarfile.TarInfo(name)
@@ -66,7 +66,7 @@ def test_another_tree_has_another_name(other: tuple[Fill, ...]) -> None:
 
 WHOLE = gzip.decompress(packed(entry("a", b"1"), entry("b", b"2")))
 SECOND = 2 * 512
-"""Where the header of the second entry begins."""
+"""The position of the second entry's header."""
 
 
 def damaged(at: int, by: bytes) -> bytes:
@@ -187,7 +187,7 @@ def test_a_chain_of_headers_is_no_way_down() -> None:
 
 
 def pax(kind: bytes, key: str) -> bytes:
-    """Returns a header of 4 KiB, for one entry or for all that come."""
+    """Returns a header of 4 KiB, for the next entry or for all following ones."""
     content = f"4096 {key}={'x' * (4096 - len(key) - 7)}\n".encode()
     member = tarfile.TarInfo("pax")
     member.type, member.size = kind, len(content)

@@ -1,4 +1,4 @@
-"""A poll of repositories: the answer for each branch, whatever becomes of the others."""
+"""A poll of repositories: each branch gets its result, even if the polls of others fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of a build's output: the lines of the app's own file, by their own numbers."""
+"""Reports about a build's output: the lines of the app's own Dockerfile, with their own numbers."""
 
 from __future__ import annotations
 

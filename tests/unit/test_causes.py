@@ -1,4 +1,4 @@
-"""The cause of a failure: one example a rule, as the program of that language, tool or base image wrote it."""
+"""The cause of a failure: one example for each rule, with the original output of the language, tool or base image."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ Connection refused
 """
 
 ENDS = [
-    # The last telling line
+    # The last line that names a cause
     (PYTHON, "KeyError: 'DATABASE_URL'", "no variable DATABASE_URL: set it in env"),
     (GUNICORN, "ModuleNotFoundError: No module named 'pandas'", "add it to the dependencies"),
     (NODE, "Error: Cannot find module 'express'", "express is not in the image: add it"),

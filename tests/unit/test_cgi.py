@@ -1,4 +1,6 @@
-"""Answers of functions with `response: cgi`: what is one, what is not, and that nothing else gets through."""
+"""Responses of functions with `response: cgi`: which output is valid, which is not, and that no other bytes reach the
+client.
+"""
 
 from __future__ import annotations
 

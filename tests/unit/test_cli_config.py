@@ -1,4 +1,6 @@
-"""Which server, which token, which app: what wins over what, and what never leaves for another server."""
+"""Which server, token and app the command uses, which source has priority, and that a token is never sent to another
+server.
+"""
 
 from __future__ import annotations
 

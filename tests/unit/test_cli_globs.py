@@ -1,4 +1,4 @@
-"""Lines of a .gitignore mean what they mean to pathspec, and no line takes long."""
+"""Lines of a .gitignore match the same paths as with pathspec, and no line takes long."""
 
 from __future__ import annotations
 

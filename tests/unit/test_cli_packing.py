@@ -1,4 +1,6 @@
-"""Packing a directory: what is left out, what is kept as it is, and that the same tree is the same archive."""
+"""Packing a directory: which files are left out, which are kept unchanged, and that the same tree gives the same
+archive.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,7 @@ def test_gitignore_is_read_as_git_reads_it(tmp_path: Path, rules: dict[str, str]
 
 @pytest.mark.parametrize("rule", ["/built/\n", "built\n", "app/\n"])
 def test_a_directory_that_the_repository_ignores_is_whole_all_the_same(tmp_path: Path, rule: str) -> None:
-    """As with the apps of `make demo`: without its files a build would fail, and nobody would know why."""
+    """Like the apps of `make demo`: without these files a build would fail, and the user would not know why."""
     app = tmp_path / "built" / "app"
     written(tmp_path, {".git/config": "", ".gitignore": rule, "built/app/VERSION": "1", "built/app/b.log": ""})
     written(app, {".gitignore": "*.log\n"})

@@ -1,4 +1,4 @@
-"""Server-sent events as bytes arrive: in any pieces, with heartbeats, cut off anywhere."""
+"""Parses server-sent events from bytes that arrive in any chunks, with heartbeats, and cut off at any place."""
 
 from __future__ import annotations
 

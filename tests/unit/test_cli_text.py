@@ -1,4 +1,4 @@
-"""Text from outside on its way to a terminal: what stays, what goes, how wide it is."""
+"""Foreign text for a terminal: which characters stay, which are removed, and how wide the text is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Times in the form in which the CLI prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree of commands: quick to show, complete in the docs, consistent in itself."""
+"""The tree of commands: its help is fast, complete in the docs, and consistent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HELP = [sys.executable, "-c", "from norn_cli.main import main; main()", "--help"
 
 
 def leaves(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Returns every command that does something, with the words that name it."""
+    """Yields every command without subcommands, with its full name."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -87,7 +87,7 @@ def test_every_module_of_commands_is_listed():
 
 
 def test_help_answers_within_300_ms():
-    """By the processor's clock: other tests on this machine do not run into it."""
+    """Measured in CPU time, which other tests on this machine do not influence."""
 
     def once() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -107,7 +107,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_the_cli_runs_without_the_server_packages():
-    # None in sys.modules is Python's own way to say that a module is not to be had.
+    # None in sys.modules makes Python report that the module is not installed.
     without = (
         "import sys; sys.modules.update(dict.fromkeys(['flask', 'celery', 'sqlalchemy', 'norn_tasks', 'norn_api'])); "
     )

@@ -1,4 +1,4 @@
-"""When a deploy that goes on fetches its source again: for the stage of its test, and only the same source."""
+"""When a resumed deploy fetches its source again: only for the stage of its test, and only the same revision."""
 
 from __future__ import annotations
 

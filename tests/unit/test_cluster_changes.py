@@ -1,4 +1,4 @@
-"""The watch of a cluster goes on after an answer that no API server would give."""
+"""The watch of a cluster continues after a response that no API server should send."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from norn_tasks.domain.errors import ClusterDown
 
 
 class OddServer:
-    """An API server whose first list has no version; after the second request it is away."""
+    """An API server whose first list has no version; after the second request it does not respond."""
 
     def __init__(self) -> None:
         self.asked: dict[str, int] = {}
         self.again = threading.Event()
 
     def version_of_all(self, kind: str, selector: str) -> str:
-        """Fails as the reading of such a list does."""
+        """Fails, as parsing such a list does."""
         self.asked[kind] = self.asked.get(kind, 0) + 1
         if self.asked[kind] == 1:
             raise KeyError("metadata")

@@ -1,4 +1,6 @@
-"""A watch of a cluster requests a look after a change, one for many, and survives a database that is away."""
+"""A watch of a cluster requests an observation after a change, only one for many changes, and survives a database that
+does not respond.
+"""
 
 from __future__ import annotations
 

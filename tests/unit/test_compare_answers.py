@@ -1,4 +1,4 @@
-"""The comparison of two answers: where the bodies differ, and that large ones do not keep the process busy."""
+"""The comparison of two responses: where their bodies differ, and that large bodies do not block the process."""
 
 from __future__ import annotations
 

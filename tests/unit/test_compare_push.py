@@ -1,4 +1,4 @@
-"""What a push is compared with: the commit that git shows, once its host has the push."""
+"""The commit with which a push is compared: the one that git returns after the host has received the push."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEFORE, AFTER = "1" * 40, "2" * 40
 
 
 class Waits(FakeStop):
-    """A stop whose waits end at once; `during` is called in each with the number of waits so far."""
+    """A stop whose waits end immediately; `during` is called in each with the number of waits until then."""
 
     def __init__(self, during: Callable[[int], object]) -> None:
         super().__init__()
@@ -37,14 +37,14 @@ class Waits(FakeStop):
 
 
 class FakeDeploys:
-    """Keeps `ports.Deploys`: each request gets the job 7."""
+    """A fake of `ports.Deploys`: each request gets the job 7."""
 
     def deploy(self, app: str, revision: str, job: int) -> int:
         return 7
 
 
 def compare(git: FakeGit, stop: FakeStop, before: str | None = BEFORE) -> str:
-    """Plays the step for a push to main; returns its note."""
+    """Runs the step for a push to main; returns its note."""
     job = Job(id=1, request=PushJobRequest(URL, "main", before, AFTER), app="blog", spec=None, fence=Fence(1, 1))
     tools = cast(Tools, type("SomeTools", (), {"git": git, "deploys": FakeDeploys()}))
     learned = ComparePush().run(StepContext(job, tools, Watch(job.fence, [].append, stop), cast(Any, None)))

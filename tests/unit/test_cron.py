@@ -1,4 +1,4 @@
-"""What a schedule's text means, and when it comes where no clock is changed."""
+"""The meaning of schedules, and their occurrences while no clock is changed."""
 
 from __future__ import annotations
 

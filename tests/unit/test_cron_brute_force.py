@@ -1,4 +1,6 @@
-"""Every occurrence is the one that an independent evaluator finds: around changes of the clocks, and by chance."""
+"""Every occurrence agrees with that of an independent evaluator: around changes of the clocks, and for random
+schedules.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ def test_asked_one_by_one_the_occurrences_are_the_same(number: int) -> None:
 
 
 def test_a_far_occurrence_is_come_to_in_few_walks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice in 28 years: who lists a hundred of them must not walk month by month."""
+    """The schedule has two occurrences in 28 years; to list a hundred of them must not take a step per month."""
     walks = []
 
     def counted(*of: object) -> CronSim:

@@ -1,4 +1,4 @@
-"""Occurrences as people read them: the wall's time, its offset, and a word about the nights on which clocks change."""
+"""Occurrences in the form that users read: local time, its offset, and a remark about nights in which clocks change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a schedule comes while the clocks are changed, against a minute-by-minute reading of the wall clock."""
+"""Occurrences around changes of the clocks, compared with a reading of the wall clock in every minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from norn_tasks.domain.cron.expression import parse_schedule
 
 MINUTE = timedelta(minutes=1)
-Wall = tuple[datetime, datetime]  # the moment in UTC, and what the clock on the wall shows
+Wall = tuple[datetime, datetime]  # the time in UTC, and the time that the wall clock shows
 
 # The day on which each zone puts its clocks forward, and back; half an hour in Lord Howe, at midnight in Cairo, Beirut,
 # Santiago and Havana, at 2:45 in Chatham, the other way round in Casablanca.
@@ -75,7 +75,7 @@ def _expected(text: str, walls: tuple[Wall, ...]) -> list[datetime]:
         return [moment for moment, wall in walls[1:] if _shows(text, wall)]
     first_shown: dict[datetime, datetime] = {}
     for (_, before), (moment, wall) in pairwise(walls):
-        # What the clock steps over is shown, so to speak, when the gap ends.
+        # Times that the clock skips count as shown at the end of the gap.
         for skipped in range(int((wall - before) / MINUTE)):
             first_shown.setdefault(wall - skipped * MINUTE, moment)
     return sorted({moment for wall, moment in first_shown.items() if _shows(text, wall)})

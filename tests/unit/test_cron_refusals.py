@@ -1,4 +1,4 @@
-"""What people type from other programs, and the sentence and hint that lead them to what Norn reads."""
+"""Schedules in the syntax of other programs: the error and the hint that lead users to Norn's syntax."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A schedule in words."""
+"""The description of a schedule in words."""
 
 from __future__ import annotations
 

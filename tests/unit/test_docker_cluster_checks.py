@@ -1,4 +1,4 @@
-"""The health of live replicas as a look finds it, and the consequences for status and plan."""
+"""The health of live replicas in an observation, and its effect on status and plan."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def port() -> Iterator[int]:
 
 
 def world(port: int, **row: object) -> World:
-    """A world of one live replica at that port."""
+    """Returns a world (an app on a cluster) with one live replica at that port."""
     known = Replica("c1", "blog", 1, 1, "live", f"127.0.0.1:{port}", health=HEALTH)
     return World((ReplicaContainer("c1", "blog", 1, 1, 1, "running", "127.0.0.1", row=replace(known, **row)),))  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""Log entries of the engine put together into lines."""
+"""Log entries of the engine are joined into lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a replica at its gate is tried again, and when it has passed."""
+"""The health check of a new replica: when it is repeated, and when the replica has passed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def tries(knock: Knock, seconds: float) -> int:
-    """Returns how often a replica that always does this is tried within a time."""
+    """Returns how often a replica that always responds in this way is checked within a time."""
     trial, now, count = Trial(0, seconds), 0.0, 0
     while now < seconds:
         count += 1

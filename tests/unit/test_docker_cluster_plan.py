@@ -1,4 +1,4 @@
-"""The rollout's plan: each rule by itself, then any world at all, moved to its end."""
+"""The rollout's plan: each rule by itself, then random states, each of which must reach its end."""
 
 from __future__ import annotations
 
@@ -153,12 +153,12 @@ def test_where_none_may_drain_those_that_do_go_first() -> None:
     assert next_move(World((old("a", DRAINING), old("b"))), wanted) == Retire((old("a", DRAINING),))
 
 
-# Any world
+# Random states
 
 
 @dataclass
 class EngineClient:
-    """Makes moves as a worker does, with every new replica healthy; counts what serves."""
+    """Carries out the plan as a worker does, with every new replica healthy, and counts the serving ones."""
 
     replicas: dict[str, ReplicaContainer] = field(default_factory=dict)
     lost: list[Replica] = field(default_factory=list)

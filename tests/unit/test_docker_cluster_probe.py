@@ -1,4 +1,4 @@
-"""Knocking at servers that behave, and at those that do not."""
+"""Health checks of servers that respond properly, and of servers that do not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 
 @contextmanager
 def server(act: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A server that does this with one connection."""
+    """Runs a server that handles one connection with `act`."""
     with socket.create_server((HOST, 0)) as door:
 
         def serve() -> None:

@@ -1,4 +1,4 @@
-"""Sockets and locks of a container, read in /proc of this machine."""
+"""Sockets and locks of a container, read from /proc of this machine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_sockets_on_which_a_container_listens_are_read(tree: Path) -> None:
-    """Connections are left out, and so is the name server of the engine."""
+    """Connections and the engine's name server are left out."""
     assert proc.listening(7, "172.18.0.2", tree) == (OpenSocket("127.0.0.1", 3000), OpenSocket("::", 8080))
 
 

@@ -1,4 +1,4 @@
-"""What a failed rollout and a look at an app say."""
+"""The messages about a failed rollout and about the observed state of an app."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_every_end_has_a_way_out(code: int) -> None:
     assert diagnosis.ended(WEB, replace(DEAD, exit_code=code), Evidence()).hint
 
 
-# Looks
+# Observations
 
 
 def row(container: str, state: str, generation: int = 1) -> Replica:
@@ -131,7 +131,7 @@ def test_wanted_and_ready_are_read_from_rows_and_engine(
 
 
 def test_what_is_there_is_told_by_its_rollout() -> None:
-    """A look at an app half way from one to the next; one is restarted by the engine, one has ended, one starts."""
+    """The app is half way between two rollouts: one container is restarted by the engine, one has ended, one starts."""
     containers = [seen("a"), seen("b"), seen("c", generation=2), seen("d", generation=2), seen("e", generation=2)]
     containers[1] = replace(containers[1], state="restarting", ip="")
     containers[3] = replace(containers[3], state="exited", ip="")

@@ -1,4 +1,4 @@
-"""docs/cron.md: its infraspecs are accepted without a word, its times are the calendar's, its words are the code's."""
+"""docs/cron.md: its infraspecs are accepted without a warning, its times agree with the code, and so do its terms."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAR = datetime(2999, 1, 1, tzinfo=UTC)
 
 
 def blocks(kind: str) -> list[str]:
-    """Returns the fenced blocks of a kind."""
+    """Returns the code blocks of a kind."""
     return re.findall(rf"^```{kind}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 

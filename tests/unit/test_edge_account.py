@@ -1,4 +1,4 @@
-"""The account under which the edge of a Norn of root runs."""
+"""The system account under which the edge (the public HTTPS entry) runs if root started Norn."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ USERS = {
         (999, None, 999, [OWN, "norn-stores"]),  # a new edge has an account of its own
         (101, None, 101, [OWN, "postgres"]),
         (0, None, None, [OWN, "norn-stores", "postgres"]),  # the database is elsewhere
-        (101, 101, 101, ["postgres", OWN]),  # who owns the certificates keeps them
+        (101, 101, 101, ["postgres", OWN]),  # the owner of the certificates keeps them
         (999, 998, 999, [OWN, "norn-stores"]),
-        (0, None, 0, []),  # nobody but root passes through the data directory
-        (0, 0, None, []),  # the certificates are root's
+        (0, None, 0, []),  # only root may enter the data directory
+        (0, 0, None, []),  # the certificates belong to root
     ],
 )
 def test_the_account_of_the_edge_alone_goes_before_that_of_the_stores(

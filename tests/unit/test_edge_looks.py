@@ -1,4 +1,4 @@
-"""A worker's look at a public name, at servers that refuse at first, or never finish an answer."""
+"""A worker's check of a public name, with servers that refuse at first or never finish a response."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_name_that_the_router_has_not_read_yet_is_asked_for_again(tmp_path: Pa
     context = certified(tmp_path)
 
     def serve(count: int, client: socket.socket) -> None:
-        if count > 0:  # the first handshake fails, as before the router knows the name
+        if count > 0:  # the first handshake fails, as it does before the router has the name
             context.wrap_socket(client, server_side=True).close()
 
     with serving(serve) as port:

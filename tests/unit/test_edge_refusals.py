@@ -1,4 +1,4 @@
-"""The sentences of an edge that may not open its ports, and the states that `norn doctor` reads."""
+"""The messages of an edge that may not open its ports, and the states that `norn doctor` reads."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from norn_tasks.embedded.stores.account import Account
 
 NOT_TEXT = "user shop on \ud800"
-"""A text that fails while it is written."""
+"""A text that cannot be encoded, so that writing it fails."""
 
 
 def test_a_file_is_replaced_as_a_whole_and_read_by_its_account_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""cloudflared as a process of `norn up`: its token is in its environment only, and nothing else of Norn's is."""
+"""cloudflared as a process of `norn up`: its token is only in its environment, and it gets nothing else of Norn."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def started(program: Path, **given: str) -> tuple[list[str], dict[str, str]]:
-    """Returns the words and the variables that cloudflared gets from the process that becomes it."""
+    """Returns the arguments and the environment of cloudflared when it is started."""
     own = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environ = {
         **own,

@@ -1,4 +1,4 @@
-"""One Norn per data directory."""
+"""Only one Norn may use a data directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`logs`: the ends of several files on one screen, followed through rotation."""
+"""`logs`: the last lines of several files together, followed while the files are rotated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data directory of `norn up`: ours alone, and its sockets' paths short enough."""
+"""The data directory of `norn up`: only its owner may read it, and the paths of its sockets are short enough."""
 
 from __future__ import annotations
 

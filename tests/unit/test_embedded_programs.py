@@ -1,4 +1,4 @@
-"""Which of PostgreSQL's programs saves a database: the nearest version, also where no server is installed beside it."""
+"""Which version of PostgreSQL's programs saves a database: the nearest one, also if no server is installed with it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from norn_tasks.embedded.programs import choose
 
 
 def client(directory: Path, major: int) -> Path:
-    """Returns a directory as postgresql-client leaves it: pg_dump without a server."""
+    """Makes a directory like that of the package postgresql-client: pg_dump without a server. Returns its path."""
     directory.mkdir()
     (directory / "pg_dump").write_text(f"#!/bin/sh\necho 'pg_dump (PostgreSQL) {major}.4 (Debian)'\n")
     (directory / "pg_dump").chmod(0o755)

@@ -1,4 +1,4 @@
-"""The wait of `norn up`: it ends when things answer, and names the process that does not come up."""
+"""The wait of `norn up`: it ends when everything responds, and names the process that does not start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.embedded.supervision.watch import ProcessWatch
 
 
 class Supervisor:
-    """A supervisor that tells what it was given, one answer after the other, the last one for ever."""
+    """A supervisor that returns the given states one after the other, and repeats the last one."""
 
     def __init__(self, answers: Iterator[tuple[Process, ...]]) -> None:
         self._answers = answers

@@ -1,4 +1,4 @@
-"""The environment of each kind of container of an app: which source wins over which."""
+"""The environment of each kind of container of an app, and which source has priority."""
 
 from __future__ import annotations
 

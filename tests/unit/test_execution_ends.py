@@ -1,4 +1,4 @@
-"""What the end of a container means: each kind of end has a state, a cause, a sentence and a way out."""
+"""The meaning of a container's end: each kind has a state, a cause, a sentence and a hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of functions on their way to the client: every address that a function may print is sent."""
+"""Responses of functions: every redirect address that a function may print is sent in a valid form."""
 
 from __future__ import annotations
 

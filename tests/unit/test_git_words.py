@@ -1,4 +1,4 @@
-"""Why a repository cannot be read, in git's and ssh's own words, and what a message suggests."""
+"""Errors about a repository that cannot be read: the cause from the messages of git and ssh, and the hint."""
 
 from __future__ import annotations
 

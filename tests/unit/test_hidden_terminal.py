@@ -1,4 +1,6 @@
-"""A secret in what a program in a replica writes: hidden in pieces, and a letter that is typed comes back soon."""
+"""A secret in the output of a program in a replica is hidden, also if it comes in parts; a typed letter is
+echoed soon.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Directories of the host: each that was named may be mounted as a whole, and none may lie within another."""
+"""Directories of the host: only a configured directory may be mounted, and only as a whole; none may be inside
+another.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dockerfiles that take what is not theirs, in the spellings that the builders understand."""
+"""Dockerfiles that try to read images or files of others, in all spellings that the builders accept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHERS = (
 
 
 def test_each_image_is_seen_however_it_is_spelled() -> None:
-    """A stage of the same name would be another thing; none of these has one."""
+    """A stage of the same name would be allowed; no example has one."""
     unseen = [text for image, text in dockerfiles.of(dockerfiles.TAKING, OTHERS) if not seen(image, text)]
     assert unseen == []
 

@@ -1,4 +1,4 @@
-"""Which texts name an image, and what `image` allows beside it."""
+"""Which texts are valid names of images, and which fields a spec with `image` may have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of an instance, in which no image replaces Norn's files, and how much of those is read."""
+"""The root of an instance: no image can replace Norn's files, and only a limited part of a file is read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from norn_tasks.domain.errors import StepFailed
 
 
 def exported(*names: str) -> list[bytes]:
-    """Returns what an engine exports of an image with these files."""
+    """Returns the export of an image with these files, as an engine sends it."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
         for name in names:
@@ -24,7 +24,7 @@ def exported(*names: str) -> list[bytes]:
 
 
 class Vast(IncusApi):
-    """An Incus whose files are of 1 GiB; remembers which part of one was asked for."""
+    """An Incus whose files have 1 GiB; it records which part of a file was requested."""
 
     def __init__(self) -> None:
         super().__init__("/nowhere", "norn")

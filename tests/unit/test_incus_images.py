@@ -1,4 +1,4 @@
-"""The description with which an image is brought to Incus."""
+"""The metadata with which an image is imported into Incus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every mistake at once, each at its line and column, with what would be right."""
+"""Every mistake of a spec is reported at the same time, each with line, column and a correction."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from norn_tasks.domain.infraspec import decode, field_paths, parse
 
 
 def mistakes_of(text: str) -> tuple[Mistake, ...]:
-    """The mistakes of a text that has some."""
+    """Returns the mistakes of a text that has some."""
     with pytest.raises(SpecInvalid) as refused:
         parse(text)
     return refused.value.mistakes
 
 
 def places_of(text: str) -> list[str]:
-    """Where its mistakes are: `line:column field`."""
+    """Returns the places of the mistakes: `line:column field`."""
     return [f"{mistake.line}:{mistake.column} {mistake.field}" for mistake in mistakes_of(text)]
 
 

@@ -1,4 +1,4 @@
-"""What a spec means once it is read, and how it is frozen into a row."""
+"""The meaning of a parsed spec, and how it is stored in a row."""
 
 from __future__ import annotations
 

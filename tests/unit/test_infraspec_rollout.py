@@ -1,4 +1,4 @@
-"""Which spec stops the old replica before the new one, and how its health is asked."""
+"""Which specs stop the old replica before the new one starts, and how the health of replicas is checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON Schema for editors, and the field reference: both say what `parse` does."""
+"""The JSON Schema for editors, and the field reference: both agree with `parse`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 VALID = sorted((ROOT / "tests" / "corpus" / "specs" / "valid").iterdir())
 EDITOR = Draft202012Validator(json_schema())
 
-# What an editor's own reading of YAML turns into something that no schema can take for the text it is.
+# Values that an editor's own YAML parser changes, so that no schema can accept them as the texts they are.
 NULL_AS_TEXT = {"strings-stay-strings"}
 
 

@@ -1,4 +1,4 @@
-"""What steps learn: one class for each fact, kept in one JSON object."""
+"""The facts that steps store: one class for each, kept in one JSON object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The request of each kind of job: written as JSON under the keys that it has always had, and read back."""
+"""The request of each kind of job is written as JSON under stable keys, and read back."""
 
 from __future__ import annotations
 

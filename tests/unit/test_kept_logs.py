@@ -1,4 +1,6 @@
-"""The files of kept log lines: found again, bounded, and neither lost nor doubled by a process that is killed."""
+"""The files of kept log lines: found again after a restart, limited in size; a killed process loses and doubles no
+line.
+"""
 
 from __future__ import annotations
 

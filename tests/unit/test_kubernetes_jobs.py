@@ -1,4 +1,6 @@
-"""The cluster as a place of runs: a worker that serves other engines too does not wait for a silent one."""
+"""The Kubernetes cluster as an engine for runs: a worker that serves other engines too does not wait for an
+unresponsive one.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from norn_tasks.domain.errors import ClusterDown, EngineDown
 
 
 class SilentServer:
-    """An API server that never answers, and counts the requests."""
+    """An API server that never responds, and counts the requests."""
 
     namespace = "apps"
 
@@ -20,7 +22,7 @@ class SilentServer:
         self.asked = 0
 
     def require_answer(self) -> None:
-        """Raises the error of a request that waited in vain."""
+        """Raises the error of a request that timed out."""
         self.asked += 1
         raise ClusterDown("the API server does not answer", hint="kubectl version")
 

@@ -1,4 +1,6 @@
-"""The objects of an app: valid for every version that users run, and with the promises that a template makes."""
+"""The Kubernetes objects of an app: valid for every supported version, and with the security settings that Norn
+promises.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,7 @@ def test_every_object_is_valid_in_every_version(minor: int) -> None:
     others = (WORKER, replace(WEB, healthcheck=None, port=80))
     more = [deployment(each, template(each, IMAGE, site), site, FENCE) for each in others]
     for made in [*objects(WEB, site), *more]:
-        # The validator takes the nearest schema when it has none of this version; then nothing would be proved.
+        # The validator silently takes the nearest schema if it lacks this version; then the test would prove nothing.
         assert kubernetes_validate.validate(made, f"1.{minor}", strict=True) == f"1.{minor}"
 
 

@@ -1,4 +1,4 @@
-"""The states of pods, the ends of their programs and their last lines, as a look at the cluster reads them."""
+"""The states of pods, the ends of their programs and their last lines, as an observation of the cluster reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A removal of a container gets its last lines from a busy reader, and never fails because they cannot be kept."""
+"""When a container is removed, its last log lines are saved, even if the log reader is busy; the removal never fails
+because of them.
+"""
 
 from __future__ import annotations
 

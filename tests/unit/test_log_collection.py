@@ -1,4 +1,4 @@
-"""The thread that collects logs begins again after an error, and leaves nothing of the failed try running."""
+"""The thread that collects logs starts again after an error, and leaves nothing of the failed attempt running."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Failing:
         raise RuntimeError("unexpected")
 
     def stop(self) -> None:
-        """Notes it."""
+        """Records the call."""
         self.stopped = True
 
 

@@ -1,4 +1,4 @@
-"""The lines that wait to be sent to a page: a burst waits whole, and what does not fit is counted."""
+"""The lines that wait to be sent to a page: a burst is kept completely, and lines that do not fit are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries of an engine's log become lines: each once, whichever entry a reading ended at, and without secrets."""
+"""Entries of an engine's log become lines: each once, at whatever entry a reading ended, and without secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def entries(*texts: str, stream: int = 1, at: int = SECOND, step: int = 0) -> li
 
 
 def kept(log: Sequence[LogEntry], position: Position, hidden: Redaction = NOTHING_HIDDEN) -> tuple[list[str], Position]:
-    """Reads what the engine has of a log from a position on; answers the lines and the position after them."""
+    """Reads an engine's log from a position on; returns the lines and the position after them."""
     intake = LineIntake(position, hidden)
     intake.feed([entry for entry in log if entry.at >= intake.since])
     batch = intake.batch()

@@ -1,4 +1,4 @@
-"""Positions in log lines: what was read is not read again, and nothing after it is left out."""
+"""Positions in log lines: no line is read twice, and none after the position is left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from norn_tasks.store.broker.live import LiveLine
 
 
 def line(text: str, second: int, container: str = "a1", stream: str = "stdout") -> LiveLine:
-    """Returns a line of a second of one minute."""
+    """Returns a line with this second as its time."""
     at = f"2026-11-30T10:00:{second:02}.000000Z"
     return LiveLine("", "web-1", text, about={"at": at, "container": container, "stream": stream})
 
@@ -19,7 +19,7 @@ LINES = [line("one", 1), line("two", 1), line("other", 0, "b2"), line("three", 2
 
 
 def texts(lines: list[LiveLine]) -> list[str]:
-    """Returns their texts."""
+    """Returns the texts of the lines."""
     return [each.line for each in lines]
 
 

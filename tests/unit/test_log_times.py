@@ -1,4 +1,4 @@
-"""Times of log lines as people write and read them, and the names of containers in one reading."""
+"""Times of log lines in the forms that users write and read, and the names of containers in one output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The container of a migration, which no later owner of its job may go on with."""
+"""The container of a database migration, which another worker must never continue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every `norn …` that a sentence of the source or a page of the docs names can be typed."""
+"""Every `norn …` command that the source or the docs mention can be typed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for name in ("norn_api", "norn_cli", "norn_tasks") for path in (ROOT / name).rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(path for name in ("docs", "examples") for path in (ROOT / name).rglob("*.md"))])
 ACTOR = {Named("restore", quoted=False)}
-"""Who asked for what a restore begins: a name, and nothing to type."""
+"""An actor's name in the source that looks like a command."""
 
 
 def wrong(texts: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Identifiers by allow-list."""
+"""Names of apps, branches and other things: only allowed characters are accepted."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_refused_word_is_shown_on_one_line_without_what_a_terminal_obeys() -> 
 @given(st.lists(st.sampled_from([*"ab/.-@{~^:?*[\\ é+=%", "..", ".lock", "@{", "//", "HEAD"]), max_size=4).map("".join))
 def test_a_ref_is_what_git_takes_for_a_branch(text: str) -> None:
     git = subprocess.run(["git", "check-ref-format", "--branch", text], capture_output=True, check=False)
-    # Git reads `@` as HEAD and `@{-1}` as the branch before: neither is the name of one.
+    # Git reads `@` as HEAD and `@{-1}` as the previous branch: neither is the name of a branch.
     taken = git.returncode == 0 and git.stdout.decode().strip() == text and text not in ("@", "HEAD")
     try:
         names.ref(text)

@@ -1,4 +1,6 @@
-"""A worker announces the nest while runs may go into it, and doctor says whether they do."""
+"""A worker reports the nest (the container in which crun starts runs) while runs may use it, and `norn doctor` shows
+that.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from norn_tasks.worker.engines import EngineIdentity, WorkerTools
 
 @dataclass
 class Road:
-    """A quicker way for runs that is ready or not."""
+    """A nest runtime that is ready or not."""
 
     ready: bool
 

@@ -1,4 +1,4 @@
-"""Runs whose nest is gone, or does not have their image."""
+"""Runs whose nest (the container in which crun starts runs) has ended or lacks their image."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Hooks:
 
 
 def test_a_run_whose_nest_is_gone_when_a_signal_is_due_was_interrupted(tmp_path: Path) -> None:
-    """Another end would make the caller try the step, and with it the code, once more."""
+    """Any other end would let the caller repeat the step, and with it the code."""
     sandbox = NestSandbox(Door(tmp_path), Silent(), "nest-1", RUN, FakeWatch().watch, begun=False)
     assert sandbox.live(Hooks()).interrupted
 

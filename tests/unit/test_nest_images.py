@@ -1,4 +1,6 @@
-"""The images of a nest: brought once, kept while a run uses them, and with owners that no user of the machine has."""
+"""The images of a nest (the container in which crun starts runs): copied once, kept while a run uses them, with user
+ids that no account of the machine has.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ def test_a_refusal_in_the_middle_of_an_image_is_heard_and_remembered(tmp_path: P
 
 def test_a_prune_leaves_the_images_of_runs() -> None:
     class Images:
-        """Images that are all there, and note which are kept."""
+        """Images that all exist; it records which are kept."""
 
         def __init__(self) -> None:
             self.kept: set[str] = set()

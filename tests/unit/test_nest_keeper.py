@@ -1,4 +1,4 @@
-"""A nest of another Norn, which is replaced by one of this Norn."""
+"""A nest (the container in which crun starts runs) of another Norn is replaced by one of this Norn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_nest_of_another_norn_is_not_replaced_while_it_has_runs(tmp_path: Path
         link.send(frames.END, {"build": "another", "runs": runs} if asked else {})
 
     class Keeper(NestKeeper):
-        """A keeper that makes nothing."""
+        """A nest keeper that makes nothing."""
 
         def _made(self, tag: str) -> dict[str, Any]:
             raise StepFailed("the new one does not answer")

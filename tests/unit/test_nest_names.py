@@ -1,4 +1,4 @@
-"""The places for the questions of sandboxes for names."""
+"""The addresses at which runs in the nest (the container in which crun starts runs) send DNS queries."""
 
 from __future__ import annotations
 

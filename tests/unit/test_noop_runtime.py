@@ -1,4 +1,6 @@
-"""The no-op runtime tells the ledger what the real one tells it, and takes its place in the test build only."""
+"""The no-op runtime (which starts no containers) writes the same records as the real one, and exists only in the test
+build.
+"""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +19,7 @@ RUN = Run("norn-x-1", "app", "execution:1", "sha256:1", None, {}, 30, 2**20, 1.0
 
 @dataclass
 class Owner:
-    """Hooks that remember what they were told, and refuse what `refuses` names."""
+    """Hooks that record their calls, and raise for the calls that `refuses` names."""
 
     refuses: str = ""
     told: list[str] = field(default_factory=list)

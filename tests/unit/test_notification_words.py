@@ -1,4 +1,4 @@
-"""Notifications in words: what people read, and that no letter of an app's output has a meaning for a service."""
+"""The text of notifications, and that no character of an app's output has a special meaning for a chat service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The door without a lock: which requests a page from elsewhere may have made a browser send."""
+"""An API without tokens: which requests could come from a page of another origin in the user's browser, and are
+refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures of pushes, what a delivery says, the name of a repository, and the files that patterns mean."""
+"""Webhooks of pushes: their signatures and fields, the names of repositories, and the files that patterns match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts as people write them."""
+"""Amounts of memory and processors in the notations that users write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reading of kept lines shows those of the replicas that are asked for, and ends with its reader."""
+"""A reading of kept lines shows only the requested replicas, and ends when its reader leaves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = time.time_ns()
 
 
 class _Reader:
-    """Keeps `ports.LiveStream` and `ports.LiveStreams`."""
+    """A fake of `ports.LiveStream` and `ports.LiveStreams`."""
 
     sent = None
 
@@ -37,18 +37,18 @@ class _Reader:
         return self
 
     def line(self, source: str, text: str) -> None:
-        """Passes over what Norn says."""
+        """Ignores messages of Norn."""
 
     def lines(self, lines: Sequence[LiveText]) -> None:
-        """Hears lines."""
+        """Keeps the lines."""
         self.heard += [line.text for line in lines]
 
     def end(self) -> None:
-        """Changes nothing."""
+        """Does nothing."""
 
 
 class Reading:
-    """Kept lines of one app, and somebody who reads them."""
+    """Kept lines of one app, and a client that reads them."""
 
     def __init__(self, home: Path) -> None:
         self.logs = KeptLogDirectory(home, KeepLimits(2**26, 86400.0, open_bytes=1), 0, ("docker",))
@@ -56,7 +56,7 @@ class Reading:
         self._at = NOW
 
     def wrote(self, release: int, generation: int, replica: int, *, gone: bool) -> None:
-        """Keeps one line of a container that says which one it is, and lets the container go."""
+        """Keeps one line that names its container; with `gone` the container is then removed."""
         name = f"r{release}-{replica} of {generation}" + (" gone" if gone else "")
         origin = LogOrigin(name.ljust(64), release, generation, replica)
         self._at += 1
@@ -65,7 +65,7 @@ class Reading:
             self.logs.forget_container("blog", origin)
 
     def shows(self, **asked: Any) -> list[str]:
-        """Returns the lines of a question."""
+        """Returns the lines for these options."""
         self.reader.heard = []
         request = ReadLogsJobRequest(**{"tail": 100, "follow": False, **asked})
         job = Job(1, request, "blog", None, Fence(1, 1), cluster="docker")

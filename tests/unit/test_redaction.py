@@ -1,4 +1,4 @@
-"""Hiding: every spelling of a value, whatever pieces it comes in, and nothing else."""
+"""Hiding secrets: every encoding of a value is hidden, in whatever chunks it comes, and no other text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HIDDEN = Redaction(map(Secret, [PLAIN, ODD, PEM, LONG, "aaaaaa", "abcabcabc", "a
 
 
 def in_pieces(data: bytes, cuts: list[int]) -> bytes:
-    """Returns a stream of these pieces as it is shown."""
+    """Returns a stream with hidden secrets, given in these chunks."""
     redactor, shown, at = HIDDEN.stream(), b"", 0
     for cut in cuts:
         shown += redactor.feed(data[at : at + cut])

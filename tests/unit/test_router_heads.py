@@ -1,4 +1,6 @@
-"""The two heads of an exchange: what is taken out of them, what is added, and what is refused."""
+"""The heads of request and response in the router: which fields are removed, which are added, and which heads are
+refused.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two parsers read the same bytes: what the router passes on is what h11 understands, or the router refuses it."""
+"""The router and the library h11 parse the same bytes: the router passes on only what h11 understands in the same way,
+or refuses it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ class Read:
 
 
 def by_h11(data: bytes, role: type[h11.CLIENT] | type[h11.SERVER], method: bytes = b"GET") -> list[Read] | None:
-    """Returns the messages that h11 finds; None when it refuses one."""
+    """Returns the messages that h11 finds; None if it refuses one."""
     parser = h11.Connection(role, 2**20)
     if role is h11.CLIENT:
         _ask(parser, method)
@@ -60,7 +62,7 @@ def _ask(parser: h11.Connection, method: bytes) -> None:
 
 
 def _next(parser: h11.Connection) -> bool:
-    """Answers as the router would, so that h11 reads the next request; False when there is none."""
+    """Responds as the router would, so that h11 reads the next request; returns False if there is none."""
     parser.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
     parser.send(h11.EndOfMessage())
     if parser.our_state is not h11.DONE:
@@ -70,7 +72,7 @@ def _next(parser: h11.Connection) -> bool:
 
 
 def by_router(data: bytes, cuts: list[int]) -> tuple[list[bytes], bool]:
-    """Returns the requests as replicas get them, and whether the router refused to read on."""
+    """Returns the requests as replicas get them, and whether the router stopped reading."""
     reader = RequestReader(b"10.0.0.1", ADDRESS)
     ends = sorted({min(cut, len(data)) for cut in cuts} | {len(data)})
     start = 0
@@ -96,7 +98,7 @@ BODIES = st.binary(max_size=40)
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A well-formed request."""
+    """Generates a well-formed request."""
     fields = [("Host", "blog.test"), *draw(PLAIN_FIELDS)]
     if (connection := draw(CONNECTION)) is not None:
         fields.append(("Connection", connection))
@@ -116,7 +118,7 @@ def requests(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def chunked(draw: st.DrawFn, body: bytes) -> bytes:
-    """A body in chunks of any size, with or without a trailer."""
+    """Generates a body in chunks of any size, with or without a trailer."""
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=3)))
     pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
     trailer = draw(st.sampled_from([b"", b"X-Sum: 42\r\n", b"Host: evil.test\r\n"]))
@@ -137,7 +139,7 @@ def essence(read: Read) -> tuple[object, ...]:
     } - {b"host", b"content-length"}
     fields = [(n, v) for n, v in read.fields if n.lower() not in FORWARDED and n.lower() not in named]
     trailers = [(n, v) for n, v in read.trailers if n.lower() != b"host"]
-    # A field of the coding stays in its place at the client, and is the last but one at the replica.
+    # The client's request has the field of the coding in its place; the router writes it as the last but one.
     return (*read.start, sorted(fields), read.body, trailers)
 
 
@@ -180,7 +182,7 @@ EMPTY_VALUE = b"GET / HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nX-B: 1\r\n\r\n"
 
 
 def mutated(data: bytes, changes: list[tuple[int, bytes, int]]) -> bytes:
-    """Replaces some bytes at some places by others."""
+    """Replaces some bytes at some positions."""
     for place, inserted, removed in changes:
         place %= len(data)
         data = data[:place] + inserted + data[place + removed :]
@@ -215,30 +217,30 @@ def test_a_damaged_request_is_refused_or_passed_as_h11_reads_it(
 
 
 class Recorder:
-    """Takes an answer, and keeps it as a client would see it."""
+    """Receives a response, and keeps it as a client would see it."""
 
     def __init__(self) -> None:
         self.read: Read | None = None
 
     def early(self, status: int, reason: bytes, fields: Fields) -> bool:
-        """Lets it pass."""
+        """Accepts an interim response."""
         return True
 
     def reply_head(self, head: ReplyHead) -> None:
-        """Keeps it."""
+        """Keeps the head."""
         lines = b"".join(head.pieces).split(b"\r\n")[:-1]
         fields = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
         self.read = Read((b"%d" % head.status, head.reason), fields)
 
     def reply_body(self, piece: bytes) -> None:
-        """Keeps it."""
+        """Keeps the chunk."""
         assert self.read is not None
         self.read.body += piece
 
 
 @st.composite
 def replies(draw: st.DrawFn) -> bytes:
-    """A well-formed answer, perhaps with an early one before it."""
+    """Generates a well-formed response, sometimes after an interim one."""
     status = draw(st.sampled_from([b"200 OK", b"204 No Content", b"304 Not Modified", b"404 Not here", b"299 \xe9"]))
     early = draw(st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n"]))
     body = draw(BODIES)
@@ -254,7 +256,7 @@ def replies(draw: st.DrawFn) -> bytes:
 
 
 def reply_by_router(data: bytes, cuts: list[int], method: bytes) -> tuple[Read | None, ReplyReader]:
-    """Reads an answer cut in pieces."""
+    """Lets the router read a response in chunks."""
     recorder, reader = Recorder(), ReplyReader()
     reader.expect(recorder, method)
     start = 0
@@ -266,7 +268,7 @@ def reply_by_router(data: bytes, cuts: list[int], method: bytes) -> tuple[Read |
 
 
 def reply_essence(read: Read) -> tuple[object, ...]:
-    """Returns the parts of an answer that must be the same on both sides."""
+    """Returns the parts of a response that must be the same on both sides."""
     gone = (b"transfer-encoding", b"connection", b"upgrade")
     return (*read.start, [(n, v) for n, v in read.fields if n.lower() not in gone], read.body)
 

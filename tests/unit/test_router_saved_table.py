@@ -1,4 +1,4 @@
-"""The routing table on disk: whole or absent, of one database, and never needed."""
+"""The routing table on disk: complete or missing, valid for one database only, and never required."""
 
 from __future__ import annotations
 

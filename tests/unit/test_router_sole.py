@@ -1,4 +1,4 @@
-"""The right to open the ports: one process has it, another user cannot take it away, and it is handed over whole."""
+"""The right to open the router's ports: one process has it, another user cannot take it, and it can be handed over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.servers import wait_until
 
 
 class Open:
-    """The addresses of a router: some listening sockets."""
+    """The listening sockets of a router, with their addresses."""
 
     def __init__(self, count: int = 0) -> None:
         self.sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -32,7 +32,7 @@ class Open:
         return [(self.address(each), each.fileno()) for each in self.sockets]
 
     def address(self, listening: socket.socket) -> str:
-        """Returns an address in the words of the settings."""
+        """Returns an address in the form of the settings."""
         return f"localhost:{listening.getsockname()[1]}"
 
     def hand_over(self, successor: Successor) -> None:

@@ -1,4 +1,4 @@
-"""The routing table: who gets the next request, and when a replica that left is drained."""
+"""The routing table: which replica gets the next request, and when a leaving replica is drained."""
 
 from __future__ import annotations
 

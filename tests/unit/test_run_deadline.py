@@ -1,4 +1,4 @@
-"""The deadline of a run: which signal is due, and whether it was the time or a cancel that ended the run."""
+"""The deadline of a run: which signal is due, and whether the timeout or a cancel ended the run."""
 
 from __future__ import annotations
 

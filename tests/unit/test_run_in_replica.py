@@ -1,4 +1,4 @@
-"""A program in a replica as a step: once, for who is there, and its end told to them."""
+"""A program in a replica as a step: it runs once, for a connected client, and its end is sent to that client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST = ExecJobRequest(("sh", "-l"), replica=2, tty=True, term="xterm", size=(
 
 
 class Sitting:
-    """Somebody who asked for a program, and what became of it; `program` is what the cluster runs."""
+    """A client that requested a program, and the result; `program` is what the cluster runs."""
 
     def __init__(self, program: Callable[[Terminal], int], *, claims: int = 1) -> None:
         self.watch, self.terminal = FakeWatch(), FakeTerminal()
@@ -70,7 +70,7 @@ def test_after_a_worker_died_with_it_it_is_not_run_again() -> None:
 
 @pytest.mark.parametrize(("reason", "code"), [(None, "reader_gone"), ("draining", "worker_draining")])
 def test_an_end_before_its_own_is_the_jobs_end_too(reason: str | None, code: str) -> None:
-    """Handing it back would run it once more."""
+    """Handing the job back would run the program once more."""
     sitting = Sitting(_leaves)
     if reason is not None:
         sitting.watch.stop.set(reason)

@@ -1,4 +1,4 @@
-"""When the container of a run is removed at the end of its owner's block, and when it is left."""
+"""When the container of a run is removed at the end of its owner's block, and when it is left for the next owner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LASTING = Run(
 
 
 def attempts(reason: str, *, begun: bool, removed: Iterator[bool], patience: float = float("inf")) -> int:
-    """Returns how often the container of a run was removed whose owner stopped for a reason."""
+    """Returns how often the removal of a run's container was tried after its owner stopped for a reason."""
     watch, made = FakeWatch(), []
 
     def discard() -> bool:

@@ -23,7 +23,7 @@ REQUEST = RunJobRequest(("sh",), 60, ClientTerminal(True, "xterm", (30, 100)))
 
 
 class Played(RunCommand):
-    """The step with the end of its container given, or the reason to stop."""
+    """The step with a given end of its container, or a given reason to stop."""
 
     def __init__(self, end: ExecutionVerdict | Stopped) -> None:
         self._end = end

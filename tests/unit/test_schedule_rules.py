@@ -1,4 +1,4 @@
-"""What is due, which are the newest, and how long an occurrence is held back: pure rules over a schedule."""
+"""Pure rules of schedules: which occurrences are due, which are the newest, and how long one is delayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets as values: nothing prints them, and what no environment can hold is refused."""
+"""Secrets as values: none is printed, and a value that no environment variable can hold is refused."""
 
 from __future__ import annotations
 

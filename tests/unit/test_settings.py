@@ -1,4 +1,4 @@
-"""The settings: a bad value is refused with its variable, and no printed form of them holds a password."""
+"""The settings: a wrong value is refused with the name of its variable, and no printed form has a password."""
 
 from __future__ import annotations
 

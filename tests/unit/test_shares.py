@@ -1,4 +1,6 @@
-"""The shares of a worker's slots: how many one app gets, how many deploys, and that threads together get no more."""
+"""The limits within a worker's slots: how many jobs of one app and how many deploys may run, also when threads claim
+together.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from norn_tasks.worker.shares import Shares
 
 
 def entered(shares: Shares, app: str, times: int, kind: JobKind = JobKind.CRON_RUN) -> int:
-    """Returns how many of these jobs found a place, each claimed by a thread of its own."""
+    """Returns how many of these jobs may run, each claimed by a thread of its own."""
     with ThreadPoolExecutor(16) as pool:
         return sum(pool.map(lambda _: shares.enter(kind, app, adopts=False), range(times)))
 

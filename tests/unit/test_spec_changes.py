@@ -1,4 +1,4 @@
-"""The differences of two infraspecs, field by field, and the verb that makes each true."""
+"""The differences of two infraspecs, field by field, and the command that applies each one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A directory tree is removed however deep it is, and nothing beside it."""
+"""A directory tree is removed however deep it is, and nothing outside of it."""
 
 from __future__ import annotations
 

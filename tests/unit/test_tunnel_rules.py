@@ -1,4 +1,4 @@
-"""Ingress rules: where a rule is placed, and what stays."""
+"""Ingress rules of a tunnel: where a rule is placed, and which rules are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which failures of a whole run are run once more alone."""
+"""Which failed tests of a complete run are run again alone."""
 
 from __future__ import annotations
 

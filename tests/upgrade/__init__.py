@@ -1,1 +1,1 @@
-"""Tests: a database of an older version, and what brings it to today's."""
+"""A database of an older version, and helpers that migrate it to the present schema."""

@@ -17,7 +17,7 @@ KEY = HERE / "age.key"
 """The key that opens its secrets."""
 _RECORDED_APPS_DIR = "/srv/norn/apps"
 
-# A server gives out its transaction ids in order, and events are read in the order of theirs.
+# A server assigns transaction ids in ascending order, and events are read in the order of these ids.
 _ADVANCE = """DO $$ DECLARE newest bigint := (SELECT max(CAST(CAST(xact AS text) AS bigint)) FROM events);
 BEGIN WHILE CAST(CAST(pg_current_xact_id() AS text) AS bigint) <= newest LOOP COMMIT; END LOOP; END $$"""
 
@@ -45,7 +45,9 @@ def upgraded(postgres: Postgres, name: str) -> str:
 
 
 def copied(postgres: Postgres, original: str, name: str) -> str:
-    """Copies a database and returns the URL of the copy, in which the last thing happened just now."""
+    """Copies a database and returns the URL of the copy, in which all times are moved so that the newest event happened
+    now.
+    """
     postgres.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
     url = postgres.url(name)
     _bring_to_now(url)
@@ -53,7 +55,9 @@ def copied(postgres: Postgres, original: str, name: str) -> str:
 
 
 def _bring_to_now(url: str) -> None:
-    """Moves every time so that the newest event happened now: leases, deadlines and schedules are as they were left."""
+    """Moves every time so that the newest event happened now; leases, deadlines and schedules keep their distance from
+    it.
+    """
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT CAST(clock_timestamp() - max(at) AS text) FROM events")
         passed = cursor.fetchone()

@@ -1,6 +1,6 @@
 """A control plane of this version over an upgraded database: its API, and workers that run its pipelines over fakes.
 
-The engine went on during the upgrade: the replicas and the containers that the database names are in the fakes.
+The engine kept running during the upgrade: the fakes contain the replicas and containers that the database names.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from tests.integration.api.factories import Api
 from tests.upgrade.database import APPS_DIR, KEY
 
 ENGINE, FAR_ENGINE = "engine-one", "engine-two"
-"""The engines that the old version's workers were on; the first one is home."""
+"""The engines of the old version's workers; the first one is the home engine."""
 CLASSES = (JobClass.DEPLOY, JobClass.INVOKE, JobClass.CRON, JobClass.OBSERVE)
 PROGRAMS = {
     ("sh", "-c", "fail"): Does(3, b"half a page\n", b"no paper\n"),
@@ -68,7 +68,7 @@ def secret_of(token: str) -> str:
 
 
 class AnyGit:
-    """A git server that has each commit that is asked for (ports.Git); its files say nothing but how to build."""
+    """A git server that has every requested commit (ports.Git); its files only tell how to build."""
 
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
         """Writes the files."""
@@ -79,7 +79,7 @@ class AnyGit:
 
 
 class Streams:
-    """The live side of the broker (ports.LiveStreams): somebody reads, and nobody types."""
+    """The live streams of the broker (ports.LiveStreams), with a client that reads and never types."""
 
     def of_job(self, job: int, watch: Watch) -> Any:
         """Opens a stream whose lines are dropped."""
@@ -119,11 +119,11 @@ class Plane:
         self.admin.services.close()
 
     def asked_as(self, token: str) -> Api:
-        """Returns its API, asked with one of the old version's tokens."""
+        """Returns the API with one of the old version's tokens."""
         return replace(self.admin, token=secret_of(token))
 
     def get(self, path: str) -> Any:
-        """Returns what a GET answers, which must be 200."""
+        """Returns the body of a GET response, whose status must be 200."""
         answer = self.admin.get(path)
         assert answer.status_code == 200, f"{path}: {answer.text}"
         return answer.json
@@ -134,7 +134,7 @@ class Plane:
             return list(tx.execute(text(statement), bound))
 
     def speak(self) -> None:
-        """Writes the rows of this version's workers."""
+        """Writes the rows with which this version's workers report."""
         with self.database.transaction() as tx:
             engines.speak(tx, ENGINE, "new-host", registry=False)
             for job_class in CLASSES:
@@ -142,7 +142,7 @@ class Plane:
                 workers.say(tx, said)
 
     def run(self, *classes: JobClass, engine: str = ENGINE) -> list[Job]:
-        """Claims and runs ready jobs of these classes (of all) until there is none."""
+        """Claims and runs ready jobs of these classes (by default all) until none is ready."""
         runner = Runner(Ledger(self.database, patience=1), self._tools(), StepOutput(self.database))
         done: list[Job] = []
         can = worlds.capabilities(engine, home=engine == ENGINE)
@@ -154,7 +154,7 @@ class Plane:
         return done
 
     def hold(self, job: int) -> None:
-        """Puts the container that a job recorded into the engine, where it runs and ends well."""
+        """Adds the container that a job recorded to the engine; it runs and succeeds."""
         (row,) = self.rows("SELECT app, kind, container, execution FROM jobs WHERE id = :job", job=job)
         owner = f"execution:{row.execution}" if row.execution else f"execution:t{job}"
         run = Run(f"old-{job}", row.app, owner, "old", None, {}, timeout=60, memory=2**28, cpus=1, network="none")

@@ -1,6 +1,7 @@
 """When a rollout is complete: by its counts and conditions, and by its ReplicaSets and pods where they are known.
 
-The foreign rows are those that Argo CD's health and kstatus decide; where the two differ, the stricter one holds.
+The rows marked as foreign come from the health checks of Argo CD and kstatus; where these two differ, the stricter one
+counts.
 """
 
 from __future__ import annotations

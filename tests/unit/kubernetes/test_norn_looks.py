@@ -1,4 +1,6 @@
-"""What Norn makes of its own looks: the pods that a status counts, the template of a generation, a changed rollout."""
+"""Norn's own observations of a Deployment: which pods a status counts, which template belongs to a generation, and a
+rollout that others changed.
+"""
 
 from __future__ import annotations
 

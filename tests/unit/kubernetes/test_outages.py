@@ -19,13 +19,13 @@ SHOP = Workload(app="shop", release=2, generation=2, image=made.IMAGE, replicas=
 
 
 class Looks:
-    """Looks at a rollout that is complete, of which the first ones fail."""
+    """Observations of a complete rollout, of which the first ones fail."""
 
     def __init__(self, failures: int) -> None:
         self.left = failures
 
     def __call__(self) -> AppLook:
-        """Looks once more."""
+        """Returns the next observation."""
         self.left -= 1
         if self.left >= 0:
             raise ClusterDown("the cluster could not list Pods now: 429 too many requests")
@@ -33,7 +33,7 @@ class Looks:
 
 
 def gate(looks: Looks, watch: FakeWatch) -> RolloutGate:
-    """Returns the gate of a rollout whose looks are these."""
+    """Returns the gate (the final check) of a rollout with these observations."""
     nothing: Any = None
     return RolloutGate(nothing, SHOP, looks, watch.watch, 60)
 

@@ -1,7 +1,7 @@
 """The verdicts on objects that a real cluster (v1.20.2) showed for broken releases, while the old one served.
 
-Each file was read when a look of each second first found the rollout failed. Fields without meaning for a verdict
-were removed. Newer versions show the same states with other messages: `examples.py` has those.
+Each file was written when an observer that read once a second first found the rollout failed. Fields without meaning
+for a verdict were removed. Newer versions show the same states with other messages: `examples.py` has those.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Trouble that is over: events outlive what they report, and must fail no rollout then."""
+"""Problems that are solved: Kubernetes keeps events longer than the problem exists, and such an event must fail no
+rollout.
+"""
 
 from __future__ import annotations
 

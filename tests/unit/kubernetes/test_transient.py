@@ -1,4 +1,6 @@
-"""What looks like a failure and is none, what fails earlier than its name, and what is the cause of another."""
+"""States that look like a failure and are none, states that are a failure before they have its name, and states that
+another failure causes.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def invoke(w: World, app: str, *, sync: bool = False, body: bytes = b"hello") ->
 
 
 def failed_run(w: World, app: str, command: str) -> None:
-    """Runs a cron app once with another command, asked for by somebody."""
+    """Runs a cron app once with another command, requested by a user."""
     w.post(f"apps/{app}/cron/trigger", command=command, force=True)
     w.drain(JobClass.CRON)
 

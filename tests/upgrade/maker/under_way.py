@@ -1,4 +1,4 @@
-"""What was under way when the old version was stopped: jobs of each kind that wait, and that a dead worker held."""
+"""The state when the old version was stopped: waiting jobs of each kind, and jobs of dead workers."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def left_behind(w: World) -> None:
 
 
 def _repair(w: World, app: str) -> None:
-    """Loses an app's replica: the next look asks for a repair."""
+    """Removes an app's replica: the next observation requests a repair."""
     for container in [each.id for each in w.cluster.containers.values() if each.workload.app == app]:
         del w.cluster.containers[container]
     w.sql("UPDATE jobs SET ended_at = ended_at - interval '5 s' WHERE app = :app", app=app)
@@ -131,7 +131,7 @@ def _left_runs(w: World) -> None:
 
 
 def _left_looks(w: World) -> None:
-    """What the class observe does: a look, a delivery, the dead man's call, logs and a program in a replica."""
+    """Jobs of the class observe: an observation, a delivery, the dead man's switch, logs and a program in a replica."""
     w.speak()
     dispatch.request_looks_elsewhere(w.intake, actor="beat@old-host:104")
     w.play(JobClass.OBSERVE, kill=("look-at-engine", Point.BEFORE), engine=FAR_ENGINE)
@@ -146,7 +146,7 @@ def _left_looks(w: World) -> None:
 
 
 def _call_deadman(w: World) -> None:
-    """Asks for the dead man's call, which is made only while the scheduler decides on time."""
+    """Requests the call of the dead man's switch, which is made only while the scheduler decides on time."""
     w.sql("UPDATE cron_states SET next_due = next_due + interval '1 min' WHERE next_due < clock_timestamp()")
     assert dispatch.request_deadman(w.intake, actor="beat@old-host:104")
 
@@ -179,7 +179,7 @@ def arranged(w: World) -> None:
 
 
 def _image_gone(w: World) -> None:
-    """The image of a schedule is gone from its engine, and a look tells of it."""
+    """The image of a schedule is missing on its engine, and an observation reports that."""
     for image in w.images.of_app("report"):
         del w.images.there[image.id]
     dispatch.request_look(w.intake, actor="beat@old-host:104")
@@ -187,7 +187,7 @@ def _image_gone(w: World) -> None:
 
 
 def _retried(w: World) -> None:
-    """A call and a run whose first try failed, and that wait an hour for the next one."""
+    """A call and a run whose first attempt failed, and that wait an hour for the next one."""
     w.live("flaky", "function", "command: fail", "retries: {max: 3, backoff: 1h}")
     w.live("flaky-run", "cron", "command: fail", "retries: {max: 3, backoff: 1h}")
     invoke(w, "flaky")
@@ -196,7 +196,7 @@ def _retried(w: World) -> None:
 
 
 def waiting(w: World) -> None:
-    """Accepts a job of each kind, which nobody takes any more."""
+    """Accepts a job of each kind that no worker takes any longer."""
     w.speak()
     _repair(w, "wait-repair")
     w.apply("wait-forge", spec("wait-forge", "webserver"))

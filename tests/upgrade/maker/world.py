@@ -60,7 +60,7 @@ def secret_of(name: str) -> str:
 
 
 class Killed(BaseException):
-    """A worker process that was killed: nothing of Norn catches it."""
+    """Simulates a killed worker process: no code of Norn catches this exception."""
 
 
 class World:
@@ -94,7 +94,7 @@ class World:
             live=Streams(), vault=vault, messenger=self.messenger,
         )  # fmt: skip
 
-    # What people do
+    # Actions of users
 
     def make_tokens(self) -> None:
         """Makes every token of `TOKENS`."""
@@ -140,7 +140,7 @@ class World:
         self.drain(JobClass.DEPLOY)
         return written
 
-    # What workers and beats do
+    # Actions of workers and schedulers
 
     def speak(self) -> None:
         """Writes the rows of a worker of each class and of a beat."""
@@ -186,11 +186,11 @@ class World:
                 pass
 
     def sweep(self) -> None:
-        """Sweeps as a beat does."""
+        """Sweeps as a scheduler does."""
         sweeper.sweep(self.database, max_claims=5)
 
     def beat(self) -> None:
-        """Decides what is due, and looks for alerts."""
+        """Decides due occurrences, and evaluates the alert rules."""
         Deciding(self.database, self.intake.settings, self.intake.waker, "beat@old-host:104").round()
         cron_alerts.look(self.database, self.intake.settings.alert_paused_days)
 
@@ -200,12 +200,12 @@ class World:
             factories.make_due(tx, app, ago)
 
     def sql(self, statement: str, **bound: Any) -> None:
-        """Changes rows directly, for what only the passing of time makes."""
+        """Changes rows directly, where only time would change them."""
         with self.database.transaction() as tx:
             tx.execute(text(statement), bound)
 
     def grow_older(self, interval: str) -> None:
-        """Moves every time in the database back, except those of schedules: what is there happened that long ago."""
+        """Moves all times of the database into the past, except those of schedules."""
         columns = text("""SELECT table_name, column_name FROM information_schema.columns
             WHERE table_schema = 'public' AND data_type = 'timestamp with time zone' AND table_name <> 'cron_states'
               AND table_name IN (SELECT tablename FROM pg_tables WHERE schemaname = 'public')""")
@@ -218,7 +218,7 @@ class Streams:
     """The live side of the broker, with a reader that reads everything and forgets it (ports.LiveStreams)."""
 
     def of_job(self, job: int, watch: Any) -> Any:
-        """Opens a stream that nobody looks at."""
+        """Opens a stream that nobody reads."""
         return Silence(watch)
 
     def terminal(self, job: int, watch: Any) -> FakeTerminal:
@@ -227,7 +227,7 @@ class Streams:
 
 
 class Silence:
-    """A stream that nobody looks at (ports.LiveStream)."""
+    """A stream that nobody reads (ports.LiveStream)."""
 
     def __init__(self, watch: Any) -> None:
         self.stop = watch.stop
@@ -240,7 +240,7 @@ class Silence:
 
 
 def spec(app: str, role: str, *lines: str) -> str:
-    """Returns an infraspec that says only what it must, and these lines."""
+    """Returns an infraspec with the required fields and these lines."""
     needed: tuple[str, ...] = ()
     if role == "webserver" and not any(line.startswith("port:") for line in lines):
         needed = ("port: 8080",)
