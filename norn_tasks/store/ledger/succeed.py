@@ -73,7 +73,7 @@ step AS (
   SELECT id, n, name, 'succeeded', token, clock_timestamp(), note FROM job
   ON CONFLICT (job_id, n) DO UPDATE SET state = 'succeeded', token = excluded.token, ended_at = excluded.ended_at,
      note = excluded.note, error = NULL
-  RETURNING job_id, extract(epoch FROM ended_at - started_at)::float8 AS seconds),
+  RETURNING job_id, greatest(extract(epoch FROM ended_at - started_at), 0)::float8 AS seconds),
 {slots.RELEASED},
 published AS (
   INSERT INTO events(kind, app, job_id, seq, data)
