@@ -86,9 +86,7 @@ def base(engine_address: str) -> None:
         [maker or "docker", *([] if maker else ["pull"]), BASE], capture_output=True, text=True, check=False
     )
     if made.returncode:
-        pytest.fail(
-            f"there is no image {BASE}: name a program that makes it in NORN_TEST_IMAGES\n{made.stderr[-1000:]}"
-        )
+        pytest.fail(f"there is no image {BASE}: set NORN_TEST_IMAGES to a program that makes it\n{made.stderr[-1000:]}")
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def require_public(text: str, name: str) -> None:
         for source in filter(_may_hide_a_host, words[:-1]):
             raise SourceError(
                 f"{name} adds from {source[:80]}, where a variable may be the address of another server",
-                hint="write COPY for a file of the source, and the scheme and host of an address without variables",
+                hint="use COPY for a file of the source; for an address, write scheme and host without variables",
             )
         for host in map(_host, words):
             if host is not None and inward(host):

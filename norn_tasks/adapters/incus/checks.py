@@ -40,7 +40,10 @@ def _missing(api: IncusApi, pool: str, bridge: str, init: Path) -> Iterator[tupl
     if Bridge(api, bridge).found() in ("", "none"):
         yield f"the network {bridge} of Incus has no IPv4 address", f"incus network set {bridge} ipv4.address auto"
     if not os.access(init, os.X_OK):
-        yield f"the first process of instances is not at {init}", "deploy/prepare run builds it where a C compiler is"
+        yield (
+            f"the first process of instances is not at {init}",
+            "on a machine with a C compiler, the command 'deploy/prepare run' builds it",
+        )
 
 
 def _well(api: IncusApi, pool: str, bridge: str) -> str:

@@ -145,7 +145,7 @@ class IncusImages:
         except OSError as error:
             raise EngineDown(
                 f"Norn's first process of instances is not at {self._init}: {error.strerror}",
-                hint="deploy/prepare builds it where a C compiler is; NORN_INCUS_INIT names another place",
+                hint="run deploy/prepare on a machine with a C compiler, or set NORN_INCUS_INIT to the program's path",
             ) from error
 
     def _imported(self, alias: str) -> ImageFacts | None:

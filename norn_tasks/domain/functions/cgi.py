@@ -88,9 +88,11 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _status(value: str, before: int | None) -> int:
+    if before is not None:
+        raise _refused("Status is there twice")
     found = _STATUS.fullmatch(value)
-    if found is None or before is not None:
-        raise _refused(f"Status: {shown(value)} is not one status from 200 to 599")
+    if found is None:
+        raise _refused(f"Status: {shown(value)} is not a status from 200 to 599")
     return int(found[1])
 
 
@@ -111,5 +113,6 @@ def _allowed(name: str, before: list[tuple[str, str]]) -> bool:
 def _refused(sentence: str) -> InvalidRequest:
     return InvalidRequest(
         f"its output is not an answer of response: cgi: {sentence}",
-        hint=f"print header lines ({_LIST}; Status: 404), an empty line and the body, or write response: raw",
+        hint=f"print header lines ({_LIST}; for the status a line such as Status: 404), an empty line and the body; "
+        "or set response: raw in infraspec.yaml",
     )
