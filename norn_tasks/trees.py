@@ -35,7 +35,7 @@ def remove(tree: Path) -> None:
 
 
 def _without_files(directory: Path) -> list[Path]:
-    """Removes everything directly inside a directory except its subdirectories, and returns those."""
+    """Removes everything directly inside a directory except its subdirectories, and returns the subdirectories."""
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         found = list(entries)
         for each in found:

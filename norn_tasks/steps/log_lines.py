@@ -1,5 +1,5 @@
-"""The steps about the log lines of an app's replicas: they are read for a connected client, and deleted with
-the app.
+"""The steps that read the log lines of an app's replicas for a connected client, and that delete the lines when the app
+is purged.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from norn_tasks.ports import LiveStream, LiveText
 from norn_tasks.steps.step import Step, StepContext
 
 _MOST = 16 * 1024 * 1024
-"""The most bytes of past lines that are sent, because the broker holds them until the client has read them."""
+"""The most bytes of past lines that a job sends; the broker holds them until the client has read them."""
 _OVERLAP_SECONDS = 60
 """A worker that takes the job over begins to read this many seconds before the last sent line, because lines may be
 stored late.
 """
 _RESUMED_LINES = 10_000
-"""The most past lines that such a worker sends before new lines."""
+"""The most past lines that a worker which takes the job over sends before new lines."""
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -54,7 +54,7 @@ class ReadLogs(Step):
             try:
                 logs.read(job.app, _of_this_app(question, request), _SentLines(emit, trouble).take, follow, emit.stop)
             except Stopped:
-                # if this does not raise, only the client has disconnected, which is not a failure
+                # if `check` does not raise, only the client has disconnected, which is not a failure
                 context.watch.stop.check()
         emit.end()
         return None
@@ -86,7 +86,9 @@ class DeleteLogs(Step):
 
 
 def _resumed(question: LogQuestion, request: ReadLogsJobRequest, sent: Mapping[str, Any] | None) -> LogQuestion:
-    """Returns the query for a worker that takes the job over. The reader leaves out lines that were already sent."""
+    """Returns the query with which a worker that takes the job over continues after the last sent line. The reader
+    leaves out lines that were already sent.
+    """
     if sent is None:
         return question
     if "at" not in sent:
@@ -121,7 +123,7 @@ def _question(context: StepContext, request: ReadLogsJobRequest) -> LogQuestion:
 
 
 def _of_this_app(question: LogQuestion, request: ReadLogsJobRequest) -> LogQuestion:
-    """Limits the query to this app, that is without lines of an earlier app of the same name."""
+    """Returns the query without lines that an earlier app of the same name printed."""
     if request.oldest is None:
         return question
     return replace(question, since=max(request.oldest, question.since or request.oldest))
@@ -135,8 +137,8 @@ def _require_known(app: str, replica: int, origins: frozenset[LogOrigin]) -> Non
 
 
 class _SentLines:
-    """Sends lines to the client, each with its container's name. If new lines are not being stored, sends the reason
-    first.
+    """Sends lines to the client, each with its container's name. `trouble` says why new lines are not being stored; if
+    it is not empty, it is sent first.
     """
 
     def __init__(self, emit: LiveStream, trouble: str) -> None:

@@ -25,8 +25,8 @@ class PublishLiveImage(Step):
     name = "publish-image"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns the fact with the reference by which nodes pull the image; skipped if the reference is known, or
-        without a registry.
+        """Returns the fact with the reference by which nodes pull the image. Skips the push if the image was already
+        pushed, or if no registry is configured.
         """
         if context.published is not None:
             return Learned(skipped=True, note="the image is in the registry")

@@ -1,4 +1,6 @@
-"""The steps that send messages to receivers outside: one try of one delivery, and the call of the dead man's switch."""
+"""The steps that send messages to receivers outside: one try of one delivery, and the call of the dead man's switch, an
+outside service that raises an alarm when Norn no longer calls it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ class SendNotification(Step):
     patient = False
 
     def run(self, context: StepContext) -> Learned | None:
-        """Records the result. The job fails if the message was not accepted, or must be sent to an address again."""
+        """Records the result. The job fails if the message was not accepted, or if some mail addresses must still get
+        it.
+        """
         delivery = context.job.request_as(NotifyJobRequest).delivery
         receipt = context.tools.messenger.deliver(delivery)
         if receipt is None:

@@ -27,12 +27,14 @@ class LookAtCluster(Step):
 
 
 class EndDrained(Step):
-    """Ends the draining replicas that have no open connection any longer, or whose time is over."""
+    """Ends the draining replicas (replaced ones that may finish their open connections) that have no open connection
+    any longer, or whose time is over.
+    """
 
     name = "end-drained"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Notes how many it ended. A worker that was frozen in between ends none."""
+        """Notes how many it ended. A worker that lost the job while it was frozen ends none."""
         return Learned(note=f"{context.cluster.end_drained(context.watch)} ended")
 
 
@@ -104,8 +106,8 @@ class RemoveOrphans(Step):
     name = "remove-orphans"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns the fact with the number of removed containers. A worker that was frozen removes none, because owners
-        may be back.
+        """Returns the fact with the number of removed containers. A worker that lost the job while it was frozen
+        removes none, because the owners may have come back.
         """
         found = context.job.facts.get(OrphanedContainers)
         if found is None or not found.orphaned:

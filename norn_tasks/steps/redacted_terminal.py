@@ -9,8 +9,8 @@ from norn_tasks.domain.redaction import Redaction
 from norn_tasks.ports import Stop, Terminal, Typed
 
 ECHO_SECONDS = 0.1
-"""Seconds for which text that may begin a secret is held back in a terminal window, because a user waits to see typed
-letters.
+"""The most seconds for which a terminal window holds back text that may begin a secret; a longer time would delay the
+letters that a user types.
 """
 
 
@@ -69,4 +69,4 @@ class RedactedTerminal:
             try:
                 self._rest()
             except Stopped:
-                return  # no client reads, because the program is being ended
+                return  # no client reads any longer, and the program is being ended

@@ -1,4 +1,4 @@
-"""The steps of the source: it is fetched into a private directory of this machine, and deleted at the end."""
+"""The steps that fetch the source into a private directory of this machine, and that delete it at the end."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ class AwaitRollout(Step):
 
 
 def _order(workload: Workload) -> str:
-    """Returns the end of a note, which says that old replicas were stopped first if they were."""
+    """Returns the end of a note: it says that old replicas were stopped first, and is empty if they were not."""
     return "; old replicas were stopped first (rollout: recreate)" if workload.recreate else ""
 
 

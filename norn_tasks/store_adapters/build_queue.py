@@ -25,7 +25,9 @@ class BuildQueueRows:
 
     @contextmanager
     def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
-        """Holds the turn inside the block; with `keep`, until the end of the job's next turn, or of the job."""
+        """Holds the turn inside the block; with `keep`, until the end of the job's next turn, or of the job. Raises
+        Postponed if another build has the turn.
+        """
         self._take(watch)
         try:
             yield

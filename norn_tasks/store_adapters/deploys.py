@@ -14,6 +14,8 @@ class RequestedDeploys:
         self._intake = intake
 
     def deploy(self, app: str, revision: str, job: int) -> int:
-        """Accepts the deploy; because of its key, a second request of the job returns the same deploy."""
+        """Accepts the deploy, and returns its job; a second request of the same job has the same key, and returns the
+        same deploy.
+        """
         key = IdempotencyKey(ACTOR, "POST", f"/api/apps/{app}/deploy", f"push-{job}", revision)
         return request_deploy(self._intake, app, ref=revision, actor=ACTOR, key=key).job

@@ -29,7 +29,9 @@ class _LockedTurn:
     fence: Fence
 
     def keep(self) -> None:
-        """Uses the transaction, because the database ends a transaction that is idle for ten seconds."""
+        """Uses the transaction, because the database ends a transaction that is idle for ten seconds. Raises LeaseLost
+        if another worker has the job.
+        """
         external_hosts.require_held(self.tx, self.fence)
 
 

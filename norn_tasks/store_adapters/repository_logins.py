@@ -16,7 +16,9 @@ class RepositoryLogins:
         self._vault = vault
 
     def of(self, url: str) -> GitLogin | None:
-        """Returns the login of the repository at an address; raises DatabaseDown or SecretsLocked."""
+        """Returns the login of the repository at an address, None if it has none; raises DatabaseDown or
+        SecretsLocked.
+        """
         with self._database.transaction() as tx:
             found = logins.sealed_of(tx, url)
         if found is None:

@@ -31,8 +31,8 @@ class RouterPortTable:
         self._fenced(fence, lambda tx: routes.release_address(tx, app))
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Makes the router send the requests of an app that moved to `entrance`; returns the app's port, None for any
-        other app.
+        """Makes the router send an app's requests to `entrance`, if the app has moved to another cluster. Returns the
+        app's port; None for an app that has not moved.
         """
         return self._fenced(fence, lambda tx: routes.lead_to(tx, app, entrance))
 

@@ -94,7 +94,7 @@ class ServiceRecordTable:
         self._fenced(fence, lambda tx: snapshots.forget(tx, snapshot))
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
-        """Lists what the app has."""
+        """Lists the parts that the app has."""
         with self.database.transaction() as tx:
             return services.of_app(tx, app)
 

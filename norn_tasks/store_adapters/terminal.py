@@ -24,7 +24,7 @@ class BrokerTerminal:
         self.stop = ReaderStop(live, job, watch)
 
     def typed(self, seconds: float) -> Typed | None:
-        """Waits for the next chunk; ignores a chunk that arrives a second time."""
+        """Waits at most `seconds` for the next chunk; returns None if none arrives, or if it has arrived before."""
         item = self._live.take(f"{self._job}:in", seconds)
         if item is None:
             return None

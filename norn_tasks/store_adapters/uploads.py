@@ -16,7 +16,7 @@ class UploadTable:
         self._database = database
 
     def pieces(self, app: str, revision: str) -> Iterator[bytes]:
-        """Yields the archive's chunks."""
+        """Yields the archive's chunks; raises SourceError if the source is not stored."""
         n = 0
         while (piece := self._piece(app, revision, n)) is not None:
             yield piece

@@ -58,7 +58,7 @@ class _CeleryWorker:
         self.drain_pipe: tuple[int, int] | None = None
         self.presence: PresenceThread | None = None
         self.database: Database | None = None
-        """The database of the threads beside the jobs, if other threads of the process use it too."""
+        """The database that the presence shares with other threads of the process; None if it opens one of its own."""
         self._lock = threading.Lock()
         self._processes: tuple[int, dict[JobClass, WorkerProcess]] | None = None
 
@@ -111,7 +111,7 @@ def _choose_slots(conf: Any, options: dict[str, Any], **_: Any) -> None:
 
 @signals.worker_init.connect
 def _stay_quiet(sender: Any, **_: Any) -> None:
-    """Starts none of the parts that send messages to every other worker every two seconds."""
+    """Keeps Celery from starting the parts that send messages to every other worker every two seconds."""
     sender.options.update(dict.fromkeys(UNUSED, True))
 
 
@@ -133,7 +133,7 @@ def _set_up(sender: str, instance: Any, **_: Any) -> None:
 
 
 def _classes(queues: Iterable[object]) -> tuple[JobClass, ...]:
-    """Returns the classes of the queues, in one order; ends this process if one of them is no class."""
+    """Returns the classes of the queues, in the order of JobClass; ends this process if one of them is no class."""
     named = {str(queue) for queue in (queues.split(",") if isinstance(queues, str) else queues)}
     if not named or named - set(JobClass):
         _refuse(
@@ -155,7 +155,9 @@ def _slots(classes: Sequence[JobClass], concurrency: int) -> dict[JobClass, int]
 
 
 def _name(job_class: JobClass, sender: str, *, alone: bool) -> str:
-    """Returns the worker's name in a class: the one that it was given, with the class in front if it has several."""
+    """Returns the worker's name in a class: the given name if the worker has one class. If it has several, the class is
+    added to the name, or replaces the name TOGETHER.
+    """
     given, _, host = sender.rpartition("@")
     return sender if alone else f"{job_class}@{host}" if given == TOGETHER else f"{given}-{job_class}@{host}"
 
@@ -191,7 +193,7 @@ def _ready(**_: Any) -> None:
 
 @signals.worker_process_init.connect
 def _forked(**_: Any) -> None:
-    """Makes a pool's child end with its parent, so that a killed worker leaves no process that could not be fenced."""
+    """Makes a child of the pool end with its parent, so that no child of a killed worker goes on running a job."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

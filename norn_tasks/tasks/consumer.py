@@ -40,7 +40,7 @@ class ClassLimits(bootsteps.StartStopStep):
     requires = (Tasks,)
 
     def start(self, parent: Any) -> None:
-        """Replaces the choice of the queues that the next message may come from."""
+        """Makes Celery take its next message only from the queues that `open_queues` returns."""
         if limits:
             cycle = parent.task_consumer.channel._queue_cycle
             cycle.consume = lambda _count: open_queues(cycle.items)

@@ -1,4 +1,4 @@
-"""`python -m norn_tasks.tasks.together`: one process that is the worker of all classes and the beat.
+"""`python -m norn_tasks.tasks.together`: one process that is the worker of all classes and the scheduler (beat).
 
 `norn up` starts it unless the setting `embedded_processes` asks for a process per class. It makes Celery's worker
 without Celery's command line, whose modules take 9 MiB.

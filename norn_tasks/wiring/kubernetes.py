@@ -59,7 +59,9 @@ def router_ports(settings: Settings, database: Database) -> RouterPortTable:
 
 
 def watch_kubernetes(settings: Settings, database: Database, changed: Callable[[], None]) -> ClusterChanges:
-    """Calls `changed` after each change of an app on Kubernetes; raises DatabaseDown."""
+    """Starts to call `changed` after each change of an app on Kubernetes, until the returned object is closed; raises
+    DatabaseDown.
+    """
     return ClusterChanges(kube_api(settings), instance.name(database), changed)
 
 

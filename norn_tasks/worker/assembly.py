@@ -1,7 +1,7 @@
 """Makes the parts of a worker from the settings: the process that runs the jobs of a class, and the worker's presence.
 
 A worker of several classes has one process object for each, with slots, connections, leases and shares of its own. They
-share the look at the engine, the connection on which cancels arrive, and the presence.
+share what is known about the engines, the connection on which cancellations arrive, and the presence.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class ServedClass:
 def make_processes(
     settings: Settings, served: Sequence[ServedClass], slots_here: int | None = None
 ) -> dict[JobClass, WorkerProcess]:
-    """Returns a worker process for each class; `slots_here` is the number of slots in this process if not all are."""
+    """Returns a worker process for each class; `slots_here` is the number of slots in this process if it does not have
+    all of them.
+    """
     databases = [open_for_jobs(settings, each.job_class, slots_here or each.slots) for each in served]
     engine = EngineIdentity(engine_identity(settings), registering(databases[0], settings), has=_tools_of(settings))
     made = {
@@ -128,7 +130,7 @@ def _tools_of(settings: Settings) -> WorkerTools:
 
 
 def _watch_kubernetes(settings: Settings, database: Database, actor: str) -> None:
-    """Requests a look at the cluster soon after each change there."""
+    """Starts the thread that requests an observation of the cluster soon after each change there."""
     intake = open_intake(database, settings)
     ClusterWatch(
         lambda changed: watch_kubernetes(settings, database, changed),

@@ -21,7 +21,7 @@ WAIT_SECONDS = 60.0
 
 
 class CancelListener:
-    """A connection with LISTEN of a worker process, which is opened again when it is lost."""
+    """The connection on which a worker process listens for cancelled jobs; it is opened again when it is lost."""
 
     def __init__(self, database: Database, url: str, *leases: LeaseKeeper) -> None:
         self._database, self._url, self._leases = database, url, leases

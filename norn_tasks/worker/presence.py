@@ -162,7 +162,7 @@ class PresenceThread:
         )
 
     def _tidy(self) -> None:
-        """Removes directories of jobs that have ended, which killed workers left in this machine's workspace."""
+        """Removes directories that killed workers left behind in this machine's workspace, if their jobs have ended."""
         if all(each.job_class is not JobClass.DEPLOY for each in self._workers):
             return
         for directory in workspace(self._settings).glob("job-*"):

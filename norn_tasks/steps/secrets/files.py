@@ -10,7 +10,9 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ImportSecrets(Step):
-    """Sets the secrets of the job's file in one transaction, which also deletes the file."""
+    """Stores the values from the job's encrypted file as secrets of the app, in one transaction that also deletes the
+    file.
+    """
 
     name = "import-secrets"
 

@@ -22,7 +22,7 @@ class MakeKey(Step):
 
 
 class ResealSecrets(Step):
-    """Encrypts everything again, for the new key."""
+    """Encrypts every stored text again, so that the new key decrypts it."""
 
     name = "reseal-secrets"
 

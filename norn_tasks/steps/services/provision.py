@@ -1,5 +1,5 @@
-"""Shared services of an app: parts of servers are reserved, created, and given to the app as secrets. A teardown keeps
-them, unless it purges.
+"""The steps of an app's shared services: a part of a server, such as a database, is reserved and then created, and the
+app gets its credential as a secret. A teardown keeps the parts, unless it purges.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from norn_tasks.steps.step import Step, StepContext
 
 
 class ProvisionServices(Step):
-    """Creates the parts of shared services that the infraspec names. `fresh`: with new passwords.
+    """Creates the parts of shared services that the infraspec names. With `fresh`, they get new passwords.
 
     Each part is reserved before it exists, and its credential is stored before it is set on a server. So a worker that
     dies in between leaves no part without a row, and the next worker continues with the same password. Before a

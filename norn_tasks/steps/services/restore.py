@@ -40,7 +40,7 @@ class RestoreDatabase(Step):
 
 
 class DiscardReplaced(Step):
-    """Removes the database that was replaced, or the copy that an interrupted restore has left.
+    """Removes the database that was replaced, or the copy left behind by an interrupted restore.
 
     If this step fails, the restore has still succeeded; the next restore, drill or purge removes the database.
     """

@@ -48,7 +48,7 @@ class SnapshotDatabase(TakeSnapshot):
 
 
 def taken(context: StepContext, database: str, reason: SnapshotReason) -> Learned:
-    """Takes a snapshot of a database of the app; after a takeover, the job writes the same snapshot again."""
+    """Takes a snapshot of a database of the app; a worker that takes the job over writes the same snapshot again."""
     records, fence = context.tools.records, context.watch.fence
     snapshot = records.reserve_snapshot(context.job.app, database, reason, fence)
     dump = context.tools.services.dump(database, snapshot.file, context.watch)
@@ -71,7 +71,7 @@ class PruneSnapshots(Step):
         self._reason = reason
 
     def skip_reason(self, spec: Infraspec) -> str | None:
-        """Returns a reason for an app without a database."""
+        """Returns a reason to skip the step for an app without a database of Norn's."""
         return None if spec.services.postgres is not None else "no database of Norn's"
 
     def run(self, context: StepContext) -> Learned | None:

@@ -15,7 +15,7 @@ from norn_tasks.store.tables import IdempotencyRow
 
 @dataclass(frozen=True)
 class IdempotencyKey:
-    """The key's user, address and text, and the SHA-256 of the request body."""
+    """The key with its user and the method and path of the request, and the SHA-256 of the request body."""
 
     actor: str
     method: str
@@ -33,7 +33,8 @@ class Remembered:
 
 
 def recall(tx: Tx, key: IdempotencyKey | None) -> Remembered | None:
-    """Returns the first use of this key; None if there was none. A second use waits until the first has committed.
+    """Returns the result of the first use of this key; None if there was none. A second use waits until the first has
+    committed.
 
     Raises KeyReused if the key was used with another body.
     """

@@ -42,7 +42,9 @@ SELECT keys FROM access_keys
 
 
 def newest(tx: Tx) -> Row | None:
-    """Returns the row of the team whose keys were requested last, within the last hour, with the age of the keys."""
+    """Returns the row of the team whose keys were requested last, with the age of the keys; None if no keys were
+    requested within the last hour.
+    """
     return tx.execute(_NEWEST).mappings().first()
 
 

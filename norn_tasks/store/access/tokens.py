@@ -73,8 +73,8 @@ def named(tx: Tx, name: str) -> Token | None:
 
 
 def _used(tx: Tx, name: str) -> bool:
-    """Returns True if a token has or had this name, because the jobs, calls and keys of a token are found by
-    its name.
+    """Returns True if a token has or had this name. Names are not used again, because the jobs, calls and keys of a
+    token are found by its name.
     """
     return tx.scalar(select(t.TokenRow.id).where(t.TokenRow.name == name).limit(1)) is not None
 

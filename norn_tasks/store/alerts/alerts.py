@@ -45,8 +45,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-# This writes the event and the deliveries of each changed alert: `report` describes the alert, `event` and `at` the
-# change.
+# This part of a statement writes the event and the deliveries of each changed alert: `report` describes the alert;
+# `event` and `at` describe the change.
 _REPORT = """,
 stamped AS (SELECT a.*, CAST(:event AS text) AS event, jsonb_build_object(
     'alert', a.id, 'kind', a.kind, 'sentence', a.sentence, 'hint', a.hint, 'resolution', a.resolution, 'severity',
@@ -110,7 +110,7 @@ _ANY_OPEN = Prepared("SELECT EXISTS (SELECT FROM alerts WHERE rule = CAST(:rule 
 
 
 def any_open(tx: Tx, rule: AlertRule) -> bool:
-    """Returns True if an alert of the rule is open; otherwise a look need not search for alerts to resolve."""
+    """Returns True if an alert of the rule is open; otherwise the rule need not search for alerts to resolve."""
     return bool(run(tx, _ANY_OPEN, {"rule": str(rule)}).scalar())
 
 

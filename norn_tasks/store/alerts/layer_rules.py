@@ -28,7 +28,9 @@ SELECT a.key FROM alerts a
 
 
 def look(database: Database, most: int) -> None:
-    """Raises an alert for each app that has a replica with more than `most` written bytes; resolves all others."""
+    """Raises an alert for each app that has a replica with more than `most` written bytes; resolves the alerts of all
+    other apps.
+    """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-layer-alerts'))")):
             return

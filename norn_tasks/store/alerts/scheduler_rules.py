@@ -16,7 +16,9 @@ from norn_tasks.store.database.session import Database
 
 _KEY = key(AlertKind.SCHEDULER_AWAY, "")
 QUIET = 60
-"""After this many seconds without a missed occurrence, a scheduler is running again."""
+"""The alert is resolved after this many seconds without a missed occurrence, because then a scheduler is
+running again.
+"""
 _AWAY = text(f"""
 WITH known AS (
   SELECT max(tick) FILTER (WHERE resolved_at IS NULL) AS open,

@@ -1,4 +1,5 @@
-"""Public host names as rows: each belongs to one app only, and its row records the rule and the DNS record made for it.
+"""Public host names as rows: each belongs to one app only, and its row records the tunnel's rule and the DNS record
+that were made for it.
 
 A row is written before the tunnel or the DNS is changed, so that a worker that takes over knows which rules and records
 may exist.

@@ -1,8 +1,8 @@
-"""Messages through Redis, apart from wake-ups: "execution 42 has ended", and live log lines. The loss of any message is
-harmless.
+"""Messages through Redis, apart from wake-ups: announcements that an execution has ended, live log lines, and pipes. If
+a message is lost, something happens later or a stream breaks; no work is lost.
 
-Every client has timeouts. While the broker is unreachable, methods return `False` or nothing and never raise, because
-everything that is sent here is also in rows.
+Every Redis client here has timeouts. While the broker is unreachable, the methods do not raise: they return False, None
+or an empty list, and `watched` returns True.
 """
 
 from __future__ import annotations

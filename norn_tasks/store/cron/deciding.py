@@ -100,7 +100,7 @@ SELECT clock_timestamp() AS now, coalesce(min(next_due) <= clock_timestamp(), fa
 
 
 def ahead(tx: Tx) -> Ahead:
-    """Returns the work that lies ahead; beat asks this every second, so it is one prepared statement."""
+    """Returns the work that lies ahead; the scheduler asks for it every second, so it is one prepared statement."""
     row = run(tx, _AHEAD, {}).one()
     return Ahead(row.now, row.open, min((float(s) for s in (row.due, row.later) if s is not None), default=None))
 

@@ -1,9 +1,9 @@
 """Gaps: occurrences that were not decided because of an outage, or that a pause skips. They are counted when nothing is
 due.
 
-A gap contains a copy of the schedule, so that a change of the schedule need not wait for the counting. Each turn counts
-a limited number of gaps and occurrences, and adds them to the tick of the range. So occurrences that are due now never
-have to wait for the counting.
+A gap contains a copy of the schedule, so that a change of the schedule need not wait for the counting. Each call of
+`settle` is a turn, which counts a limited number of gaps and occurrences, and adds them to the ticks of their ranges.
+So occurrences that are due now never have to wait for the counting.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def _count(turn: _Turn, row: Row, now: datetime) -> None:
         caught_up = list(_caught_up(row, schedule, now))
         turn.started += caught_up
         before = caught_up[0].scheduled_for if caught_up else before
-    # A schedule of five fields needs no time to count from. It gets the gap's beginning instead, so that equal gaps are
-    # counted only once.
+    # A schedule of five fields does not depend on its anchor. It gets the gap's beginning as its anchor, so that
+    # `_stretch` counts equal gaps only once.
     anchor = row["after"] if schedule.period is None else row["anchor"]
     stretch = _stretch(schedule, anchor, row["after"], before, MOST)
     if stretch is None or stretch.complete:

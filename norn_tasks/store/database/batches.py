@@ -1,8 +1,9 @@
-"""Writes of many threads that are ready together become one transaction: a commit costs the same for one row and ten.
+"""Combines writes of many threads that are ready at the same time into one transaction, because a commit costs the same
+for one row as for ten.
 
-No timer and no thread of its own: a request that finds nobody writing is written at once by its own thread. Requests
-that come while that thread writes wait, and are the next batch. So a batch is as large as the load makes it, and a
-request that is alone waits for nothing.
+There is no timer and no additional thread. A request that finds nobody writing is written at once by its own thread.
+Requests that come while that thread writes wait, and are the next batch. So a batch is as large as the load makes it,
+and a request that is alone waits for nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ R = TypeVar("R")
 
 
 class _BatchedRequest(Generic[A, R]):
-    """A request of one thread, and its outcome. `turn` is set when the outcome is there, or when its thread writes."""
+    """A request of one thread, and its outcome. `turn` is set when the outcome is there, or when its thread must write
+    the next batch.
+    """
 
     def __init__(self, request: A) -> None:
         self.request = request
@@ -47,8 +50,8 @@ class Batches(Generic[A, R]):
     def ask(self, request: A) -> R:
         """Returns the result of the request, once its batch has been written; raises what its batch raised.
 
-        If a batch of several fails, for another reason than a database that is away, each of its requests is tried
-        alone: so none fails because of another one.
+        If a batch of several requests fails, and the database is not the reason, each of its requests is tried alone,
+        so that none fails because of another one.
         """
         mine: _BatchedRequest[A, R] = _BatchedRequest(request)
         with self._lock:
@@ -61,7 +64,9 @@ class Batches(Generic[A, R]):
         return mine.outcome()
 
     def _lead(self) -> None:
-        """Writes all that waits, with the own request first, and then lets the first of the others write."""
+        """Writes a batch of waiting requests, of which this thread's own is the first; then lets the thread of the next
+        waiting request write.
+        """
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         try:

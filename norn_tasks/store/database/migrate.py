@@ -18,7 +18,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.database.urls import full_url
 
 _LOCK = 0x6E6F726E
-"""The key of the advisory lock that one migrating process holds: the word `norn`."""
+"""The key of the advisory lock that one migrating process holds: the ASCII codes of `norn`."""
 
 
 def configuration(url: str) -> Config:

@@ -44,7 +44,7 @@ _LOST = "the connection was lost"
 
 
 def database_down(error: Exception) -> DatabaseDown:
-    """Returns the failure of a transaction that was not committed."""
+    """Returns the error for a transaction that failed and was not committed."""
     if isinstance(error, PoolTimeout):
         sentence = "all connections of this process to the database are in use"
         return DatabaseDown(sentence, hint="try again in a moment", retry_after=2)
@@ -54,7 +54,9 @@ def database_down(error: Exception) -> DatabaseDown:
 
 
 def commit_failed(error: Exception, *, changed: bool) -> DatabaseDown:
-    """Returns the failure of a commit, which may have been carried out unless the server refused it."""
+    """Returns the error for a failed commit: Unconfirmed if PostgreSQL may have carried out a change, otherwise what
+    `database_down` returns.
+    """
     code = _code(error)
     if not changed or (code and not code.startswith(("08", "57P"))):
         return database_down(error)

@@ -14,7 +14,9 @@ ALIVE: dict[str, Any] = {
 
 
 def full_url(url: str) -> str:
-    """Returns the URL with the driver named: SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg 3."""
+    """Returns the URL with psycopg2 named as its driver, because SQLAlchemy 2.1 reads a bare `postgresql://` as psycopg
+    3.
+    """
     scheme, _, rest = url.partition("://")
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") else url
 

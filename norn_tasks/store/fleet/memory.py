@@ -85,7 +85,9 @@ _ROOM = Prepared("SELECT free, building FROM engine_room WHERE engine = :engine"
 
 
 def largest(tx: Tx) -> int:
-    """Returns the memory for apps of the engine that has the most."""
+    """Returns the largest amount of memory that an engine has for apps; UNBOUNDED if no worker has reported an engine
+    yet.
+    """
     return int(tx.scalar(text("SELECT max(memory) FROM engines")) or UNBOUNDED)
 
 
@@ -110,7 +112,9 @@ def hold(tx: Tx, row: Row, engine: str | None) -> bool:
 
 
 def hold_together(tx: Tx, rows: Sequence[Row], engine: str | None) -> bool:
-    """Reserves the memory of several runs on the engine, for all of them or for none; returns False for none."""
+    """Reserves the memory of several runs on the engine, for all of them or for none; returns False if they do not all
+    fit.
+    """
     need = {row["id"]: row["memory"] for row in rows if row["memory"]}
     if not need or run(tx, _LOCK, {"engine": engine}).one_or_none() is None:
         return True

@@ -153,7 +153,9 @@ def drain(tx: Tx, name: str, *, actor: str | None = None, process: str | None = 
 
 
 def idle(tx: Tx, patience: Mapping[str, float]) -> list[str]:
-    """Returns the workers that have free slots, do not drain, and have claimed nothing for these numbers of seconds."""
+    """Returns the workers that have free slots, do not drain, and have claimed nothing for the number of seconds that
+    `patience` has for their names.
+    """
     free = text("""SELECT w.name FROM workers w
         JOIN unnest(CAST(:names AS text[]), CAST(:seconds AS float8[])) AS p(name, seconds) ON p.name = w.name
         WHERE w.draining_at IS NULL AND w.busy < w.slots

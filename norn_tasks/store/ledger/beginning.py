@@ -1,4 +1,5 @@
-"""Records that the code of runs begins, and with it the containers of runtimes that start the code at once.
+"""Records that the code of runs begins; for a runtime that starts the code together with its container, the same write
+records the container.
 
 Runs that begin at the same moment are written in one statement. It passes over a row that another session has locked,
 so that no run waits for another one's row. A run that it did not write is then written alone, and waits.

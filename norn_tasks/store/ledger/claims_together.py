@@ -21,9 +21,10 @@ _WANTED = "CAST(:count AS bigint)"
 _NEW = f"""FROM jobs c WHERE {READY} AND c.app = {{0}}.app AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
     ORDER BY c.sync DESC, c.id"""  # noqa: S608 - built from constants
 
-# `next` has the jobs that each app would get if it got all of them, numbered in the order of their claims. A claim
-# takes the job of the app that runs the fewest, with those that were claimed before it, and among equals the app with
-# the oldest ready job: so the first jobs of this order are those that claims one after the other would take.
+# `next` has the jobs that each app would get if it got all of them, numbered in the order of their claims. A single
+# claim takes a job of the app with the fewest running jobs, and among equal apps of the app with the oldest ready job.
+# The earlier jobs of the batch count as running. So the first jobs of this order are those that single claims, one
+# after the other, would take.
 _FIND = Prepared(
     f"""
 WITH RECURSIVE {COMPARED},

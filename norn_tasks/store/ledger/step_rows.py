@@ -24,7 +24,9 @@ RETURNING extract(epoch FROM ended_at - started_at)::float8 AS seconds""")
 
 
 def begin(tx: Tx, fence: Fence, place: StepPosition, *, once: bool) -> None:
-    """Writes that a step begins, again if an earlier owner of the job began it; `once`: it is never repeated."""
+    """Records that a step begins; counts another attempt if an earlier owner of the job had begun it. `once`: the step
+    is never repeated.
+    """
     values = {"job": fence.job, "token": fence.token, "n": place.n, "name": place.name, "once": once}
     run(tx, _BEGIN_STEP, values)
 

@@ -96,7 +96,9 @@ KINDS = tuple(_STATEMENTS)
 
 
 def success_of(fence: Fence, place: StepPosition, end: StepEnd) -> Success | None:
-    """Returns the success of a run if this end of a step is one and has nothing else to write; else None."""
+    """Returns a Success if this end of a step also ends a run successfully and has nothing else to write; otherwise
+    None.
+    """
     if end.ends is not JobState.SUCCEEDED or end.state is not StepState.SUCCEEDED:
         return None
     if end.learned.facts or len(end.learned.writes) != 1:
@@ -108,7 +110,9 @@ def success_of(fence: Fence, place: StepPosition, end: StepEnd) -> Success | Non
 
 
 def succeed(database: Database, kind: JobKind, these: Sequence[Success]) -> list[Facts | None]:
-    """Ends these runs of one kind in one transaction; returns the facts of each job, and None for one not written."""
+    """Ends these runs of one kind in one transaction; returns for each the facts of its job, or None if it was not
+    written.
+    """
     rows = [_row(kind, each) for each in these]
     values = {name: [row[name] for row in rows] for name in _columns(kind)}
     written = database.execute_autocommit(_STATEMENTS[kind], values, lambda row: (EVENTS, str(row["id"])))

@@ -93,7 +93,7 @@ def _begun_run(tx: Tx, row: Row, known: _Known) -> Job | None:
 
 
 class _NoRoom(Exception):
-    """Raised when the memory that a claim counted on is reserved by another job."""
+    """Raised when another job has reserved the memory that a claim counted on."""
 
 
 def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) -> Job | None:

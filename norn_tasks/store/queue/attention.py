@@ -39,7 +39,9 @@ def _open_steps(job: int) -> Select[int, str]:
 
 
 def open_step(tx: Tx, row: Row) -> str | None:
-    """Returns the step of a job that must not be repeated and has begun but not ended; None if there is none."""
+    """Returns the name of the job's step that must not be repeated and has begun but not ended; None if there is no
+    such step.
+    """
     found = tx.execute(_open_steps(row["id"])).first() if row["exclusive"] else None
     return None if found is None else str(found.name)
 

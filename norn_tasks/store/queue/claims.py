@@ -92,7 +92,9 @@ _CLAIM_KEPT_SLOT = Prepared(
 )
 
 LOOKED_AT = 64
-"""How many of the oldest ready jobs a claim compares, and how many apps with a free slot in each walk of the index."""
+"""How many of the oldest ready jobs a claim compares, and how many apps with a free slot each of its two searches of
+the index finds.
+"""
 
 
 def _walk(name: str, begin: str, end: str) -> str:

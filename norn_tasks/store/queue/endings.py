@@ -146,7 +146,7 @@ def _settle_forge(tx: Tx, row: Row, state: JobState, problem: Problem | None) ->
 def supersede(tx: Tx, app: str, sentence: str, *, also_running: bool, actor: str) -> list[int]:
     """Ends the app's queued deploys and repairs as superseded; `also_running`: also asks running ones to stop.
 
-    Returns the ids of these jobs. The caller holds the app's row.
+    Returns the ids of these jobs. The caller has locked the app's row.
     """
     waiting = tx.execute(
         select(JobRow)

@@ -51,7 +51,9 @@ SELECT c.class, count(*) AS depth, {ready.WAITED_SECONDS} AS oldest FROM jobs c 
 
 
 def startable(tx: Tx, capabilities: Collection[str] | None = None) -> list[ReadyWork]:
-    """Returns the ready work of each class that has some; `capabilities`: only work for such a worker."""
+    """Returns the ready work of each class that has some; with `capabilities`, only work that a worker with these
+    capabilities can do.
+    """
     if not tx.scalar(_ANY_DUE):
         return []
     can = None if capabilities is None else sorted(capabilities)

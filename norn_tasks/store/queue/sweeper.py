@@ -1,8 +1,8 @@
 """The sweeper: moves every job that is stuck (docs/reliability.md has the table).
 
 Apart from the worker of a job, only the sweeper puts a running job back into the queue. The sweeper is SQL over the
-ledger; every beat runs it every few seconds. Rows are locked with SKIP LOCKED, so any number of sweepers may run at the
-same time.
+ledger; every scheduler runs it every few seconds. Rows are locked with SKIP LOCKED, so any number of sweepers may run
+at the same time.
 """
 
 from __future__ import annotations

@@ -46,7 +46,8 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Release:
-    """Image, source revision and spec, numbered per app; `pruned_at`: the time at which its image was deleted.
+    """A release: an image with its source revision and spec, numbered per app. `pruned_at` is the time at which the
+    image was deleted.
 
     `state`, `ref` and `actor` belong to the deployment that made the release; None if its row is no longer kept.
     """

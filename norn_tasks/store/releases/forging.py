@@ -43,7 +43,8 @@ def begun(tx: Tx, row: Row) -> Row:
 
 
 def _moving(tx: Tx, row: Row, live: Row | None) -> Row:
-    """Returns the row of a move with the release that it rolls out, which has the registered infraspec if that differs.
+    """Returns the row of a move, with the release that it rolls out; that release has the registered infraspec if it
+    differs from the live one's.
 
     Raises Conflict if an earlier job has moved the app, or torn it down.
     """
@@ -62,7 +63,8 @@ def differs(tx: Tx, live: Row, wanted: Infraspec) -> bool:
     """Returns True if the wanted infraspec changes how the app runs, and was changed after the live release was
     accepted.
 
-    A release from a repository has the infraspec of its revision; one that was registered earlier does not replace it.
+    A release from a repository has the infraspec of its revision; an infraspec that was registered earlier does not
+    replace it.
     """
     release = select(ReleaseRow.registered).where(ReleaseRow.app == live["app"], ReleaseRow.n == live["n"])
     before = tx.scalar(release)

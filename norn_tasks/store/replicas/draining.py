@@ -1,7 +1,8 @@
 """Draining replicas: replaced by a rollout, out of the routes, and running until their open connections have ended.
 
-Each has a row with the time at which it ends at the latest. Beat requests the job that ends it, as soon as the router
-has reported that no connection is open, its time is over, its app has too many, or other work needs its memory.
+Each has a row with the time at which it ends at the latest. The scheduler requests the job that ends it as soon as the
+router has reported that no connection is open, its time is over, its app has too many draining replicas, or other work
+needs its memory.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
 
 MOST = 32
-"""The most replicas of one app that may drain at a time: beyond it, the one whose time would end first ends."""
+"""The most replicas of one app that may drain at the same time; if there are more, those whose time would end first are
+ended.
+"""
 DUE = "state = 'draining' AND (drained_at IS NOT NULL OR drains_until <= clock_timestamp())"
 """The condition of a draining replica that is to be removed."""
 
 
 def begun(tx: Tx, container: str) -> None:
-    """Publishes that a replica drains, and ends the time of the app's oldest ones if too many drain."""
+    """Publishes that a replica drains. If too many replicas of its app drain, ends the time of those whose time would
+    end first.
+    """
     row = tx.execute(text(_BEGUN), {"container": container}).one()
     publish(
         tx, EventKind.REPLICA_DRAINING, app=row.app, replica=container[:12], release=row.release,
@@ -50,7 +55,8 @@ def any_due(tx: Tx) -> bool:
 
 
 def make_room(tx: Tx) -> int:
-    """Ends the time of as many draining replicas as the oldest job that waits for memory needs; returns how many.
+    """Ends the time of as many draining replicas as are needed for the oldest job that waits for memory; returns how
+    many.
 
     Those whose time would end first go first. Ends none if all of them together would not be enough, or while replicas
     are about to be removed.

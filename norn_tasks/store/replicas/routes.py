@@ -55,7 +55,9 @@ def release_address(tx: Tx, app: str) -> None:
 
 
 def lead_to(tx: Tx, app: str, entrance: str) -> int | None:
-    """Sends the requests of an app that has moved to another entrance; returns its port, None for any other app."""
+    """Sends the requests of an app to the address `entrance`, if the app has moved to another cluster. Returns the
+    app's port; None for an app that has not moved.
+    """
     port = tx.scalar(text(_LEAD), {"app": app, "entrance": entrance})
     if port is not None:
         note(tx, ROUTES, app)

@@ -1,4 +1,4 @@
-"""The usage of replicas. The number of processors is computed from two successive measurements."""
+"""The usage of replicas. The number of processors that a replica uses is computed from two successive measurements."""
 
 from __future__ import annotations
 

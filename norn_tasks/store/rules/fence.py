@@ -7,6 +7,6 @@ def held(job: str = "jobs", job_id: str = ":job", claim: str = ":token") -> str:
     """Returns SQL that is true while the fence is valid: `job` is the row, the other two are the values of the fence.
 
     It is part of every statement that writes about a running job. If the statement finds no row, another worker owns
-    the job, or that it has ended.
+    the job, or the job has ended.
     """
     return f"({job}.id = {job_id} AND {job}.lease_token = {claim} AND {job}.state = 'running')"

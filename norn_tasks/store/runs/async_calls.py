@@ -1,6 +1,7 @@
 """Accepts asynchronous calls of one function in one statement, which is a transaction by itself.
 
-The statement contains the release that the caller believes to be live, and accepts nothing if that is no longer so.
+The statement contains the release that the caller believes to be live, and accepts nothing if another release is live
+by now.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class KnownRelease:
     n: int
     """The number of the release."""
     record: str
-    """The bytes of a call that are kept after its answer was read."""
+    """The part of a call's bytes that is kept after its answer was read: `full`, `output` or `meta`."""
     max_runs: int
     """How often the code of a call may begin."""
 

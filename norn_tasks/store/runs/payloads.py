@@ -42,7 +42,7 @@ def taken(tx: Tx, execution: int) -> None:
 
 
 def trim_due(tx: Tx, ttl: float, limit: int) -> int:
-    """Deletes the bytes of at most `limit` calls that ended `ttl` seconds ago; returns their number."""
+    """Deletes the bytes of at most `limit` calls that ended at least `ttl` seconds ago; returns their number."""
     ids = list(tx.scalars(text(_DUE), {"ttl": ttl, "limit": limit}))
     _trim(tx, ids)
     return len(ids)

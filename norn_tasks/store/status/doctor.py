@@ -26,7 +26,7 @@ WITHIN_REACH = frozenset({"secrets", "dead jobs", "reach", "backup", "external"}
 """The checks that only cover apps that the reader may see."""
 CLOCK_WARN, CLOCK_FAIL = 2.0, 30.0
 CONNECTIONS_WARN = 0.8
-"""If more than this part of PostgreSQL's connections is in use, there is a warning."""
+"""If more than this fraction of PostgreSQL's connections is in use, the check warns."""
 LOOK_SILENCE, RETENTION_SILENCE, BACKUP_OLD = 120.0, 2.5 * 3600, 7 * 86400.0
 OK, WARN, FAIL = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL
 _HOUR, _DAY = 3600.0, 86400.0

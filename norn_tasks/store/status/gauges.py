@@ -1,4 +1,4 @@
-"""The current state as gauges: queues, running jobs, workers, beats."""
+"""The current state as gauges: queues, running jobs, workers, schedulers, and the usage and calls of apps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The health of Norn itself, from rows: silent or stuck processes, and the engine as workers report it.
 
-The caller checks the database and the broker. (If this module returns, the database responds.)
+The caller checks the database and the broker; this module works only while the database responds.
 """
 
 from __future__ import annotations

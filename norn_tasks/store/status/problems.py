@@ -86,7 +86,7 @@ def _troubles(app: AppView) -> Iterator[Reason]:
 
 
 def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
-    """Returns the newest ended attempt to make a release live, if it failed and the app was not torn down since."""
+    """Yields the newest ended attempt to make a release live, if it failed and the app was not torn down since."""
     d = t.DeploymentRow
     tried = (d.kind != str(DeploymentKind.RETURN), d.state != str(DeploymentState.SUPERSEDED), d.ended_at.is_not(None))
     newest = select(d).where(d.app == app.name, *tried).order_by(d.id.desc()).limit(1)
@@ -102,7 +102,7 @@ def _deployment(tx: Tx, app: AppView) -> Iterator[Reason]:
 
 
 def _change(tx: Tx, app: str) -> Iterator[Reason]:
-    """Returns the newest other change of the app, such as a forge, a restart or a repair, if it failed.
+    """Yields the newest other change of the app, such as a forge, a restart or a repair, if it failed.
 
     An automatic return or a successful repair does not hide an earlier failure, because Norn itself requested it.
     """
@@ -134,7 +134,7 @@ def _place(tx: Tx, job: int) -> dict[str, Any]:
 
 
 def _occurrence(app: AppView) -> Iterator[Reason]:
-    """Returns the latest occurrence, if it did not run."""
+    """Yields the latest occurrence, if it did not run."""
     tick = app.tick
     if tick is None or tick.verdict is None or tick.verdict in _RAN:
         return

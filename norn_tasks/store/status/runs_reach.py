@@ -33,8 +33,8 @@ SELECT d.app, d.runs_error AS error, coalesce(l.spec #>> '{hosts,internal}', d.a
 
 
 def checks(tx: Tx, within: Reach) -> Iterator[HealthCheck]:
-    """Yields a check of the metadata address, and one for each problem: io_uring, a firewall, or an app that runs
-    cannot reach.
+    """Yields a check of the metadata address and of each version of runc, and one for each problem: io_uring, AF_VSOCK,
+    a firewall, or an app that the containers of runs cannot reach.
     """
     known = runs_reach.known(tx)
     yield _metadata([each.metadata for each in known])

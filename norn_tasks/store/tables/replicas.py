@@ -42,7 +42,7 @@ class ReplicaRow(Base):
 
 
 class ReplicaEndRow(Base):
-    """An unrequested end of a live replica; `exit_code` is none if the engine no longer knows it."""
+    """An end of a live replica that Norn did not request; `exit_code` is none if the engine no longer knows it."""
 
     __tablename__ = "replica_ends"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -92,5 +92,6 @@ class AddressRow(Base):
     runs_error: Mapped[str | None]
     """Why the router cannot listen for runs at the port of the app's containers."""
     entrance: Mapped[str | None]
-    """The `host:port` to which the router sends requests of an app that has moved; none for an app with replica rows.
+    """The `host:port` to which the router sends requests of an app that has moved to another cluster; none for an app
+    with replica rows.
     """

@@ -12,7 +12,7 @@ from norn_tasks.store.database.columns import NOW, Base
 
 
 class SecretRow(Base):
-    """A version of a secret, encrypted for the server's key; `retired` means that it was replaced or unset."""
+    """A version of a secret, encrypted for the server's key; `retired_at` is set when it was replaced or unset."""
 
     __tablename__ = "secrets"
     __table_args__ = (PrimaryKeyConstraint("app", "name", "version"),)
@@ -64,7 +64,9 @@ class BackupPlanRow(Base):
 
 
 class ServicePartRow(Base):
-    """A database, a namespace or a topic of an app; reserved before it is created."""
+    """A part of a shared service that an app has: a database, a namespace, a topic or a bucket. The row is written
+    before the part is created.
+    """
 
     __tablename__ = "service_parts"
     __table_args__ = (

@@ -22,7 +22,7 @@ class ExternalHostRow(Base):
     """The DNS record: its id at Cloudflare, or the way in which it was made; none when no record was decided."""
     recorded: Mapped[bool] = mapped_column(server_default="false")
     leaving: Mapped[bool] = mapped_column(server_default="false")
-    """The app no longer has this name, and rule and record are to be removed."""
+    """True if the app no longer has this name, so that its rule and record must be removed."""
     state: Mapped[str] = mapped_column(server_default="not routed")
     """`routed`, `not routed` or `drifted`, at the last look."""
     reason: Mapped[str] = mapped_column(server_default="")

@@ -114,7 +114,7 @@ def _counted(tx: Tx, events: Iterable[StoredEvent]) -> dict[Key, Tally]:
 
 
 def _figures(event: StoredEvent, job: Row | None) -> Iterator[tuple[str, tuple[str, ...], float | None]]:
-    """Returns the increments of one event: the name, the labels, and seconds for a duration."""
+    """Yields the increments of one event: the name, the labels, and seconds for a duration."""
     data = event.data
     if event.kind == EventKind.JOB_ACCEPTED:
         yield "norn_jobs_accepted_total", (str(data.get("kind", "")),), None

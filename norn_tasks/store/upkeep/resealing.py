@@ -30,7 +30,7 @@ def held(tx: Tx, table: str, key: tuple[Any, ...]) -> bytes | None:
 
 
 def replace(tx: Tx, table: str, key: tuple[Any, ...], sealed: bytes) -> None:
-    """Replaces a sealed text."""
+    """Replaces an encrypted text."""
     of = _TABLES[table]
     tx.execute(update(of).where(*_same(of, key)).values(sealed=sealed))
 

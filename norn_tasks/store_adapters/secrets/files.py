@@ -23,7 +23,7 @@ class SecretFileTable:
     patience: float = 0
 
     def find(self, job: int) -> str | None:
-        """Returns the file of a job."""
+        """Returns the file of a job; None if there is none."""
         with self.database.transaction() as tx:
             return secret_files.find(tx, job)
 
@@ -32,7 +32,7 @@ class SecretFileTable:
         self._fenced(fence, lambda tx: secret_files.keep(tx, job, app, text))
 
     def set_secrets(self, app: str, values: Mapping[str, Secret], fence: Fence) -> dict[str, int]:
-        """Sets the secrets and deletes the file in one transaction."""
+        """Sets the secrets and deletes the job's file in one transaction; returns the new versions."""
 
         def change(tx: Tx) -> dict[str, int]:
             actor = secret_files.sender(tx, fence.job)

@@ -38,7 +38,9 @@ class SealedTables:
             return tuple(SealedPlace(table, key) for table, key in resealing.places(tx))
 
     def reseal(self, place: SealedPlace, change: Callable[[Sealed], bytes | None], fence: Fence) -> bool:
-        """Replaces an encrypted text in one transaction."""
+        """Replaces an encrypted text with the result of `change`, in one transaction; returns False if nothing was
+        replaced.
+        """
 
         def work(tx: Tx) -> bool:
             found = resealing.held(tx, place.table, place.key)

@@ -1,4 +1,4 @@
-"""The job ledger: jobs, steps, slots, events, workers; and the indexes that are its rules."""
+"""The job ledger: jobs, steps, slots, events, workers; and the indexes that enforce its rules."""
 
 from alembic import op
 

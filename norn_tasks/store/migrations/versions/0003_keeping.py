@@ -1,4 +1,4 @@
-"""Housekeeping: exclusive tasks, the bytes of a call that are kept, and an index of idempotency keys by job."""
+"""Housekeeping: exclusive tasks, how much of each call is kept, and an index of idempotency keys by job."""
 
 from alembic import op
 

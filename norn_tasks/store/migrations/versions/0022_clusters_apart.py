@@ -1,4 +1,4 @@
-"""The clusters of a worker whose replicas use no memory of an engine."""
+"""Those of a worker's clusters that use no memory of an engine for their replicas."""
 
 from alembic import op
 

@@ -1,6 +1,4 @@
-"""The addresses that runs on an engine can reach: the machine's address, and whether they reach the machine and a
-cloud's metadata.
-"""
+"""The reach of runs on an engine: the machine's address, and whether runs reach the machine and a cloud's metadata."""
 
 from alembic import op
 

@@ -1,4 +1,6 @@
-"""The entrances of apps that have moved to another cluster."""
+"""For an app that has moved to another cluster: the address (entrance) at which that cluster takes the app's
+requests.
+"""
 
 from alembic import op
 
