@@ -1,8 +1,8 @@
-"""The real Kubernetes cluster of the tests, which a program starts that NORN_TEST_CLUSTER names.
+"""The real Kubernetes cluster of the tests, started by the program that NORN_TEST_CLUSTER names.
 
 The program has the commands `up` (does nothing if the cluster runs), `env` (prints the exports for clients), `load
-IMAGE` and `kubeconfig NAMESPACE ACCOUNT` (prints a kubeconfig of a ServiceAccount). Without the variable the tests of
-the cluster are skipped, each with this reason.
+IMAGE` and `kubeconfig NAMESPACE ACCOUNT` (prints a kubeconfig of a ServiceAccount). Without the variable, the tests
+that need the cluster are skipped, and their reason names the variable.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ def norn_over(
 ) -> Iterator[Stack]:
     """Starts API, workers, beat and router, and ends them.
 
-    The databases of tests are copies of one, with one name of the control plane; `instance` gives it another name.
+    All test databases are copies of one database, so their control planes have the same name; `instance` gives this one
+    another name.
     """
     home.mkdir()
     broker = Broker(home / "broker")

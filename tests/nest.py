@@ -33,7 +33,9 @@ def made(engine: EngineClient, directory: Path) -> Iterator[NestKeeper]:
 
 
 def with_base(engine: EngineClient) -> None:
-    """Makes the base image of the nest's image if no registry can be reached."""
+    """Makes the base image of the nest's image with the program that NORN_TEST_IMAGES names, if the engine lacks the
+    image and the variable is set.
+    """
     maker = os.environ.get("NORN_TEST_IMAGES")
     if engine.image(BASE) is None and maker:
         ended = subprocess.run([maker, BASE], capture_output=True, text=True, check=False)

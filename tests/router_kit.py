@@ -27,7 +27,9 @@ LOOPS: tuple[Callable[[], asyncio.AbstractEventLoop], ...] = (asyncio.new_event_
 
 
 def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs an async test to its end on each event loop, within a minute each; one with fixtures on uvloop alone."""
+    """Runs an async test to its end on each event loop, within a minute each; a test with fixtures runs on uvloop
+    alone.
+    """
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:

@@ -21,8 +21,8 @@ import redis
 from norn_tasks.embedded.stores import broker
 
 PORTS = range(19000, 29000)
-"""These ports are below those of outgoing connections (`ip_local_port_range`), so that no outgoing connection takes
-one.
+"""These ports are below the ports that the kernel gives to outgoing connections (`ip_local_port_range`), so that no
+outgoing connection takes one.
 """
 
 

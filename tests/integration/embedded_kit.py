@@ -1,4 +1,6 @@
-"""The stores of `norn up` under their supervisor, without the rest of Norn, and the command that starts all of it."""
+"""The stores of `norn up` (PostgreSQL and the broker) under their supervisor, without the rest of Norn; and the command
+that starts all of Norn.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,14 @@ from norn_tasks.embedded.up import await_stores
 from norn_tasks.settings import load
 
 AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-"""The beginning of a command that runs as an ordinary user: also for root, without the rights of root."""
+"""The words that, before a command, let it run as an ordinary user without the rights of root, even if root runs the
+tests.
+"""
 
 
 @dataclass(frozen=True)
 class Running:
-    """Stores that respond, and the pid of their supervisor."""
+    """The stores, which respond, and the pid of their supervisor."""
 
     where: DataPaths
     database: Store
@@ -71,5 +75,5 @@ def norn(*words: str, prefix: tuple[str, ...] = (), **variables: str) -> subproc
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """Returns the environment without settings of Norn, plus these variables."""
+    """Returns the environment of this process without Norn's settings, plus these variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("NORN_")} | variables

@@ -1,4 +1,6 @@
-"""The key for secrets at the start: it is made once and kept, and a lost key is never replaced by a new one."""
+"""The key for secrets when Norn starts: it is made once and kept, and a lost key is not replaced while stored data need
+it.
+"""
 
 from __future__ import annotations
 

@@ -314,7 +314,9 @@ def test_a_replica_that_writes_much_outside_of_its_volumes_is_named(web: Databas
 
 
 def wrote(database: Database, written: int | None, container: str = "c1") -> None:
-    """Stores an observation that has measured the writable layer of the only replica, or that could not."""
+    """Stores an observation that has measured the writable layer of the only replica, or (None) could not
+    measure it.
+    """
     usage = ReplicaUsage(container, datetime.now(UTC).timestamp(), 1.0, 1, written=written)
     replicas = (ReplicaStatus("r1-1", "running", 1, usage=usage),)
     status = WorkloadStatus("web", 1, 1, replicas, sightings=(well(container),))

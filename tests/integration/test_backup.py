@@ -150,7 +150,9 @@ def test_a_database_of_ones_own_comes_back_whole(
 def test_a_newer_pg_restore_fills_an_older_server(
     database: Database, database_url: str, empty_url: str, tmp_path: Path
 ):
-    """As with docker-compose: its PostgreSQL is 16, and the programs of the wheel are 18."""
+    """As with docker-compose.yml: its PostgreSQL has version 16, and the PostgreSQL programs in Norn's Python package
+    have version 18.
+    """
     wheel = list(postgres_programs.directories())[-1:]
     with database.transaction() as tx:
         server = int(tx.scalar(text("SHOW server_version_num"))) // 10_000
@@ -174,8 +176,8 @@ def test_without_a_database_the_way_to_one_elsewhere_is_told(home: Path, tmp_pat
 def test_events_of_before_are_read_before_those_that_come(
     saved: Path, database: Database, empty_url: str, tmp_path: Path
 ) -> None:
-    """In another PostgreSQL cluster transaction ids begin again: ordered by these ids alone, the old events would long
-    be unreadable.
+    """Another PostgreSQL server counts transaction ids from the beginning. With an order by these ids alone, the old
+    events would come after the new ones.
     """
     restored(saved, tmp_path / "new", empty_url)
     again = Database(empty_url, pool=2)

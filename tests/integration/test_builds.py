@@ -34,7 +34,7 @@ def building(database: Database, app: str) -> Fence:
 
 
 def ask(database: Database, fence: Fence, engine: str = factories.ENGINE) -> str | None:
-    """Requests the turn to build; returns the app that has it."""
+    """Requests the turn to build for a deploy; returns the app that has the turn instead, None if the deploy got it."""
     with database.transaction() as tx:
         held = builds.take(tx, engine, fence)
     return held.app if held else None
@@ -111,7 +111,7 @@ def test_a_build_that_lost_its_job_blocks_nobody(database: Database, change: str
 
 
 def test_an_app_that_was_just_deployed_goes_behind_the_apps_that_waited_for_that(database: Database) -> None:
-    """Although its next deploy was accepted before theirs."""
+    """This holds even if its next deploy was accepted before theirs."""
     with database.transaction() as tx:
         first = factories.add_deploy(tx, "hog")
     hog = factories.claim(database)

@@ -24,7 +24,7 @@ from tests.integration.test_deliveries import SECRET, add, raise_it, rows
 from tests.receiver import Receiver
 
 intake, receiver, work = test_deliveries.intake, test_deliveries.receiver, test_deliveries.work
-"""The fixtures of notifications."""
+"""The fixtures of the tests of notifications, which these tests use too."""
 
 
 def _call(intake: Intake, callback: str = "ops", app: str = "fn") -> dispatch.Accepted:

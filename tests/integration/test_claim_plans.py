@@ -1,4 +1,4 @@
-"""PostgreSQL finds the next job through the indexes over queued jobs, and never reads past jobs."""
+"""PostgreSQL finds the next job through the indexes over queued jobs, and never reads jobs that have ended."""
 
 from __future__ import annotations
 

@@ -41,11 +41,11 @@ def _together(database: Database, count: int) -> list[Job]:
 
 
 class _Undone(Exception):
-    """Undoes the claims of a test."""
+    """Raised to roll back the transaction in which a test has claimed."""
 
 
 def _would_take(database: Database, count: int) -> set[int]:
-    """Returns the jobs that a claim of several would take now; it takes none."""
+    """Returns the jobs that a claim of `count` jobs would take now; claims none of them."""
     seen: set[int] = set()
     try:
         with database.transaction() as tx:

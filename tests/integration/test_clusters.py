@@ -192,7 +192,7 @@ def both(intake: dispatch.Intake) -> dispatch.Intake:
 
 
 def look_at(intake: dispatch.Intake, cluster: str, *seen: str) -> None:
-    """Ends a complete observation of a cluster that saw one ready replica of these apps."""
+    """Ends a complete observation of a cluster that saw one ready replica of each of these apps."""
     dispatch.request_cluster_looks(intake, actor="beat")
     statuses = tuple(WorkloadStatus(app, 1, 1, present=(1,)) for app in seen)
     found = WorkloadSeen(cluster, statuses, complete=True, engine=factories.ENGINE)

@@ -47,7 +47,7 @@ def report(database: Database) -> Database:
 def ended(
     database: Database, state: JobState, problem: Problem | None = None, trigger: RunTrigger = RunTrigger.SCHEDULE
 ) -> int:
-    """Makes a run of `report` that has ended in this way; returns its execution."""
+    """Makes a run of `report` that has ended in this way; returns the id of its execution."""
     with database.transaction() as tx:
         live = releases.require_live(tx, "report")
         run = runs.accept_cron_run(tx, live, trigger=trigger, scheduled_for=None, actor="test", patience=60)

@@ -36,14 +36,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Told:
-    """The minute around which everything was changed, the changes of each app, and its ledger of that minute."""
+    """The minute around which everything was changed; by app, its change and the rows of `cron_ticks` for that
+    minute.
+    """
 
     minute: datetime
     changes: dict[str, Change]
     ticks: dict[str, list[Any]]
 
     def of(self, kind: str) -> list[tuple[Change, list[Any]]]:
-        """Returns the changes of a kind, each with the ledger's rows of the minute."""
+        """Returns the changes of a kind, each with the rows of its app for the minute."""
         return [(change, self.ticks[app]) for app, change in self.changes.items() if change.kind == kind]
 
 
@@ -96,7 +98,9 @@ def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFa
 
 
 def _when(place: float) -> float:
-    """Returns the seconds after the minute for a number from 0 to 1. The times are denser near the minute."""
+    """Maps a number from 0 to 1 to a time between 8 seconds before and 8 seconds after the minute; the times are denser
+    near the minute.
+    """
     return 8 * (2 * place - 1) ** 3
 
 

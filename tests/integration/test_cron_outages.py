@@ -29,8 +29,8 @@ def cron(database: Database) -> Cron:
 
 
 def _behind(cron: Cron, more: str, *, late: timedelta) -> int:
-    """Makes an hourly app that nobody decided for three hours, with its newest occurrence `late`. Returns the number of
-    accepted runs.
+    """Makes an hourly app whose occurrences of three hours no scheduler has decided; the newest was due `late` ago.
+    Lets a scheduler decide them, and returns the number of accepted runs.
     """
     hour = minute(cron.now() - late)
     cron.add("report", f"{hour.minute} * * * *", more)
@@ -95,8 +95,8 @@ def test_within_its_start_deadline_a_late_occurrence_is_on_time(cron: Cron) -> N
 
 
 def test_a_daily_report_is_caught_up_after_an_outage_over_its_hour(cron: Cron) -> None:
-    """The outage lasts from ten minutes before the due time to two hours after: like a daily report at 09:00 with an
-    outage from 08:50 to 11:00.
+    """The outage lasts from ten minutes before the due time to two hours after it, as from 08:50 to 11:00 for a daily
+    report at 09:00.
     """
     due = minute(cron.now() - 2 * 60 * MINUTE)
     cron.add("report", f"{due.minute} {due.hour} * * *")
@@ -127,7 +127,7 @@ def test_a_pause_across_an_outage_is_one_range(cron: Cron) -> None:
 
 
 def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
-    """The outage's occurrences belong to the pause: the resume decides them first, and makes up for none."""
+    """The occurrences of the outage belong to the pause: the resume decides them first, and none of them runs."""
     cron.add("report", "* * * * *", "catchup: all")
     with cron.database.transaction() as tx:
         schedules.pause(tx, "report", "ann", "")

@@ -58,7 +58,7 @@ def test_forbid_runs_again_once_the_run_has_ended(cron: Cron) -> None:
 
 
 def test_forbid_is_not_held_by_a_worker_that_died_before_its_container(cron: Cron) -> None:
-    """The lease has expired and no container exists: nothing runs, although the row says so."""
+    """The lease has expired and no container exists: nothing runs, although the row says that the run is running."""
     cron.add("report", "* * * * *")
     assert _next(cron) == 1
     cron.claim()
@@ -200,7 +200,7 @@ def test_without_a_worker_a_start_deadline_makes_it_missed(cron: Cron) -> None:
 
 
 def test_a_worker_that_is_taking_the_run_at_this_moment_counts(cron: Cron) -> None:
-    """A claim that has not committed has locked the run's row: the run is about to begin, so it is not moved to the
+    """An open transaction that claims the run has locked its row: the run is about to begin, so it is not moved to the
     next occurrence.
     """
     cron.add("report", "* * * * *")

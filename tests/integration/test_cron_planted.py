@@ -52,8 +52,8 @@ def _one_by_one(schedule: Schedule, start: datetime, end: datetime) -> Iterator[
         yield start
 """,
 )
-"""With Celery's rules, the next occurrence is computed from the previous one, because only this path uses the added
-bug.
+"""A second change, which goes with the bug of Celery's rules: each occurrence is computed from the previous one,
+because only this path uses the bug.
 """
 
 

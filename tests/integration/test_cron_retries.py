@@ -36,7 +36,7 @@ def _fired(cron: Cron, more: str) -> None:
 
 
 def _ripe(cron: Cron) -> float:
-    """Lets the pause before the next attempt pass; returns how long it was."""
+    """Ends the pause before the next attempt at once; returns how many seconds it had left."""
     with cron.database.transaction() as tx:
         left = text("SELECT extract(epoch FROM run_after - clock_timestamp())::float8 FROM jobs")
         pause = float(tx.scalar(left) or 0)
@@ -172,8 +172,8 @@ def test_a_try_that_never_began_gives_back_no_earlier_one(cron: Cron) -> None:
 
 
 def test_a_run_that_never_began_is_there_again_also_when_the_engine_is_away_just_then(cron: Cron) -> None:
-    """The worker dies between `begin` and `start`; the next one takes that back, and the engine does not respond for a
-    moment.
+    """The worker dies between `begin` and `start`; the next worker takes the `begin` back, although the engine does not
+    respond at first.
     """
     _fired(cron, "")
     job = cron.claim()

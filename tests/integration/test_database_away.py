@@ -36,7 +36,9 @@ REPLICA = Replica("c1", "blog", 1, 1, ReplicaState.STARTING, "10.0.0.1:80")
 
 @pytest.fixture
 def away(postgres: Postgres, database: Database) -> Iterator[Callable[..., None]]:
-    """Stops the database for some seconds, immediately or a moment later, while the test continues."""
+    """A function that makes the database unreachable for some seconds, at once or after a delay, while the test
+    continues.
+    """
     threads: list[threading.Thread] = []
 
     def for_seconds(seconds: float, later: float = 0) -> None:
@@ -167,8 +169,8 @@ def test_a_server_that_was_cut_off_without_a_word_is_missed_within_seconds(datab
 
 
 def _missed_after(descriptor: int) -> tuple[int, ...]:
-    """Returns the socket's options: whether keepalive is on, after how many seconds, how often, and the milliseconds
-    until unacknowledged data fail.
+    """Returns the socket's options: whether keepalive is on, the seconds before the first probe, the seconds between
+    probes, the number of probes, and the milliseconds after which unacknowledged data break the connection.
     """
     options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
     with socket.socket(fileno=os.dup(descriptor)) as there:

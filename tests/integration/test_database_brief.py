@@ -1,5 +1,5 @@
-"""A process with a slow database: which requests are refused, the error messages, and the changes that may have been
-made.
+"""A slow database behind a `BriefDatabase`, which limits the time of each transaction: which requests fail, with which
+error, and whether their changes may have been made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.servers import Postgres, allowed, wait_until
 
 @pytest.fixture
 def brief(database_url: str) -> Iterator[BriefDatabase]:
-    """A database whose transactions may take half a second."""
+    """A database that gives each transaction half a second."""
     brief = BriefDatabase(database_url, seconds=0.5)
     yield brief
     brief.dispose()

@@ -55,7 +55,9 @@ class Plane:
         services.made(tx, "shop", grant)
 
     def play(self, fails: StepFailed | None = None) -> Job:
-        """Runs the next job to its end. With `fails` the server refuses."""
+        """Runs the next job to its end. With `fails`, the app's database server refuses with this error, and the job
+        fails.
+        """
         job = factories.claim(self.database)
         ledger, self.servers.fails = Ledger(self.database, patience=1), fails
         try:
@@ -90,7 +92,7 @@ class Plane:
             return list(tx.scalars(text("SELECT kind FROM jobs WHERE state = 'queued' ORDER BY id")))
 
     def later(self, hours: int) -> None:
-        """Simulates that hours have passed since the last backup and the last drill (trial restore)."""
+        """Simulates that this many hours have passed since the last backup and the last drill (trial restore)."""
         back = "UPDATE backup_plans SET (backup_at, drill_at) = (backup_at - :span, drill_at - :span)"
         with self.database.transaction() as tx:
             tx.execute(text(back), {"span": timedelta(hours=hours)})

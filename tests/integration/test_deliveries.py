@@ -77,7 +77,9 @@ def intake(database: Database, receiver: Receiver) -> Intake:
 
 @pytest.fixture
 def work(database: Database, tmp_path: Path, receiver: Receiver) -> Any:
-    """A worker of class observe: takes the next job and runs it with the real sender."""
+    """A function that is a worker of the class observe: it takes the next job, runs it with the real sender and returns
+    the job's end; None if no job waits.
+    """
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=tmp_path, instance="t")
     messenger = Sender(
         DeliveryOutbox(database, "abc123"), FakeVault(), Outgoing(private=True), deadman_url=receiver.url("/alive")

@@ -1,4 +1,6 @@
-"""Draining replicas as rows: when one is due, who must give room, what counts them, and who asks for their end."""
+"""The rows of draining replicas: when a drain is over, which replicas end earlier because a job needs their memory,
+where they are counted, and which job ends them.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def table(database: Database) -> ReplicaTable:
 def drains(
     table: ReplicaTable, fence: Fence, name: str, *, seconds: float = 60, mib: int | None = None, app: str = "site"
 ) -> None:
-    """A replica that was replaced and drains."""
+    """Writes the row of a replica that was replaced and drains."""
     row = Replica(name, app, 1, 7, ReplicaState.STARTING, memory=mib and mib * MIB)
     table.starting(row, fence)
     table.live(name, ADDRESS, fence)
@@ -61,7 +63,7 @@ def due(table: ReplicaTable) -> list[str]:
 
 
 def opened(database: Database, **counts: int) -> None:
-    """The router reports open connections."""
+    """Writes the counts of open connections, as the router does."""
     with database.transaction() as tx:
         draining.count_connections(tx, counts)
 
@@ -181,7 +183,7 @@ def test_a_draining_replica_of_an_earlier_rollout_asks_for_no_repair(database: D
 
 
 def engine(database: Database, mib: int) -> None:
-    """An engine of so much memory."""
+    """Writes the rows of an engine with this much memory, and of a worker on it."""
     speaks = {"name": "speaks", "class_": "deploy", "host": "here", "pid": 1, "engine": factories.ENGINE, "slots": 1}
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, mib * MIB, 0)
@@ -189,7 +191,7 @@ def engine(database: Database, mib: int) -> None:
 
 
 def waiting_deploy(database: Database, mib: int) -> None:
-    """A rollback of another app that has waited for some seconds, and needs so much."""
+    """Adds a rollback of another app, which has waited for some seconds and needs this much memory."""
     more = f"resources: {{memory: {mib}m}}\n"
     factories.add_live(database, "big", "webserver", more)
     with database.transaction() as tx:
@@ -201,7 +203,7 @@ def waiting_deploy(database: Database, mib: int) -> None:
 
 
 def three_drain(database: Database, table: ReplicaTable, fence: Fence) -> None:
-    """Three draining replicas of 300 MiB each, on an engine of 1000 MiB."""
+    """Makes three draining replicas of 300 MiB each, on an engine of 1000 MiB."""
     engine(database, 1000)
     factories.add_live(database, "site", "webserver", "resources: {memory: 300m}\n")
     for n in range(3):

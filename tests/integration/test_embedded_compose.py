@@ -69,8 +69,8 @@ def test_there_are_no_other_services_but_the_stores_and_the_schema(services: dic
 def test_only_workers_and_servers_of_apps_are_given_the_engine(
     services: dict[str, Any], program: SupervisedProgram
 ) -> None:
-    """A server of apps reads the bridge networks before its program starts; that program may not open the engine's
-    socket.
+    """A server of apps (PostgreSQL or Valkey, shared by all apps) asks the engine for its bridge networks before the
+    server's program starts; that program may not open the engine's socket.
     """
     given = any("docker.sock" in volume for volume in services[program.name]["volumes"])
     assert given == program.name.startswith(("worker-", "services-"))

@@ -126,5 +126,5 @@ def test_down_ends_every_process_and_a_second_down_is_fine(up: Up) -> None:
     first = norn("down", prefix=AS_SOMEBODY, **up.variables)
     assert (first.returncode, "Norn has stopped." in first.stdout) == (0, True)
     assert list(leftovers(up.where)) == []
-    assert up.pid("router") == 0  # no app has an address that the router would keep open
+    assert up.pid("router") == 0  # the router stays only while an app has an address
     assert norn("down", prefix=AS_SOMEBODY, **up.variables).returncode == 0

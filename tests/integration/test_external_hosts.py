@@ -277,7 +277,8 @@ def test_maintenance_is_refused_while_a_tunnel_leads_past_the_door(
     table.claim("mail", MAIL, fence)
     port = routes_now(database).routes[0].port
     ruled = ExternalHost(MAIL, "mail", ruled=True)
-    table.save(replace(ruled, service=f"http://127.0.0.1:{port}"), fence)  # made before there was a door
+    # a rule from before the port for public names existed
+    table.save(replace(ruled, service=f"http://127.0.0.1:{port}"), fence)
     with pytest.raises(Conflict) as refused, database.transaction() as tx:
         maintenances.begin(tx, "mail", "", None, "ada")
     assert "norn forge mail" in refused.value.hint

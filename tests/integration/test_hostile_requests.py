@@ -21,7 +21,7 @@ from tests.integration.api import factories
 MIB = 2**20
 EACH_NTH = 5
 ACCEPTABLE = 503
-"""The expected status: no worker and no broker is there."""
+"""This status is no defect: the test has no worker and no broker, so some requests must get it."""
 
 
 def test_no_request_meets_a_defect(database: Database) -> None:
@@ -29,7 +29,7 @@ def test_no_request_meets_a_defect(database: Database) -> None:
 
 
 def defects(database: Database, nth: int) -> list[str]:
-    """Returns the responses with status 500 or more; every n-th hostile request is sent."""
+    """Sends every n-th hostile request; describes each response with a status of 500 or more, except 503."""
     shared.add_live(database, "blog")
     api = factories.api(database)
     rules = sorted((method, rule.rule) for rule in api.app.url_map.iter_rules() for method in rule.methods or ())

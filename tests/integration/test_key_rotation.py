@@ -88,7 +88,7 @@ class Plane:
             ]
 
     def accept(self) -> None:
-        """Accepts a rotation."""
+        """Requests a rotation, which is accepted."""
         with self.database.transaction() as tx:
             tx.execute(update(JobRow).values(state="succeeded"))
             factories.add_job(tx, JobKind.ROTATE_KEY, "")

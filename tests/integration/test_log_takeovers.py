@@ -31,7 +31,7 @@ ONE, OTHER = LogOrigin("1" * 64, 1, 10, 1), LogOrigin("2" * 64, 1, 10, 2)
 
 
 class Dying(KeptLogDirectory):
-    """Kept lines of which only the past ones are sent: then the worker that reads them dies."""
+    """Kept lines whose reader dies: it sends the lines that exist, and is then stopped as if its worker had died."""
 
     def read(
         self, app: str, question: LogQuestion, take: TakeLines, follow: Stop | None = None, stop: Stop | None = None
@@ -49,7 +49,7 @@ class Reading:
         self._began = time.time_ns() - 3600 * SECOND
 
     def wrote(self, origin: LogOrigin, second: int, *texts: str) -> None:
-        """Keeps lines with one timestamp."""
+        """Keeps lines that all have the same timestamp."""
         at, lines = self._began + second * SECOND, [text.encode() for text in texts]
         batch = LineBatch([at] * len(lines), [1] * len(lines), lines, {1: (at, len(lines))})
         self.logs.keep("blog", origin, batch)

@@ -31,7 +31,7 @@ SPEC = factories.spec("blog", "function", "artifacts:\n  retain: 1\n")
 
 @pytest.fixture
 def images() -> FakeImages:
-    """The images of an engine that has none."""
+    """The images of an engine; at first it has none."""
     return FakeImages()
 
 

@@ -44,8 +44,8 @@ def begun_look(intake: dispatch.Intake) -> Job:
 def ended_look(
     intake: dispatch.Intake, look: Job, *present: int, engine: str = factories.ENGINE, others: int = 0
 ) -> list[JobClass]:
-    """Ends an observation that saw the app with these numbers of replicas (without numbers: not at all); returns the
-    workers that were woken.
+    """Ends an observation that saw this number of the app's replicas (without a number, it did not see the app);
+    returns the classes of the workers that were woken.
 
     `others`: how many of them belong to rollout 9, and not to the live one.
     """

@@ -40,7 +40,7 @@ class Shop:
         self.servers.dump(DATABASE, self.snapshot.file, FakeWatch().watch)
 
     def with_dumps(self, dumps: Dumps) -> SharedServers:
-        """Returns the server with these dumps."""
+        """Returns the server of the apps' databases, which makes and restores its dumps with `dumps`."""
         return SharedServers({ServiceKind.POSTGRES: GivenServer(self.url)}, "i1", dumps)
 
     def sql(self, statement: str) -> list[Any]:

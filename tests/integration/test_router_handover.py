@@ -151,7 +151,7 @@ async def test_an_open_request_ends_at_the_old_router_and_keeps_its_replica_from
 
 
 def new_is_asked(routers: Routers) -> bool:
-    """Sends a request from another thread; the next check sees which router got it."""
+    """Starts a request without waiting for its response, and returns False: the next check sees which router got it."""
     asyncio.get_running_loop().create_task(get(routers.port))
     return False
 

@@ -72,7 +72,9 @@ class World:
         self.table.live(container, server.target.address, self.fence)
 
     def take(self, server: Server) -> None:
-        """Does the first two of a replica's last three changes: out of the routes, and drained."""
+        """Takes a replica out of the routes, and waits until it is drained: the first two of the three changes that end
+        it.
+        """
         self.table.leaving(server.target.container, self.fence)
         wait_until(lambda: self.table.drained(server.target.container), 10, "it is drained")
 
@@ -137,8 +139,8 @@ async def echo(request: Message, reader: asyncio.StreamReader, writer: asyncio.S
 async def test_of_thousands_of_requests_none_fails_and_none_is_sent_twice_while_replicas_come_and_go(
     world: World,
 ) -> None:
-    """Each replica ends with all its connections when its third change comes, so a request that it still had would be
-    lost.
+    """Each replaced replica closes all its connections as soon as it is drained, so a request that it still had would
+    be lost.
     """
     servers = [Server(echo) for _ in range(22)]
     live = servers[:2]

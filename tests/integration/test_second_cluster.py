@@ -120,7 +120,7 @@ class TwoClusters:
         return job.state if job.error is None else f"{job.state}: {job.error['sentence']}"
 
     def seen(self, app: str) -> AppView:
-        """Returns how the app stands."""
+        """Returns the app as the API shows it."""
         with self.database.transaction() as tx:
             return apps.one(tx, self.home / "apps", app)
 

@@ -43,7 +43,7 @@ TOPICS = "services: {events: {topics: [orders, bills]}}\n"
 
 
 class Plane:
-    """A control plane whose servers of apps are fakes in memory."""
+    """A control plane; the servers that apps share (such as PostgreSQL) are fakes in memory."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.services = database, FakeServices()
@@ -69,13 +69,15 @@ class Plane:
         return StepContext(job, cast(Tools, tools), watch, cast(Hooks, None))
 
     def password(self, app: str, name: str) -> str:
-        """Returns the credential that containers of the app get."""
+        """Returns the credential that containers of the app get as the secret `name`; empty if they get none."""
         with self.database.transaction() as tx:
             sealed = {each.name: each for each in secrets.sealed_of(tx, app) if each.current}
         return AgeVault(KEY, Path()).open(sealed[name]).reveal() if name in sealed else ""
 
     def parts(self) -> list[tuple[str, str, bool]]:
-        """Lists the databases, keys and topics that apps were given."""
+        """Lists the databases, key spaces and topics of apps: the app, the name, and whether the part is made on its
+        server.
+        """
         with self.database.transaction() as tx:
             return [(part.app, part.name, part.made) for part in services.listed(tx, None)]
 
@@ -146,8 +148,8 @@ class Killed(BaseException):
 
 
 def renewed(plane: Plane, fails: BaseException | None) -> tuple[str, str]:
-    """Lets new passwords fail on a server, or the server not respond; returns the credential of containers before and
-    after.
+    """Fails to give an app new passwords: the server raises `fails`, or (None) does not respond. Returns the credential
+    that containers get, before and after.
     """
     plane.run(ProvisionServices(), plane.job("shop", DATABASE))
     before = plane.password("shop", "DATABASE_URL")

@@ -135,8 +135,8 @@ def plane(database: Database) -> Plane:
 
 
 def deaths(work: Callable[[str, int, bool], bool]) -> int:
-    """Repeats the work for one app after the other, and each worker dies one change later, until a worker ends the work
-    first; returns the number of deaths.
+    """Does the work for one app after the other. Each worker dies one change later than the one before, until a worker
+    ends the work before its death; returns the number of deaths.
     """
     count = 0
     for after in (False, True):

@@ -1,8 +1,8 @@
 """A fresh Debian for tests: a root from debootstrap, in memory, that becomes `/` in namespaces of its own.
 
-Its files, processes, mounts and network are seen by nobody else and end with its first process, whatever happens to the
-test: the kernel kills that one when the test's process dies. Its only way out is a relay: what it installs comes by a
-socket that listens inside and is served outside, so that no interface, route or rule of this machine is touched.
+No other process sees its files, processes, mounts and network. They end with its first process, which the kernel kills
+when the test's process dies. Its only connection to the outside is a relay, whose socket listens inside and is served
+outside; so no interface, route or rule of this machine changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.servers import wait_until
 
 SUITE = "bookworm"
 BROUGHT = "make"
-"""Programs that a user installs before using Norn; the checkout itself is copied in."""
+"""Packages that a user installs before using Norn; git is not among them, because the checkout is copied in."""
 
 NEEDED = ("debootstrap", "unshare", "nsenter", "setpriv", "ip", "apt-get")
 MEMORY = 8 << 30
@@ -55,7 +55,9 @@ exec unshare --net sh -ec '
     touch /{_RUNS}
     while :; do sleep 1; done'
 """
-"""An init process that only reaps children and then ends; at that time it no longer sees the files of this machine."""
+"""The first process: it makes the machine's disk, network and mounts, and then only waits and reaps processes until it
+is killed. From then on it does not see the files of this machine.
+"""
 
 _LISTEN = f"""
 import socket
@@ -88,7 +90,9 @@ class FreshMachine:
 
     @property
     def outside(self) -> Mapping[str, str]:
-        """Returns the environment of a command that downloads something: the relay, and this machine's own settings."""
+        """The environment of a command that downloads something: it names the relay, and has this machine's settings
+        for pip and uv.
+        """
         relay = f"http://127.0.0.1:{PORT}"
         kept = {n: v for n, v in os.environ.items() if n.startswith(("PIP_", "UV_")) and not v.startswith("/")}
         certificates = {"SSL_CERT_FILE": f"/{_CERTIFICATES}", "PIP_CERT": f"/{_CERTIFICATES}"}
@@ -143,7 +147,7 @@ def _children(process: subprocess.Popen[bytes]) -> list[int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kills the first process, for which `process` waits; the kernel kills all others first."""
+    """Kills the first process, for which `process` waits; with it the kernel kills all others."""
     for pid in _children(process) or [process.pid]:
         os.kill(pid, signal.SIGKILL)
     process.wait(60)
@@ -158,7 +162,7 @@ def _mirror() -> str:
 
 
 def _bring_settings(root: Path) -> None:
-    """Copies the settings that downloads need at this site: those of apt and pip, and trusted certificates."""
+    """Copies this machine's settings for downloads: those of apt, pip and uv, and its trusted certificates."""
     (root / "etc/apt/apt.conf.d/99of-the-machine").write_text(_apt_settings())
     for settings in ("etc/pip.conf", "etc/uv/uv.toml"):
         if Path("/", settings).exists():
@@ -169,7 +173,7 @@ def _bring_settings(root: Path) -> None:
 
 
 def _apt_settings() -> str:
-    """Returns apt's settings of this machine without its proxy, because the fresh machine uses the relay instead."""
+    """Returns this machine's apt settings without the proxy, because the fresh machine uses the relay instead."""
     told = subprocess.run(
         ["apt-config", "dump", "--format", '%F "%v";%n', "Acquire"], capture_output=True, text=True, check=True
     )
@@ -177,7 +181,7 @@ def _apt_settings() -> str:
 
 
 def _listening(pid: int) -> socket.socket:
-    """Returns a socket that listens inside the machine and is accepted outside."""
+    """Returns a socket that listens in the machine's network; this process accepts its connections."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         subprocess.run([*_entering(pid, "--net"), sys.executable, "-c", _LISTEN], stdin=theirs.fileno(), check=True)

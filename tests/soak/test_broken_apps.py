@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1800)
 def attempts(
     stack: Stack, engine_address: str, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Future[tuple[int, str]]]]:
-    """The attempts to deploy all chosen apps, four at a time."""
+    """The attempts to deploy the broken apps of the selected tests, four at a time; by app."""
     asked = {
         getattr(item, "callspec").params["app"].name  # noqa: B009 - pytest does not declare it
         for item in request.session.items

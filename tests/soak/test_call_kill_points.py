@@ -1,6 +1,7 @@
-"""kill -9 of the worker, and of the nest, at every point of a call: the code begins once, and nothing is left.
+"""kill -9 of the worker, and of the nest (the container in which crun starts runs), at every point of a call: the code
+begins at most once, and nothing is left behind.
 
-STRUCK is `worker` or `nest`, to strike only one of them.
+With the environment variable STRUCK, `worker` or `nest`, only one of them is killed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CASES = list(itertools.product(STRUCK, kill_points.POINTS, (True, False)))
 
 @pytest.fixture
 def strikes(stack: Stack) -> Iterator[kill_points.Strikes]:
-    """A function that reports each start of its code, on a Norn with one healthy worker."""
+    """Rounds of kills on a Norn with one healthy worker, and with a function that reports each start of its code."""
     await_nest(stack)
     witness = Witness(stack)
     killed_calls.deploy(stack, witness)

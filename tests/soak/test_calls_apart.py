@@ -1,4 +1,6 @@
-"""500 calls at the same time, by each road: none reads a file, body, process, variable or answer of another call."""
+"""500 calls at the same time, by each road (in the nest, which is the container in which crun starts runs, or by
+Docker): none reads a file, body, process, variable or response of another call.
+"""
 
 from __future__ import annotations
 

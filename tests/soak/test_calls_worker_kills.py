@@ -1,6 +1,8 @@
-"""Calls in the nest at 80 % of the rate that was measured, while a worker is killed every five seconds.
+"""Calls in the nest (the container in which crun starts runs) at 80 % of the highest rate that it sustains, while a
+worker is killed every five seconds.
 
-LENGTH is that of the stream in seconds, EVERY the seconds between two kills, RATE a rate instead of the measured one.
+Environment variables: LENGTH is the length of the stream of calls in seconds, EVERY the time between two kills in
+seconds, and RATE a rate that replaces 80 % of the measured one.
 """
 
 from __future__ import annotations

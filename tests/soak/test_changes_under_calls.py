@@ -1,4 +1,6 @@
-"""Deploys and changed secrets during a steady stream of calls, by each road: no error, and no old code or secret."""
+"""Deploys and changed secrets during a steady stream of calls, by each road (in the nest, which is the container in
+which crun starts runs, or by Docker): no error, and no old code or secret.
+"""
 
 from __future__ import annotations
 

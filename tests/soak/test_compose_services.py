@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def served(compose: Compose) -> Iterator[Compose]:
-    """The servers of apps run."""
+    """The control plane of docker-compose.yml, with its servers of apps running."""
     wait_until(lambda: all(map(Path.exists, notes(compose))), allowed(60), "the servers of apps run")
     yield compose
     print(compose.run("logs", *SERVERS, check=False).stdout[-3000:])

@@ -1,4 +1,5 @@
-"""100 cron apps due at the same moment, with real sandboxes in the nest: how late their runs begin.
+"""100 cron apps due at the same moment, with real sandboxes in the nest (the container in which crun starts runs): how
+late their runs begin.
 
 COUNT is the number of apps, MOMENTS the number of minutes that are measured.
 """

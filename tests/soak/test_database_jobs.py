@@ -68,7 +68,9 @@ def shop(stack: Stack) -> AppDatabase:
 
 @contextmanager
 def dying_at(stack: Stack, step: str, point: Point) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a deploy worker that dies at this point; afterwards one that does not."""
+    """Replaces the deploy worker by one that dies at this point of the step; waits for its death, and then starts one
+    that does not die.
+    """
     stack.kill("deploy")
     dying = stack.spawn("deploy", NORN_TEST_BUILD="1", NORN_FAILPOINT=f"{step}:{point}:kill")
     yield dying
@@ -119,7 +121,9 @@ def files(directory: Path) -> set[str]:
 
 
 def whole(stack: Stack, reason: str, *, are: bool) -> set[str]:
-    """Returns the names of the snapshot files for a reason that are complete, or that are not."""
+    """Returns the file names of the complete snapshots that were made for this reason, or with `are=False` of those
+    made for other reasons.
+    """
     sign = "=" if are else "<>"
     rows = stack.rows(f"SELECT app, id FROM snapshots WHERE reason {sign} %s AND bytes IS NOT NULL", reason)
     return {f"{row['app']}-{row['id']}.{'backup' if are else 'dump'}" for row in rows}
@@ -165,7 +169,7 @@ def stop_by_cancel(stack: Stack, job: int) -> None:
 
 
 def stop_by_time(stack: Stack, job: int) -> None:
-    """Waits until the job's time limit has ended it."""
+    """Does nothing: the job ends by itself, at its time limit or because its migration fails."""
 
 
 STOPS = {"killed": stop_by_death, "drained": stop_by_drain, "cancelled": stop_by_cancel, "hangs": stop_by_time,

@@ -33,12 +33,14 @@ EDGE = {
 ENVIRONMENT = {**loss_free.ENVIRONMENT, **EDGE}
 DEPLOYS, AT_LEAST, KILLS = 20, 20_000, 3
 DEPLOY_RATE, KEPT = 50, 30
-"""The requests per second of each client while apps are built, and the number of connections that one client keeps.
-They are lower than without TLS.
+"""The requests per second of each client while apps are built, and the number of connections that one client keeps
+open. Both are lower than in the tests without TLS.
 """
 WAITS, WAIT_RATE = 30.0, 20
-"""Seconds within which a request is answered that came while there was no router, and the requests a second of each
-client then: those that have waited come at once, and the app, busybox's nc, queues hardly any connection."""
+"""A request that came while there was no router must be answered within this many seconds; and the requests per second
+of each client in that time. The rate is low because all waiting requests reach the app at the same moment, and the app
+(busybox's nc) queues hardly any connection.
+"""
 SOME = 200
 """The number of successful requests between two kills."""
 REFUSED = "refused.example.test"

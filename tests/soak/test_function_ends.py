@@ -1,4 +1,6 @@
-"""Calls of every kind by Docker and by the nest: status, code, body and record are the same, as docs/api.md says."""
+"""Calls of every kind by Docker and by the nest (the container in which crun starts runs): status, code, body and
+record are the same, as docs/api.md says.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ CASES: dict[str, tuple[str, bytes, Answer]] = {
 def norn(
     request: pytest.FixtureRequest, postgres: Postgres, private_dir: Path, engine_address: str
 ) -> Iterator[tuple[Stack, str]]:
-    """A Norn whose calls go one of the two roads, with all of the functions, and where its runs are."""
+    """A Norn with all of the functions, whose calls are run by Docker or in the nest; with words that the note of each
+    run's step then contains.
+    """
     home = private_dir / f"ends-{request.param}"
     home.mkdir()
     broker = Broker(home / "broker")

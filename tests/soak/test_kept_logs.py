@@ -32,19 +32,19 @@ MIB = 2**20
 
 
 def kept(stack: Stack) -> KeptLogDirectory:
-    """The kept lines of a stack."""
+    """Returns the kept lines of a stack."""
     return KeptLogDirectory(stack.home / "app-logs", KeepLimits(64 * MIB, 14 * 86400.0), 0, ("docker",))
 
 
 def texts(stack: Stack, app: str, tail: int = 10**7) -> list[KeptLine]:
-    """All kept lines of an app."""
+    """Returns the newest `tail` kept lines of an app."""
     found: list[KeptLine] = []
     kept(stack).read(app, LogQuestion(tail=tail), found.extend)
     return found
 
 
 def access_line(n: int) -> bytes:
-    """A line of an access log, of about 115 bytes."""
+    """Returns a line of an access log, of about 115 bytes."""
     path = ("/", "/login", f"/api/items/{random.randrange(10**5)}", "/static/app.css", "/img/7.png")[n % 5]
     return (
         f'10.88.{random.randrange(256)}.{n % 256} - - "GET {path} HTTP/1.1" {(200, 200, 304, 404, 500)[n % 5]} '
@@ -85,7 +85,7 @@ def test_a_search_of_a_million_lines_of_gone_containers(stack: Stack) -> None:
 
 
 def flood(stack: Stack, app: str, program: str) -> str:
-    """Deploys a worker that floods; answers the id of its container."""
+    """Deploys a worker that floods; returns the id of its container."""
     spec = f"app: {app}\nrole: worker\ncommand: sh /flood.sh\nresources:\n  memory: 64m\n"
     dockerfile = "FROM busybox:stable\nCOPY flood.sh /flood.sh\n"
     stack.add_app(app, spec, {"Dockerfile": dockerfile, "flood.sh": program})
@@ -134,7 +134,7 @@ sleep 100000
 
 @pytest.mark.timeout(900)
 def test_a_flood_of_bytes_keeps_memory_and_disk_bounded(stack: Stack) -> None:
-    """As many bytes as the engine takes, for a minute."""
+    """The app writes as many bytes as the engine takes, for a minute."""
     text = "y" * 1000
     program = f"""sleep 3
 end=$(($(date +%s) + {FLOOD_SECONDS})); n=0

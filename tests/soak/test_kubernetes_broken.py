@@ -48,7 +48,7 @@ X
 chmod 755 /www/cgi-bin/once
 httpd -f -p 8080 -h /www & wait"""
 LOOPS = either(waits("CrashLoopBackOff"), ended_again())
-"""In a loop, which a node shows by this reason, or before that by the end of a second run."""
+"""The sign of a crash loop: a container waits for this reason, or, before that, a second run of it has ended."""
 KILLED = happened("Killing", "failed startup probe")
 
 pytestmark = pytest.mark.timeout(1800)
@@ -67,7 +67,9 @@ class Broken:
     worker: bool = False
     """True if the app is a worker, which gets no requests."""
     act: str = ""
-    """An act of others: `quota` forbids another pod, `key` takes its secret's key, `claim` leaves its claim unbound."""
+    """What happens besides the rollout: `quota`: a quota forbids another pod; `key`: its secret loses the key; `claim`:
+    its volume claim stays unbound.
+    """
 
 
 CASES = {
@@ -109,7 +111,9 @@ class End:
 
     error: NornError
     seconds: float | None
-    """Between the moment at which the cluster showed it and the end; none if Norn ended before that."""
+    """The time from the moment at which the cluster showed the cause to the end of the rollout; None if the rollout
+    ended first.
+    """
     generations: list[int]
     """The generations of the pods that are ready afterwards."""
     failures: list[str]
@@ -172,7 +176,7 @@ def good_release(app: str, *, worker: bool) -> Workload:
 
 
 def broken_release(kube: KubeKit, cluster: KubernetesCluster, namespace: str, good: Workload, case: Broken) -> Workload:
-    """Returns the broken release, after what others do."""
+    """Does the act of the case, and returns the broken release."""
     changes = dict(case.changes)
     if "published" in changes:
         changes["published"] = changes["published"].format(registry=kube.environment["NORN_REGISTRY_URL"])

@@ -65,7 +65,9 @@ def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path, e
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the values of an object with their paths; entries of a list that have names go by their names."""
+    """Yields the values of an object with their paths; an entry of a list has its name in the path if all entries have
+    names.
+    """
     if isinstance(value, list) and all(isinstance(each, dict) and "name" in each for each in value):
         value = {each["name"]: {key: more for key, more in each.items() if key != "name"} for each in value}
     if isinstance(value, dict):
@@ -76,7 +78,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def objects(kube: KubeKit, namespace: str, app: str) -> dict[str, Any]:
-    """Returns what an app's objects say, by path; without what every new generation changes, and what servers add."""
+    """Returns the fields of an app's objects by path, without fields that every new generation changes and fields that
+    the cluster adds.
+    """
     found: dict[str, Any] = {}
     for each in kube.objects(namespace, KINDS, f"norn.io/app={app}"):
         kind, name, spec = each["kind"], each["metadata"]["name"], each.get("spec", {})
@@ -145,7 +149,9 @@ KUBECTL: list[tuple[tuple[str, ...], str, tuple[str | None, str | None]]] = [
      (None, "b")),
     (("delete", "pdb", "drifty"), f"{_P}: ", ("present", None)),
 ]  # fmt: skip
-"""The commands, the fields that `norn drift` then names, and both values of each."""
+"""The commands of kubectl, each with the field that `norn drift` then names, and the wanted and the found value of that
+field.
+"""
 
 
 def test_drift_finds_each_change_that_was_made_with_kubectl(norn: Stack, kube: KubeKit, namespace: str) -> None:

@@ -2,8 +2,9 @@
 
 Each deploy fails by its true cause, soon after the cluster shows it; the old release serves throughout, and Norn
 records it as live. Observers in processes of their own poll the API server and the rows at least five times a second:
-while Norn says that the newest deployment of an app is deployed, all pods of the app are updated and ready. A worker
-whose gate returns at once is planted, and the observers find what it says.
+while Norn says that the newest deployment of an app is deployed, all pods of the app are updated and ready. In one test
+the worker has a deliberate bug: its gate (the final check of a rollout) returns at once. There the observers must find
+a false statement.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancel
 DOCKERFILE = "FROM busybox:stable\nRUN echo {word} > /word\n"
 SERVES = f"{WWW}; httpd -f -p 8080 -h /www & wait"
 MORE = 15
-"""Good deploys of another app, and as many of it again with another word, while the broken ones run."""
+"""How often another app is deployed with success while the broken deploys run."""
 PLANTED = Bug(
     "the gate returns at once", "norn_tasks/adapters/kubernetes/gate.py",
     "            if found.verdict is RolloutVerdict.AVAILABLE:\n", "            if True:\n",
@@ -59,7 +60,7 @@ class Bad:
 
     changes: dict[str, Any] = field(default_factory=dict)
     says: str = ""
-    """The words of its sentence; those of the adapter's list if it is empty."""
+    """Words of the error's sentence; if empty, the words in `CASES` for the same release."""
 
 
 BAD = {

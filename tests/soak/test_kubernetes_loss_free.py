@@ -32,7 +32,9 @@ from tests.servers import Postgres, allowed, wait_until
 
 DEPLOYS, LEAST = 20, 50_000
 RATE, KEPT, LATE = 125, 10, 5.0
-"""Requests a second of each client, connections that one keeps, and the seconds after which an answer is late."""
+"""The requests per second of each client, the connections that one of them keeps alive, and the seconds after which a
+response counts as late.
+"""
 FIRST_PORT = 22_000
 """The port of the first kept connection; the later ones follow, and all are below those that the kernel chooses."""
 LONGEST = 300
@@ -187,7 +189,7 @@ def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path, e
 
 
 def deploy(stack: Stack, n: int) -> None:
-    """Deploys once; every other time the worker is killed in it, and every fifth time the API is."""
+    """Deploys once; in every second deploy the worker is killed, in every fifth the API."""
     stack.add_app("plain", SPEC.format(n=n), {})
     job = int(stack.json("deploy", "plain", "--detach")["job"])
     wait_until(lambda: stack.job(job)["state"] != "queued", allowed(60), "it begins")

@@ -1,7 +1,8 @@
-"""kill -9 of the engine under calls in the nest, and of everything at once as at a power cut: no code begins twice.
+"""kill -9 of the engine during calls in the nest (the container in which crun starts runs), and of everything at once
+as at a power cut: no code begins twice.
 
-The engine is the test's own. With `live-restore`, the nest outlives its engine; without, the engine ends it when it is
-back. KILLS is the number of kills of the engine.
+The engine is the test's own. With its setting `live-restore`, the nest outlives the engine; without it, the engine ends
+the nest when the engine starts again. The environment variable KILLS is the number of kills of the engine.
 """
 
 from __future__ import annotations

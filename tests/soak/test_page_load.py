@@ -40,13 +40,13 @@ TYPED = """([selector, text, wanted]) => new Promise((resolve) => {
     ? resolve(performance.now() - begun) : requestAnimationFrame(look);
   requestAnimationFrame(look);
 })"""
-"""Types into a field; the milliseconds until the frame in which the wanted number of cards is there."""
+"""Types into a field; returns the milliseconds until the frame in which the page shows the wanted number of cards."""
 FIRST = """(wanted) => new Promise((resolve) => {
   const look = () => document.querySelectorAll(".card").length >= wanted
     ? resolve(performance.now()) : requestAnimationFrame(look);
   look();
 })"""
-"""The milliseconds from the beginning of the navigation until so many cards are there."""
+"""Returns the milliseconds from the beginning of the navigation until the page shows this many cards."""
 
 SEARCHED = """([selector, text]) => new Promise((resolve) => {
   const field = document.querySelector(selector), begun = performance.now();
@@ -56,7 +56,7 @@ SEARCHED = """([selector, text]) => new Promise((resolve) => {
     ? resolve(performance.now() - begun) : requestAnimationFrame(look);
   requestAnimationFrame(look);
 })"""
-"""Types into a field; the milliseconds until a line with the text is marked."""
+"""Types into a field; returns the milliseconds until a line with the text is marked."""
 FRAMES = """() => new Promise((resolve) => {
   let left = 120, last = performance.now(), worst = 0;
   const frame = () => {
@@ -67,7 +67,7 @@ FRAMES = """() => new Promise((resolve) => {
   };
   requestAnimationFrame(frame);
 })"""
-"""The longest of 120 frames, in milliseconds."""
+"""Returns the time of the longest of 120 frames, in milliseconds."""
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ CHANGES = re.compile(
 )
 """The messages that change something on PostgreSQL or Valkey."""
 READS = re.compile(rb"Q.{4}\s*(?:BEGIN|SET TRANSACTION|LOCK|COPY|SELECT pg_catalog.(?:pg_export|count))", re.DOTALL)
-"""The messages of a dump that matter."""
+"""The messages of a dump at which the worker is killed."""
 
 pytestmark = pytest.mark.timeout(1700)
 
@@ -80,7 +80,9 @@ class Plane:
         self.stack.spawn("deploy", **self.through_relays)
 
     def killed(self, pattern: re.Pattern[bytes], n: int, *, after: bool, begin: Callable[[], int]) -> bool:
-        """Begins a job whose worker dies at the n-th message, and lets another one end it; False if none has died."""
+        """Begins a job whose worker dies at the n-th message, and lets another one end it; returns False if the job
+        ended before the n-th message.
+        """
         death = Death(self.stack.processes["deploy"], pattern, n, after)
         for relay in self.relays:
             relay.death = death
@@ -103,11 +105,11 @@ class Plane:
         check: Callable[[str], Any],
         prepare: Callable[[str], Any] = str,
     ) -> int:
-        """Repeats the job for one app after the other, and each worker dies one message later, until a worker does not
-        die. Returns the number of deaths.
+        """Repeats the job, and each worker dies one message later than the one before, until a worker does not die:
+        once with deaths before the message, once with deaths after it. Returns the number of deaths.
 
-        All three functions get a name for each case: `prepare` runs while no worker dies, and `check` fails if
-        something is left or lost.
+        The three functions get the name of the case: `prepare` runs before it, `begin` begins the job, and `check`
+        fails if something is left behind or lost.
         """
         count = 0
         for after in (False, True):
@@ -184,7 +186,7 @@ def refused(credentials: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def plane(stack: Stack) -> Iterator[Plane]:
-    """The servers of apps run, and the deploy worker reaches them through relays."""
+    """A Norn with running servers of apps, which its deploy worker reaches through relays."""
     stack.keep_secrets()
     stack.serve_apps()
     admin = stack.admin_of("postgres")

@@ -70,7 +70,9 @@ def get(stack: Stack, name: str) -> httpx.Response:
 
 
 def test_django_with_its_own_hosts_is_live_with_a_healthcheck(stack: Stack) -> None:
-    """As heroku/python-getting-started: DEBUG off, and ALLOWED_HOSTS without a name of Norn's."""
+    """The settings are like those of heroku/python-getting-started: DEBUG is off, and ALLOWED_HOSTS has no name of
+    Norn's.
+    """
     command = '["gunicorn", "-b", "0.0.0.0:8080", "site1.wsgi"]'
     spec = "healthcheck: /admin/login/\nenv: {DJANGO_SETTINGS_MODULE: site1.stock}\n"
     dockerfile = PYTHON.format(names="django gunicorn", command=command)

@@ -1,4 +1,6 @@
-"""More calls than a function can take, by each road: the excess gets 429 at once, and memory is not given twice."""
+"""More calls than a function can take, by each road (in the nest, which is the container in which crun starts runs, or
+by Docker): the excess gets 429 at once, and no memory is reserved twice.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Four kinds of trouble of live apps: `norn status`, `norn why`, alerts, ntfy and mail report it within 60 s, and later
 its end.
 
-Prints a table of the seconds. The trouble of an app begins with the fact: the third end, the first kill, the stop of
-its database or of its process.
+Prints a table of the seconds. The 60 s begin with the fact itself: the third end of the app's program, its first kill
+for lack of memory, or the stop of its database or of its process.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ http.createServer((_, answer) => {
   http.get('http://database:8080/', { timeout: 1000 }, () => answer.end('ok')).on('timeout', away).on('error', away)
 }).listen(8080)
 """
-"""A webserver that is healthy only while its database is."""
+"""A webserver that is healthy only while its database responds."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,14 @@ TROUBLES = {
 
 
 MENDED = {("hangs", "why"), ("hangs", "status")}
-"""Norn replaces a replica that hangs: it may be well again before a command asks."""
+"""Reports that may be missing: Norn replaces a replica that hangs, so the app may be healthy again before the command
+runs.
+"""
 
 
 @dataclass
 class Mailbox:
-    """The titles of the mails that came, with the moment."""
+    """The received mails, each as its title, its text and the time."""
 
     came: list[tuple[str, str, float]] = field(default_factory=list)
 
@@ -77,7 +79,7 @@ class Mailbox:
 
 @pytest.fixture
 def phone() -> Iterator[Receiver]:
-    """A receiver of ntfy's format."""
+    """A server that receives notifications as ntfy does."""
     receiver = Receiver()
     yield receiver
     receiver.stop()
@@ -94,7 +96,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 def first(stack: Stack, app: str, *, after: float, n: int = 1) -> float:
-    """Returns the moment of the n-th end of the app's program, in seconds since 1970."""
+    """Waits for the n-th end of the app's program after the time `after`; returns its time in seconds since 1970."""
     query = "SELECT extract(epoch FROM at) AS at FROM replica_ends WHERE app = %s AND at > to_timestamp(%s) ORDER BY at"
     wait_until(lambda: len(stack.rows(query, app, after)) >= n, 120, f"{app} has ended {n} times")
     return float(stack.rows(query, app, after)[n - 1]["at"])

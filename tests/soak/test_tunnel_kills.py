@@ -1,12 +1,12 @@
 """Three public names at a tunnel, added and removed by two workers of which one is killed in each round.
 
-Once the tunnel is a cloudflared in a real cluster, whose rules are in its ConfigMap; once it is one with rules at
-Cloudflare, whose API returns errors, drops connections and loses answers. In each round all three apps are forged or
-torn down at once. When a job that is drawn has reached a step that is drawn, the worker that runs it is killed by
-SIGKILL. Then the tunnel has exactly the rules that belong there: the foreign one as it was, the catch-all last, and
-one for each app that is forged.
+There are two tunnels: a cloudflared in a real cluster, with its rules in a ConfigMap, and one whose rules are at
+Cloudflare, with a fake API that returns errors, drops connections and loses responses. In each round all three apps are
+forged or torn down at once. When a randomly chosen job has reached a randomly chosen step, its worker is killed with
+SIGKILL. After the round the tunnel has exactly the rules that belong there: the unchanged rule of others, one rule for
+each forged app, and the catch-all rule last.
 
-`MINUTES` bounds the rounds of each tunnel, 3 by default.
+The environment variable MINUTES says for how many minutes each tunnel has rounds, by default 3.
 """
 
 from __future__ import annotations
@@ -58,12 +58,14 @@ pytestmark = pytest.mark.timeout(1200)
 
 @dataclass
 class Tunnel:
-    """A whole Norn with two deploy workers and short leases, and what its tunnel has."""
+    """A whole Norn with two deploy workers and short leases, and the rules of its tunnel."""
 
     stack: Stack
     rules: Callable[[], list[dict[str, Any]]]
     as_before: Callable[[bool], bool]
-    """Whether what others have at the tunnel is as it was; given True if Norn has no rule there."""
+    """Returns True if everything that others have at the tunnel is unchanged. Its argument: True if Norn must have no
+    rule there.
+    """
 
     def names(self) -> list[str]:
         """Returns the names with a rule of Norn's; fails unless the foreign rule is first and the catch-all last."""
@@ -119,7 +121,9 @@ def apply(stack: Stack, spec: str) -> None:
 def in_cluster(
     kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path, engine_address: str
 ) -> Iterator[Tunnel]:
-    """A cloudflared in the cluster; the program `cloudflared`, which makes its records, is one that notes its words."""
+    """A cloudflared in the cluster. The local program `cloudflared`, with which Norn makes DNS records, is a fake that
+    writes down its arguments.
+    """
     home = private_dir / "maps"
     home.mkdir()
     objects = home / "cloudflared.yaml"
@@ -176,7 +180,7 @@ def begun(stack: Stack, verb: str) -> list[int]:
 
 
 MOMENTS = {"forge": ("", "route-tunnel", "create-dns-route"), "teardown": ("", "remove-dns-route", "unroute-tunnel")}
-"""The steps at whose beginning a worker is killed; the empty one is the first of the job."""
+"""The steps at whose beginning a worker is killed; the empty name stands for the first step of the job."""
 
 
 def reached(stack: Stack, job: int, step: str) -> bool:
@@ -223,7 +227,7 @@ def test_two_workers_and_kills_leave_exactly_the_right_rules(kind: str, request:
 def test_the_guides_mail_agent_moves_its_name_and_leaves_on_the_cluster(in_cluster: Tunnel) -> None:
     stack, name = in_cluster.stack, "mail-agent"
     spec = yaml.safe_load((GUIDE / name / "infraspec.yaml").read_text())
-    del spec["services"]  # this Norn has no servers for apps
+    del spec["services"]  # this Norn runs no services for apps
     service = f"http://{name}-service.{stack.environment['NORN_KUBE_NAMESPACE']}.svc"
     for host in (f"mail.{ZONE}", f"post.{ZONE}"):
         spec["hosts"]["external"] = host

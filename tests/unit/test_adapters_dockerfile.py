@@ -47,7 +47,8 @@ PLATFORM = {"TARGETARCH": "amd64"}
         ("FROM busybox\nRUN x \\\\\nCOPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nONBUILD COPY --from=norn/blog /a /a", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN <<EOF python\nfrom . import x\nEOF", {"busybox"}),
-        # Flags are read as the builders do: without quotes and backslashes, and with blanks that these protect.
+        # Flags are read as the builders read them: quotes and backslashes are removed, and a blank that they protect is
+        # part of the flag.
         ("FROM busybox\nCOPY --fr\\om=norn/blog:1 / /x", {"busybox", "norn/blog:1"}),
         ("FROM busybox\nCOPY --from=norn/'bl'og / /x", {"busybox", "norn/blog"}),
         ("FROM busybox\nRUN --mount=type=bind,f''rom=norn/blog:1,target=/x ls", {"busybox", "norn/blog:1"}),
@@ -73,7 +74,7 @@ PLATFORM = {"TARGETARCH": "amd64"}
             {"busybox", "x", "norn/blog:1"},
         ),
         ("FROM busybox\nCOPY --from=12345678901234567890 / /x", {"busybox", "12345678901234567890"}),
-        # Variables that are set in ways of their own.
+        # Variables that are set or used in unusual ways.
         ("ARG B=norn/blog\nARG A=x\\ B=busybox\nFROM $B", {"norn/blog"}),
         ("ARG B=norn/blog\nARG A=x' B=busybox'\nFROM $B", {"norn/blog"}),
         ("ARG B=norn/blog\nARG A=\u00e0B=busybox\nFROM $B", {"norn/blog"}),

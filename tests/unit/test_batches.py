@@ -16,7 +16,7 @@ DOWN = DatabaseDown("away", hint="wait", retry_after=1)
 
 
 class Writer:
-    """Writes numbers, and keeps the batches; the first batch waits until it may go on."""
+    """Doubles numbers, as a stand-in for a write, and keeps the batches; the first batch waits until `go_on` is set."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -34,7 +34,9 @@ class Writer:
 
 
 def _asked(writer: Writer, *numbers: int) -> list[int | Exception]:
-    """Asks for 0 first, for the numbers while that is being written, and returns the outcomes of the numbers."""
+    """Requests the write of 0, then that of the numbers while 0 is being written; returns the outcomes of the
+    numbers.
+    """
     batches: Batches[int, int] = Batches(writer)
 
     def ask(number: int) -> int | Exception:

@@ -10,7 +10,7 @@ from pathspec import GitIgnoreSpec
 from norn_cli.errors import CliError
 from norn_cli.uploads.globs import compiled
 
-# Not "[!b]": to pathspec it is also a slash, to git and to this command behind a star it is none.
+# "[!b]" is missing: in pathspec it also matches a slash; in git, and after a star in this command, it does not.
 _PARTS = st.lists(st.sampled_from(["*", "*", "a", "b", "?", "[ab]", "[(?]", "(", "\\*", "."]), min_size=1, max_size=6)
 _LINES = st.lists(st.one_of(_PARTS.map("".join), st.just("**")), min_size=1, max_size=3).map("/".join)
 _PATHS = st.lists(st.text("ab(?.*", min_size=1, max_size=6), min_size=1, max_size=4).map("/".join)

@@ -129,7 +129,7 @@ def test_a_period_takes_no_notice_of_clocks() -> None:
 
 def _field(low: int, high: int) -> st.SearchStrategy[str]:
     number = st.integers(low, high)
-    # Of a span that ends where it begins croniter makes a star; cron makes one number.
+    # croniter reads a span that ends where it begins as a star; cron reads it as one number.
     span = st.tuples(number, number).map(sorted).filter(lambda ends: ends[0] < ends[1])
     plain = span.map(lambda ends: f"{ends[0]}-{ends[1]}")
     stepped = st.tuples(plain, st.integers(1, 5)).map(lambda drawn: f"{drawn[0]}/{drawn[1]}")
@@ -140,7 +140,7 @@ def _starred(low: int, high: int) -> st.SearchStrategy[str]:
     return st.one_of(st.just("*"), st.integers(2, 9).map(lambda step: f"*/{step}"), _field(low, high))
 
 
-# Days by one field or by neither: what both together mean is where croniter and Debian's cron differ.
+# At most one of the two day fields is set, because croniter and Debian's cron differ about two that are set.
 _DAYS = st.one_of(
     st.just(("*", "*")), _field(1, 28).map(lambda day: (day, "*")), _field(0, 6).map(lambda day: ("*", day))
 )

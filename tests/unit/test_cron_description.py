@@ -46,7 +46,7 @@ def test_a_fixed_time_in_the_gap_says_that_it_comes_right_after() -> None:
     ],
 )
 def test_fixed_times_of_one_gap_are_one_run_also_when_the_second_has_begun(text: str, note: str) -> None:
-    """The moment to start at is that of a request, and no whole second."""
+    """The start is the time of a request, which has a fraction of a second."""
     (night,) = occurrences(text, "Europe/Berlin", "2026-03-28T12:00:00.5Z", 1)
     assert (night.local, night.note) == ("2026-03-29 03:00:00", note)
 

@@ -14,8 +14,9 @@ from norn_tasks.domain.cron.expression import parse_schedule
 MINUTE = timedelta(minutes=1)
 Wall = tuple[datetime, datetime]  # the time in UTC, and the time that the wall clock shows
 
-# The day on which each zone puts its clocks forward, and back; half an hour in Lord Howe, at midnight in Cairo, Beirut,
-# Santiago and Havana, at 2:45 in Chatham, the other way round in Casablanca.
+# For each zone, the day on which its clocks go forward, and the day on which they go back: by half an hour in Lord
+# Howe, at midnight in Cairo, Beirut, Santiago and Havana, at 2:45 in Chatham; in Casablanca they go back first, and
+# then forward.
 CHANGES = [
     ("Europe/Berlin", date(2026, 3, 29), date(2026, 10, 25)),
     ("Europe/London", date(2026, 3, 29), date(2026, 10, 25)),
@@ -46,7 +47,7 @@ EXPRESSIONS = [
 
 @cache
 def _walls(zone: str, day: date) -> tuple[Wall, ...]:
-    """Every minute from a day and a half before the change's noon to a day and a half after it."""
+    """Returns every minute from a day and a half before the change's noon to a day and a half after it."""
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     moments = (noon + number * MINUTE for number in range(-36 * 60, 36 * 60))
     return tuple((moment, moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for moment in moments)

@@ -15,7 +15,7 @@ NOW = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def tries(knock: Knock, seconds: float) -> int:
-    """Returns how often a replica that always responds in this way is checked within a time."""
+    """Returns how often a replica that always responds in this way is checked within this many seconds."""
     trial, now, count = Trial(0, seconds), 0.0, 0
     while now < seconds:
         count += 1
@@ -53,5 +53,5 @@ def test_a_restart_is_one_since_the_first_look(start: datetime, restarts: int, r
 
 
 def replaced(start: datetime, restarts: int) -> ReplicaContainer:
-    """Returns the replica as a look shows it that finds this start and this number of restarts."""
+    """Returns the replica as an observation shows it, with this start and this number of restarts."""
     return ReplicaContainer("c1", "blog", 1, 1, 1, "running", started_at=start, restarts=restarts)

@@ -131,7 +131,9 @@ def test_wanted_and_ready_are_read_from_rows_and_engine(
 
 
 def test_what_is_there_is_told_by_its_rollout() -> None:
-    """The app is half way between two rollouts: one container is restarted by the engine, one has ended, one starts."""
+    """The app is half way between two rollouts: the engine restarts one container, another has ended, and a third one
+    starts.
+    """
     containers = [seen("a"), seen("b"), seen("c", generation=2), seen("d", generation=2), seen("e", generation=2)]
     containers[1] = replace(containers[1], state="restarting", ip="")
     containers[3] = replace(containers[3], state="exited", ip="")

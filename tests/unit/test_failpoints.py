@@ -1,4 +1,6 @@
-"""Failpoints do nothing outside the test build."""
+"""Failpoints (places at which a test can make a worker fail or die) do nothing unless the setting NORN_TEST_BUILD is
+on.
+"""
 
 import pytest
 

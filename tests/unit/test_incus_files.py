@@ -24,7 +24,7 @@ def exported(*names: str) -> list[bytes]:
 
 
 class Vast(IncusApi):
-    """An Incus whose files have 1 GiB; it records which part of a file was requested."""
+    """An Incus whose files are empty; it records which part of each file was requested."""
 
     def __init__(self) -> None:
         super().__init__("/nowhere", "norn")

@@ -105,7 +105,8 @@ def test_the_oldest_lines_go_when_there_are_too_many_bytes(tmp_path: Path) -> No
     size = sum(path.stat().st_size for path in (tmp_path / "app-logs/blog").iterdir())
     lines = found(logs, tail=20_000)
     assert (size <= 64 * 1024, lines[-1], 100 < len(lines) < 20_000) == (True, "line 19999 x0", True)
-    assert logs.position("blog", OLD.container) == {1: (NOW + 9999, 1)}  # of a container whose lines are all gone
+    # the position stays, although all lines of this container are gone
+    assert logs.position("blog", OLD.container) == {1: (NOW + 9999, 1)}
 
 
 def test_lines_that_are_too_old_are_not_shown_and_are_deleted_with_positions_kept(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_a_pod_of_an_old_server_pauses_by_a_program_that_its_image_need_not_have
     content, seconds = b64decode(held[1])[:-16], b64decode(held[1])[-16:]
     assert struct.unpack("<qq", seconds) == (5, 0)
     file = tmp_path / "pause"
-    file.write_bytes(content + bytes(16))  # the same program for no time at all
+    file.write_bytes(content + bytes(16))  # the same program with a pause of 0 s
     file.chmod(0o500)
     assert subprocess.run([file], check=False).returncode == 0
 

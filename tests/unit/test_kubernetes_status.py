@@ -19,7 +19,9 @@ DEPLOYMENT: dict[str, Any] = {
 
 
 def looked(began: str, ready: str, since: str, last: dict[str, Any] | None = None, leaving: str = "") -> WorkloadStatus:
-    """Returns the status of an app with one pod, whose program began at a time and whose readiness changed at one."""
+    """Returns the status of an app with one pod. Its program began at `began`, its readiness changed to `ready` at
+    `since`; `last` is the previous end of the program, `leaving` the time of the pod's deletion.
+    """
     metadata = {"name": "web-0", "annotations": NOTES} | ({"deletionTimestamp": leaving} if leaving else {})
     container = {"state": {"running": {"startedAt": began}}, "lastState": last or {}, "restartCount": 1 if last else 0}
     condition = {"type": "Ready", "status": ready, "lastTransitionTime": since}

@@ -1,4 +1,6 @@
-"""Launchers of the nest that cannot be made."""
+"""Launchers of the nest (the container in which crun starts runs) that cannot be made. A launcher is a process that
+waits in the cgroups of a future sandbox, and becomes crun when a run starts.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ from norn_tasks.adapters.nest.program.launchers import Launchers
 
 
 def test_a_run_does_not_wait_for_ever_for_a_launcher_that_cannot_be_made() -> None:
-    """The run then ends, with the reason, and its job is tried again. In /proc, no directory can be made."""
+    """Without a launcher the run ends with the reason, and its job is tried again. The launchers are in /proc, where no
+    directory can be made.
+    """
     with pytest.raises(OSError, match=r"no launcher was ready within 0.1 s: .*/proc/life-1"):
         Launchers(Path("/proc"), "life", patience=0.1).take()

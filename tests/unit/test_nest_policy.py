@@ -1,4 +1,6 @@
-"""The nest's description of a sandbox, whole: a field that is added, lost or changed must be changed here too."""
+"""The complete description of a sandbox in the nest (the container in which crun starts runs): whoever adds, removes or
+changes a field must change it here too.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Descriptions of runs that the nest refuses before it makes anything."""
+"""Descriptions of runs that the nest (the container in which crun starts runs) refuses before it makes anything."""
 
 from __future__ import annotations
 

@@ -79,7 +79,9 @@ class Reading:
 
 @pytest.fixture
 def reading(tmp_path: Path) -> Reading:
-    """Two releases, each with a rollout that is gone; of the live one, a replica was taken away and one is there."""
+    """Lines of two releases: release 1 with two rollouts that are gone, and the live release 2, of which replica 1
+    exists and replica 2 is gone.
+    """
     made = Reading(tmp_path)
     made.wrote(1, 10, 1, gone=True)
     made.wrote(1, 15, 1, gone=True)

@@ -139,7 +139,7 @@ def essence(read: Read) -> tuple[object, ...]:
     } - {b"host", b"content-length"}
     fields = [(n, v) for n, v in read.fields if n.lower() not in FORWARDED and n.lower() not in named]
     trailers = [(n, v) for n, v in read.trailers if n.lower() != b"host"]
-    # The client's request has the field of the coding in its place; the router writes it as the last but one.
+    # The fields are sorted because the router moves the field of the transfer coding to the last place but one.
     return (*read.start, sorted(fields), read.body, trailers)
 
 

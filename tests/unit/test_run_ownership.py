@@ -17,7 +17,7 @@ LASTING = Run(
 
 
 def attempts(reason: str, *, begun: bool, removed: Iterator[bool], patience: float = float("inf")) -> int:
-    """Returns how often the removal of a run's container was tried after its owner stopped for a reason."""
+    """Returns how often the removal of a run's container was tried after its owner stopped for this reason."""
     watch, made = FakeWatch(), []
 
     def discard() -> bool:

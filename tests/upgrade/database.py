@@ -1,4 +1,6 @@
-"""Loads the dump of an older version's database, migrates it, and makes copies that begin the moment it was left."""
+"""Loads the dump of an older version's database, migrates it, and makes copies whose times are moved, as if the old
+version had just been stopped.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,9 @@ from tests.servers import Postgres
 
 HERE = Path(__file__).parent
 APPS_DIR = HERE / "apps"
-"""The directories of its apps."""
+"""The directories of the old version's apps."""
 KEY = HERE / "age.key"
-"""The key that opens its secrets."""
+"""The key that decrypts the secrets in the dump."""
 _RECORDED_APPS_DIR = "/srv/norn/apps"
 
 # A server assigns transaction ids in ascending order, and events are read in the order of these ids.

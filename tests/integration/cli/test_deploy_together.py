@@ -1,4 +1,4 @@
-"""`norn deploy` of a directory with several infraspecs: all apps are deployed in a fixed order, also if one of them
+"""`norn deploy` of a directory with several infraspecs: all apps are deployed in a fixed order, even if one of them
 fails.
 """
 

@@ -33,7 +33,7 @@ from tests.servers import Broker
 
 @dataclass(frozen=True)
 class Server:
-    """The API over real stores, with a worker; `norn` runs the command with it."""
+    """The API over real stores, with a worker; the method `norn` runs the command `norn` against it."""
 
     url: str
     token: str
@@ -41,7 +41,7 @@ class Server:
     apps_dir: Path
 
     def norn(self, *words: str) -> Result:
-        """Runs norn in this process."""
+        """Runs the command in this process; returns its result."""
         home = str(self.apps_dir.parent)
         environment = {"HOME": home, "XDG_CONFIG_HOME": home, "NORN_URL": self.url, "NORN_TOKEN": self.token}
         return CliRunner().invoke(cli, list(words), env={**environment, "NORN_APP": ""}, catch_exceptions=False)
@@ -86,7 +86,7 @@ def server(database: Database, broker: Broker, tmp_path: Path) -> Iterator[Serve
 
 
 def _work(database: Database, workspace: Path, over: threading.Event) -> None:
-    """Runs every job that is accepted, with only those adapters that functions and cron apps need."""
+    """Runs every accepted job until `over` is set, with only the adapters that functions and cron apps need."""
     limits = Limits(1, 1, 1, engine_patience=0.0, workspace=workspace, instance="t")
     tools = cast(
         Tools,

@@ -1,4 +1,6 @@
-"""All kinds of failures: one sentence, the hint, and the exit status that scripts rely on."""
+"""For each kind of failure `norn` prints one sentence and a hint, and ends with the exit status that scripts
+rely on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output of `norn` about apps and jobs: tables, facts, unchanged JSON, names."""
+"""The output of `norn` about apps and jobs: tables, the facts about one thing, the API's JSON unchanged, and names."""
 
 from __future__ import annotations
 

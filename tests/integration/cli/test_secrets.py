@@ -21,7 +21,7 @@ def secret(name: str, **more):
 
 @pytest.fixture
 def blog(norn):
-    """A server whose app `blog` names API_KEY; secrets that are set stay set."""
+    """A fake server that accepts secrets of the app `blog`, and always lists one: API_KEY."""
     norn.on("PUT", "/api/apps/blog/secrets", lambda asked: Answer(shapes.page(*map(secret, asked.json["values"]))))
     norn.on("GET", "/api/apps/blog/secrets", shapes.page(secret("API_KEY")))
     return norn
@@ -140,7 +140,9 @@ def test_one_that_is_not_set_is_not_found(norn, run):
 
 @pytest.fixture
 def filed(norn):
-    """A server that imports files and exports one."""
+    """A fake server that accepts a rotation of its key, an import and an export of secrets, and returns the exported
+    file.
+    """
     rotating = {"job": 7, "app": "", "kind": "rotate-key", "state": "queued"}
     norn.on("POST", "/api/secrets/key/rotate", Answer(rotating, 202))
     norn.on("GET", "/api/jobs/7", shapes.job(id=7, app="", kind="rotate-key", state="succeeded"))

@@ -1,4 +1,4 @@
-"""Behaviour at a terminal: colours, the repainted line, confirmation; output of an app must not control the
+"""Behaviour at a terminal: colours, the repainted line, confirmation; the output of an app cannot control the
 terminal.
 """
 

@@ -1,4 +1,6 @@
-"""Every cause has objects that show it, a row in the page of verdicts with its sentence, and its time in both."""
+"""Every cause of a verdict has example objects, and a row in docs/kubernetes-verdicts.md with the same verdict, time
+limit and sentence.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ LATE = after(3600)
 
 
 def handled(cause: str) -> str:
-    """Returns the verdict of a cause as the page words it."""
+    """Returns the verdict of a failure's cause in the words of the page."""
     patience = HANDLING[RolloutCause(cause)].patience
     return f"failed after {patience // timedelta(seconds=1)} s" if patience else "failed at once"
 

@@ -18,7 +18,9 @@ from tests.unit.kubernetes.made import deployment, pod, replica_set, stamp, temp
 
 
 def live(generation: int, wanted: int = 2, **status: Any) -> dict:
-    """Returns a Deployment of the template 2, with the generation that passed its gate last."""
+    """Returns the Deployment of version 2, with `generation` as the one that passed its gate (the final check of a
+    rollout) last.
+    """
     made = deployment(wanted, **status)
     made["metadata"]["annotations"]["norn.io/live-generation"] = str(generation)
     made["metadata"]["labels"] = {"norn.io/app": "shop"}

@@ -159,7 +159,9 @@ RECORDED = {
 
 
 LATER = {"claim-unbound": timedelta(seconds=2)}
-"""The pod of this one was four seconds old when it was read: now the trouble of a claim counts from its pod's start."""
+"""Time that is added to the moment of a reading. The pod of this one was only four seconds old, and the time of an
+unbound claim is now counted from the start of its pod.
+"""
 
 
 def read(name: str) -> tuple[list[dict], datetime]:

@@ -30,7 +30,7 @@ from tests.servers import Broker, Postgres
 
 HERE = Path(__file__).resolve().parents[1]
 APPS_DIR = "/srv/norn/apps"
-"""What the dump says instead of the directory of apps, which is `../apps`."""
+"""The path of the apps' directory in the dump; the tests replace it by that of `../apps`."""
 
 
 def main() -> None:

@@ -116,7 +116,7 @@ def _runs(w: World) -> None:
 
 
 def _removed(w: World) -> None:
-    """One app that was torn down, one that was forgotten too."""
+    """Makes two apps that were torn down, of which one was also forgotten."""
     for app in ("oldshop", "forgotten"):
         w.live(app, "webserver", secrets={"KEY": "old"})
         w.post(f"apps/{app}/teardown", purge=True)

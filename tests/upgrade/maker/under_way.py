@@ -19,11 +19,11 @@ LEFT_IN_DEPLOY = {
     "left-rollout": ("await-rollout", Point.BEFORE),
     "left-pruning": ("prune-images", Point.BEFORE),
 }
-"""Apps whose deploy was left after this point."""
+"""Apps, each with the point at which the worker of its deploy died."""
 
 
 def ended(w: World) -> None:
-    """Makes jobs that ended in the ways that are left: expired, dead, superseded, cancelled while running, lost."""
+    """Makes jobs that ended in the remaining ways: expired, dead, superseded, cancelled while running, lost."""
     late = invoke(w, "resize")
     w.sql("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s' WHERE id = :job", job=late.job)
     w.sweep()
