@@ -17,7 +17,7 @@ from tests.kube import KubeKit
 
 REFUSAL = "images of this namespace must be signed"
 REFUSED = {"name": "REFUSE", "value": "yes"}
-"""The environment variable with which a pod is refused."""
+"""The webhook refuses a pod that has this environment variable."""
 
 
 @contextmanager

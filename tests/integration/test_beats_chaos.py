@@ -1,5 +1,5 @@
 """Two schedulers ("beats") are killed, frozen and restarted at random: each occurrence has exactly one row, and each
-run exactly one occurrence.
+run belongs to exactly one occurrence.
 """
 
 from __future__ import annotations

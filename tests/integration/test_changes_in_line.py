@@ -36,7 +36,7 @@ def web(database: Database) -> dispatch.Intake:
 
 
 def goes_live(intake: dispatch.Intake) -> Job:
-    """Lets the next change succeed, as its rollout does; returns its job."""
+    """Lets a worker claim the next change and make it live, as its rollout does; returns its job."""
     job = factories.claim(intake.database)
     learned = Learned(writes=(ReleaseLive(generation_of(job)),))
     end = StepEnd(StepState.SUCCEEDED, learned, ends=JobState.SUCCEEDED)

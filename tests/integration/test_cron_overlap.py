@@ -240,8 +240,8 @@ def test_a_run_past_its_start_deadline_holds_nobody_up(cron: Cron) -> None:
 
 
 def test_allow_never_says_that_it_stops_what_runs(cron: Cron) -> None:
-    """All slots are taken and one run waits. The next occurrence takes its place, and it counts as missed, not as
-    replaced.
+    """All slots are taken and one run waits. The next occurrence takes the place of the waiting run, which counts as
+    missed, not as replaced.
     """
     _running(cron, "concurrency: allow")
     assert (_next(cron), _next(cron)) == (1, 1)

@@ -1,4 +1,6 @@
-"""Stored specs contain their defaults: a migration wrote those of old rows, and they agree with the model."""
+"""Stored specs contain their defaults: a migration wrote the defaults into old rows, and these defaults are those of
+the model.
+"""
 
 from __future__ import annotations
 

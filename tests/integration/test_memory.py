@@ -42,7 +42,7 @@ def _engine(database: Database, mib: int, building: int = 0) -> None:
 
 
 def test_an_engine_that_nobody_speaks_for_any_more_has_no_room_to_wait_for(database: Database) -> None:
-    """The row of a replaced engine remains, but its free memory says nothing about the present engine."""
+    """The row of a replaced engine remains, but its free memory is not that of the engine which replaced it."""
     _engine(database, 1000, building=700)
     with database.transaction() as tx:
         memory.speak(tx, "engine-that-was", 10_000 * MIB, 700 * MIB)

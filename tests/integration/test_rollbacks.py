@@ -24,7 +24,7 @@ from tests import factories
 
 @dataclass(frozen=True)
 class Story:
-    """An app that is deployed and rolled back, each as its job does that."""
+    """An app that is deployed and rolled back, with the writes that the jobs make."""
 
     database: Database
     intake: dispatch.Intake
@@ -35,7 +35,9 @@ class Story:
         return self._goes_live()
 
     def roll_back(self, release: int | None = None) -> int:
-        """Rolls back, to `release` or without a number; returns the release that is live then."""
+        """Rolls back to `release`, or without a number to the release that Norn chooses; returns the release that is
+        then live.
+        """
         dispatch.request_rollback(self.intake, "blog", release=release, actor="ann")
         return self._goes_live()
 

@@ -36,7 +36,8 @@ def test_incusd_is_killed_at_every_moment(own: IncusKit) -> None:
     print(f"\n{ROUNDS} runs whose incusd was killed: {ROUNDS - unbegun} whole, {unbegun} not begun, wrong: {wrong}")
     assert wrong == []
     runtime = runtime_at(own.socket)
-    for left in runtime.on.containers():  # instances whose creation got no response; the removal of orphans takes them
+    # instances whose creation got no response; in Norn the removal of orphans removes them
+    for left in runtime.on.containers():
         runtime.on.remove(left.id)
     assert runtime.on.containers() == ()
     assert volumes(runtime, "container") == []
@@ -59,7 +60,7 @@ def test_the_worker_is_killed_at_every_point(own: IncusKit) -> None:
 
 @pytest.mark.timeout(1500)
 def test_incusd_is_killed_while_an_image_comes(own: IncusKit) -> None:
-    """Whatever an interrupted import leaves, the next run gets the complete image."""
+    """After an interrupted import, the next run gets the complete image."""
     for n in range(6):
         runtime = runtime_at(own.socket)
         runtime.prune("kills", ())

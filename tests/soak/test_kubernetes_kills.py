@@ -1,4 +1,4 @@
-"""Workers that die or freeze in a rollout on a real Kubernetes cluster: the job ends, and what is live is the newest.
+"""Workers that die or freeze in a rollout on a real Kubernetes cluster: the job ends, and the newest release is live.
 
 A frozen worker goes on when another one has ended its job, and a later deploy is live: it must not write anything. A
 command of `norn run` goes on without its worker, and begins at most once.

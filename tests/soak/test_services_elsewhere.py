@@ -1,4 +1,5 @@
-"""A control plane with services of apps is restored into a fresh directory: what comes back, and what a person brings.
+"""A control plane with services of apps is restored into a fresh directory: which data the restore brings back, and
+which an operator restores separately.
 
 `norn db backup`, `norn backup` and `norn down`; then elsewhere `norn restore`, `norn up`, forge and `norn db restore`.
 """

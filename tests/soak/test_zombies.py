@@ -1,5 +1,5 @@
-"""In each of 51 rounds, a worker is frozen between creating and starting a container, until another has ended its job:
-the code ran only once.
+"""In each of 51 rounds, a worker is frozen between creating and starting a container, until another worker has ended
+its job: the code runs only once.
 """
 
 from __future__ import annotations

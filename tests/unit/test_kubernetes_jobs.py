@@ -1,5 +1,5 @@
-"""The Kubernetes cluster as an engine for runs: a worker that serves other engines too does not wait for an
-unresponsive one.
+"""The Kubernetes cluster as an engine for runs: a worker that also serves other engines does not wait for a cluster
+that does not respond.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The complete description of a sandbox in the nest (the container in which crun starts runs): whoever adds, removes or
-changes a field must change it here too.
+"""The complete description of a sandbox in the nest (the container in which crun starts runs): a field that Norn adds,
+removes or changes must change here too.
 """
 
 from __future__ import annotations

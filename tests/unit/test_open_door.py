@@ -1,6 +1,4 @@
-"""An API without tokens: which requests could come from a page of another origin in the user's browser, and are
-refused.
-"""
+"""An API without tokens refuses each request that could come from a page of another origin in the user's browser."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Streams:
 
 @dataclass
 class Plane:
-    """A control plane over a database; `run` is a worker that runs whatever is ready, and returns the jobs it had."""
+    """A control plane over a database; its method `run` runs all ready jobs, as workers do, and returns them."""
 
     database: Database
     workspace: Path

@@ -64,7 +64,7 @@ class Killed(BaseException):
 
 
 class World:
-    """One old control plane; `play` is a worker that runs one job, `drain` one that runs all."""
+    """A control plane of the old version; the method `play` runs one job as a worker does, `drain` all ready ones."""
 
     def __init__(self, database: Database, broker_url: str, home: Path, apps_dir: Path) -> None:
         self.database, self.home = database, home
@@ -200,7 +200,7 @@ class World:
             factories.make_due(tx, app, ago)
 
     def sql(self, statement: str, **bound: Any) -> None:
-        """Changes rows directly, where only time would change them."""
+        """Changes rows directly, because otherwise only the passing of time would change them."""
         with self.database.transaction() as tx:
             tx.execute(text(statement), bound)
 
@@ -215,7 +215,7 @@ class World:
 
 
 class Streams:
-    """The live side of the broker, with a reader that reads everything and forgets it (ports.LiveStreams)."""
+    """A fake of `ports.LiveStreams`, whose streams drop their lines."""
 
     def of_job(self, job: int, watch: Any) -> Any:
         """Opens a stream that nobody reads."""
