@@ -6,7 +6,7 @@ SIGTERM, and its image has nothing but the app.
 
 The two clients use different ports, as clients on two machines do. When a pod ends, it resets connections that were
 kept, and their ports are free at once. For ten seconds, Linux's connection tracking on the node still leads a new
-connection from such a port to the address of that pod, so it is lost, whoever ended the pod and however it ended.
+connection from such a port to the address of that pod, so it is lost, however the pod ended.
 """
 
 from __future__ import annotations
