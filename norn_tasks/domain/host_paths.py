@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from norn_tasks.domain.errors import InvalidRequest
 
-if TYPE_CHECKING:  # the settings import this module, and every process the settings: the specs' models take 8 MiB
+if TYPE_CHECKING:  # Every process imports the settings, which import this module, and the models of specs take 8 MiB.
     from norn_tasks.domain.infraspec import Volume
 
 

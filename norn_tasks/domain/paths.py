@@ -1,7 +1,7 @@
 """Checks the paths in an infraspec: inside the source, inside a container, and in an app's URLs.
 
-Only the text of a path is checked here. The code that opens a path resolves links first, and checks again that the path
-stays inside its root.
+Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Only the text of a path is
+checked here. The code that opens a path resolves links first, and checks again that the path stays inside its root.
 """
 
 from __future__ import annotations

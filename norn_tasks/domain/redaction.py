@@ -18,7 +18,7 @@ from norn_tasks.domain.secret import Secret
 
 MARK = b"***"
 SHORTEST = 6
-"""The least bytes of a value that is hidden; a shorter value would match unrelated text."""
+"""The fewest bytes that a hidden value has; a shorter value would match unrelated text."""
 
 _SHORTEST_LINE = 16
 _SHORTEST_CUT = 16
@@ -94,8 +94,8 @@ class Redaction:
                 at = data.find(needle, at + 1)
 
     def open_end(self, data: bytes) -> int:
-        """Returns the position from which the data may be the beginning of a secret that continues in the next
-        piece.
+        """Returns the position from which the data may be the beginning of a secret that continues in the next piece;
+        the length of the data if there is no such position.
         """
         first = max(0, len(data) - self._longest + 1)
         for found in self._beginning.finditer(data, first):
@@ -207,7 +207,7 @@ def _in_shells(value: str) -> list[str]:
 
 
 def _in_base64(raw: bytes) -> set[bytes]:
-    """Returns those base64 characters of a value that do not depend on the bytes around it."""
+    """Returns the value in base64, at each offset, without the characters that depend on the bytes around the value."""
     found = set()
     for before in range(3):
         first = -(-before * 4 // 3)

@@ -45,7 +45,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A secret as it is stored, that is encrypted.
+    """A secret as it is stored: encrypted.
 
     If `current` is False, the secret was replaced or unset. It is still hidden in output as long as a container may
     have it.
@@ -63,7 +63,7 @@ def secret_name(text: str) -> str:
 
 
 def secret_value(name: str, text: str) -> Secret:
-    """Returns the text if it is a valid name of a secret."""
+    """Returns the text as a secret; raises InvalidRequest if an environment cannot hold it, or if it is empty."""
     if not text:
         raise InvalidRequest(f"{name}: its value is empty", hint=f"give it one, or leave {name} out")
     if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):

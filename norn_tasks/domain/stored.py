@@ -22,7 +22,9 @@ def dump(value: object) -> Json:
 
 
 def load(kind: type[T], stored: Mapping[str, Any]) -> T:
-    """Returns the dataclass that the JSON describes, and ignores unknown keys; raises JobUnreadable."""
+    """Returns the dataclass that the JSON describes, and ignores unknown keys; raises JobUnreadable if a field is
+    missing or has the wrong type.
+    """
     try:
         loaded: T = _adapter(kind).validate_python(dict(stored))
     except ValidationError as error:

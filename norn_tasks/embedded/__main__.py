@@ -1,4 +1,6 @@
-"""`python -m norn_tasks.embedded up|down|status|logs`: the programs behind `norn up` and `norn down`."""
+"""`python -m norn_tasks.embedded COMMAND`: carries out `norn up`, `norn down` and the other commands of a Norn on this
+machine.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _findings(settings: Settings, where: DataPaths) -> Iterator[MachineFinding]:
 
 
 def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether Norn has the rights that it needs in its Kubernetes namespace."""
+    """Yields a finding that says whether Norn has the rights that it needs in its Kubernetes namespace."""
     if not settings.kube_namespace:
         return
     # Imported here, because `wiring` imports every adapter and only this check needs one.
@@ -101,7 +101,7 @@ def kubernetes_rights(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def incus(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether the Incus in the settings answers and has everything that runs need."""
+    """Yields findings that say whether the Incus in the settings answers and has everything that runs need."""
     if not settings.incus_socket:
         return
     # Imported here, because `wiring` imports every adapter and only this check needs one.
@@ -112,7 +112,9 @@ def incus(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def edge(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether the edge (the HTTPS server) has opened its ports, and if not, what the operator can do."""
+    """Yields a finding that says whether the edge (the HTTPS server) has opened its ports; if not, its hint is what to
+    do.
+    """
     if not settings.has_edge:
         return
     name, ports = "local:edge", f"{settings.edge_http_port} and {settings.edge_https_port}"
@@ -153,8 +155,8 @@ def _door_answers(settings: Settings) -> bool:
 
 
 def nest(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields whether calls and cron runs start in the nest (the container in which crun starts runs), if the nest is
-    switched on.
+    """Yields findings that say whether calls and cron runs start in the nest (the container in which crun starts runs),
+    if the nest is switched on.
     """
     if settings.nest == "off":
         return
@@ -184,7 +186,7 @@ def edge_account(owner: str, of_database: str, directory: Path) -> Iterator[Mach
 
 
 def _files(where: DataPaths) -> Iterator[MachineFinding]:
-    """Yields which files can be read by others, although only their owner should be able to."""
+    """Yields a finding that names the files that others can read, although only their owner should be able to."""
     open_ = [path for path in (where.token, where.data / "age.key") if path.exists() and path.stat().st_mode & 0o077]
     if where.data.stat().st_mode & 0o067:
         open_.append(where.data)

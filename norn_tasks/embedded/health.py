@@ -52,7 +52,7 @@ def _token(settings: Settings) -> dict[str, str]:
 
 
 def working(settings: Settings) -> bool:
-    """Returns True if every process of `norn up` has reported, according to the health checks."""
+    """Returns True if the health checks name workers, beat or the router, and none of these checks has failed."""
     checks = ask(settings) or ()
     ours = [check for check in checks if check.name.partition(":")[0] in ("worker", "beat", "router")]
     return bool(ours) and all(check.status != "fail" for check in ours)

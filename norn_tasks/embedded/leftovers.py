@@ -1,5 +1,5 @@
-"""Waits for the processes that a dead supervisor left, and kills those that do not end. The kernel has sent them
-SIGTERM.
+"""Waits for the processes that a dead supervisor has left behind, and kills those that do not end. The kernel has
+already sent them a signal to stop.
 
 The stores are recognised by the address of Norn's control socket in their environment, which the supervisor sets. Forks
 of the supervisor are recognised by their command line, which is the same as the supervisor's.
@@ -22,7 +22,7 @@ PATIENCE = 45.0
 
 
 def leftovers(where: DataPaths) -> Iterator[int]:
-    """Returns the pids of running processes that a supervisor of this data directory started."""
+    """Yields the pids of running processes that a supervisor of this data directory started."""
     known = holder(where.lock)
     others = {os.getpid(), known.pid if known else 0}
     for entry in Path("/proc").iterdir():
@@ -48,7 +48,9 @@ def _words(file: Path) -> list[str]:
 
 
 def end(where: DataPaths, patience: float = PATIENCE) -> int:
-    """Waits until these processes have ended, and kills the rest; returns how many it killed."""
+    """Waits until these processes have ended, and kills those that still run after `patience` seconds; returns how many
+    there were at first.
+    """
     count = len(list(leftovers(where)))
     deadline = time.monotonic() + patience
     while left := list(leftovers(where)):

@@ -20,7 +20,7 @@ _PARTS = ("beat", *(f"worker-{name}" for name in CLASSES))
 
 
 def logs(settings: Settings, process: str, *, lines: int, follow: bool) -> None:
-    """Prints the last lines of a process's log, or of all logs if `process` is empty; With `follow`, then prints new
+    """Prints the last lines of a process's log, or of all logs if `process` is empty; with `follow`, it then prints new
     lines until Ctrl-C.
 
     Raises NotFound if there is no such log.

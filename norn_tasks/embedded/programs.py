@@ -39,7 +39,7 @@ class PostgresProgram:
 
 
 def fitting(name: str, url: str, where: DataPaths, settings: Settings) -> PostgresProgram:
-    """Returns PostgreSQL's program of that name that fits the server; raises NotStarted."""
+    """Returns PostgreSQL's program of that name that fits the server; raises NotStarted if none is installed."""
     if not settings.database_url:
         embedded = postgres.choose(postgres.found(), where)
         return PostgresProgram(embedded.bin / name, embedded.major, embedded.major)
@@ -49,7 +49,9 @@ def fitting(name: str, url: str, where: DataPaths, settings: Settings) -> Postgr
 
 
 def choose(name: str, server: int, directories: Iterable[Path]) -> PostgresProgram:
-    """Returns the program in the version nearest to the server's, but never in an older one; raises NotStarted."""
+    """Returns the program in the version nearest to the server's, but never in an older one; raises NotStarted if there
+    is none.
+    """
     there = [(major, path / name) for path in directories if (major := _major(path / name)) is not None]
     good = sorted((major, path) for major, path in there if major >= server)
     if not good:
@@ -61,7 +63,7 @@ def choose(name: str, server: int, directories: Iterable[Path]) -> PostgresProgr
 
 
 def fill(restorer: PostgresProgram, url: str, dump: Path) -> None:
-    """Fills an empty database from a dump, completely or not at all; raises NotStarted."""
+    """Fills an empty database from a dump, completely or not at all; raises NotStarted if a program fails."""
     what, words = "the database was not restored", ["--no-owner", "--no-privileges"]
     if restorer.server >= _KNOWS_THE_SETTING or restorer.major < _KNOWS_THE_SETTING:
         run(restorer.path, url, [*words, "--exit-on-error", "--single-transaction", dump], what)

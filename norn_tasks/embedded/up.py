@@ -106,7 +106,7 @@ def await_stores(stores: Sequence[Store], watch: ProcessWatch) -> None:
 
 
 def start_store(store: Store, seconds: float = GIVEN_SECONDS) -> None:
-    """Waits until the operator's store responds; raises NotStarted."""
+    """Waits until the operator's store responds; raises NotStarted if it does not within `seconds`."""
     deadline = time.monotonic() + seconds
     while trouble := store.trouble():
         if time.monotonic() > deadline:

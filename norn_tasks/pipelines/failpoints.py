@@ -1,5 +1,5 @@
-"""Failpoints: points at which a test can make the process die, freeze or fail. They do nothing outside the test
-build.
+"""Failpoints: points at which a test can make the process die, freeze or fail. They do nothing unless the setting
+NORN_TEST_BUILD is on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FailpointHook = Callable[[str, Point], None]
 
 
 def inert(_step: str, _point: Point) -> None:
-    """Does nothing: this is the failpoint of every build except the test build."""
+    """Does nothing. This is the failpoint unless the settings NORN_TEST_BUILD and NORN_FAILPOINT ask for another."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Failpoint:
 
 
 def failpoint_from(text: str, *, test_build: bool) -> FailpointHook:
-    """Returns the failpoint that `NORN_FAILPOINT` describes. Returns one that does nothing if the setting is empty, or
-    outside the test build.
+    """Returns the failpoint that `NORN_FAILPOINT` describes. Returns one that does nothing if `text` is empty or
+    `test_build` is False.
     """
     if not test_build or not text:
         return inert

@@ -21,9 +21,11 @@ from norn_tasks.steps.workload import CompareWorkload
 
 
 def observe(job: Job) -> tuple[Step, ...]:
-    """Returns the steps of a look at a cluster, tunnel and edge, Access, databases, or engines with their orphans.
+    """Returns the steps that observe one of these: a cluster; the tunnel and the edge; the keys of Cloudflare Access;
+    the apps' databases; or the engines, from which orphaned containers are also removed.
 
-    The end of draining replicas is a job of the same kind, because it must wait for no other change of the app.
+    Ending the draining replicas is a job of the same kind, because a job of this kind waits for no other change of an
+    app.
     """
     if job.request_as(ObserveJobRequest).drained:
         return (EndDrained(),)

@@ -111,7 +111,7 @@ class Cluster(Protocol):
     """The name of the engine that has the replicas; None for a cluster on machines of its own, that is Kubernetes."""
 
     def own_volumes(self, watch: Watch) -> Volumes | None:
-        """Returns the volumes that the cluster itself has, for one job; None if its replicas mount volumes of the
+        """Returns the port to the cluster's own volumes, for use by one job; None if its replicas mount volumes of the
         engine.
         """
 
@@ -202,8 +202,8 @@ class RouterPorts(Protocol):
         """Frees the app's port, if it has one."""
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Makes the router send the requests of an app that moved to `entrance`; returns the app's port, None for any
-        other app.
+        """Makes the router send an app's requests to `entrance`, if the app has moved to another cluster, and returns
+        the app's port. Returns None for any other app.
         """
 
 
@@ -236,7 +236,9 @@ class Replicas(Protocol):
         """Lists the draining replicas of all apps that have no open connection, or whose time is over."""
 
     def ending(self, container: str, fence: Fence) -> bool:
-        """Ends the time of a draining replica; returns False if it is no longer draining, and so not to be removed."""
+        """Ends the time of a draining replica; returns False if it is no longer draining, so that it must not be
+        removed.
+        """
 
     def gone(self, container: str, fence: Fence) -> None:
         """Deletes the row of the container, because the engine no longer has the container."""

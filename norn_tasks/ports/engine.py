@@ -53,4 +53,4 @@ class Engine(Protocol):
         """
 
     def reach(self) -> RunsReach:
-        """Returns what the containers of runs can reach; raises EngineDown."""
+        """Returns the addresses and features that the containers of runs can reach; raises EngineDown."""

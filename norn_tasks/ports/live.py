@@ -55,7 +55,7 @@ class Terminal(Protocol):
         """The stop that is set when the client has disconnected."""
 
     def typed(self, seconds: float) -> Typed | None:
-        """Waits for the next input, for at most `seconds`."""
+        """Waits for the next input, for at most `seconds`; returns None if there is none."""
 
     def wrote(self, stream: str, data: bytes) -> None:
         """Passes on output of `stdout` or `stderr`; waits while the client reads slowly. Raises Stopped."""

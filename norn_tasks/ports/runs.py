@@ -120,8 +120,8 @@ class Run:
 
 
 class Hooks(Protocol):
-    """The records that a run makes before it continues. Each commits, or raises LeaseLost if the job's token is no
-    longer valid.
+    """The records that a run makes before it continues. Each call commits its record, or raises LeaseLost if the job's
+    token is no longer valid.
     """
 
     def created(self, container: str) -> None:
@@ -190,12 +190,15 @@ class Runtime(Protocol):
         """Creates a container, records it, lets the code begin, starts it, writes its input, reads its output, waits
         for its end, and removes it.
 
-        The container has ended when the engine says so; its streams may end earlier. ¶ After a cancellation, the code
-        gets SIGTERM and its grace period. Then the container is ended and removed, and Stopped is raised; the error's
-        fact `ended` is the end of the container. If the worker drains or the lease is lost, the container is removed
-        immediately. But if the run `outlives_owner` and its code was started, the container is left to the next owner,
-        which may already be waiting for its end. ¶ Raises ReleaseGone if the image does not exist, EngineDown if the
-        engine did not answer before anything was created.
+        The container has ended when the engine says so; its streams may end earlier.
+
+        After a cancellation, the code gets SIGTERM and its grace period. Then the container is ended and removed, and
+        Stopped is raised; the error's fact `ended` is the end of the container. If the worker drains or the lease is
+        lost, the container is removed immediately. But if the run `outlives_owner` and its code was started, the
+        container is left to the next owner, which may already be waiting for its end.
+
+        Raises ReleaseGone if the image does not exist, EngineDown if the engine did not answer before anything was
+        created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:

@@ -33,8 +33,8 @@ class SecretFiles(Protocol):
         """Stores the file that a job has written."""
 
     def set_secrets(self, app: str, values: Mapping[str, Secret], fence: Fence) -> dict[str, int]:
-        """Sets the secrets in the job's file, on behalf of the person who sent it, deletes the file, and returns the
-        new versions.
+        """Stores the values from the job's file as secrets of the app, in the name of the person who sent the file.
+        Deletes the file, and returns the new version of each secret.
 
         Raises Conflict for a name that Norn itself sets, InvalidRequest if the app would exceed its limits.
         """

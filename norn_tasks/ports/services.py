@@ -127,8 +127,8 @@ class ServiceRecords(Protocol):
         """Returns the parts that the app has, including those that its infraspec no longer names."""
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns those of the app's parts of this kind that no other app uses; from now on no other app can reserve
-        them.
+        """Returns the app's parts of this kind that no other app uses; from now on, no other app can reserve these
+        parts.
         """
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:

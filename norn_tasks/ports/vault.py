@@ -24,7 +24,7 @@ class Keyring(Protocol):
 
     def add_key(self, in_use: str) -> str:
         """Creates a key and returns its public key. If a key that is not `in_use` already exists, returns that one.
-        Raises Conflict.
+        Raises Conflict if the keys are not in a file.
         """
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:

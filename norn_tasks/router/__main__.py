@@ -24,8 +24,8 @@ from norn_tasks.settings import Settings
 from norn_tasks.store.database.opening import open_database
 
 FILES_PER_CONNECTION = 4
-"""A request uses two sockets, the client's and the replica's, and one app may use at most half of the files that may be
-open.
+"""The number of open files that are counted for each connection of a client. A request uses two sockets, the client's
+and the replica's, and one app may use at most half of the files that may be open.
 """
 
 log = structlog.get_logger(__name__)

@@ -89,7 +89,7 @@ def _keep_alive(transport: asyncio.BaseTransport) -> None:
     """Lets the kernel probe a silent connection.
 
     A replica that drains loses its network for a moment, and the firewall of the machine forgets its connections then.
-    A replica may be the only one that sends, and a firewall may drop that as unknown, until the router sends a probe.
+    If only the replica sends after that, the firewall may drop its packets as unknown, until the router sends a probe.
     """
     opened = transport.get_extra_info("socket")
     if opened is None:

@@ -1,4 +1,4 @@
-"""How many connections are open on the replicas that are out of the routes, as the status of an app shows it."""
+"""Counts the open connections on replicas that leave or drain; the status of an app shows these numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class ConnectionCounts:
         self._there.clear()
 
     def report(self, here: Mapping[str, int], *, again: bool = False) -> None:
-        """Writes the counts of these replicas that have changed; with `again` all, because a write may get lost."""
+        """Writes the counts that have changed since the last report; with `again`, writes all of them, because a write
+        may get lost.
+        """
         counts = {container: count + self._there.get(container, 0) for container, count in here.items()}
         changed = {each: n for each, n in counts.items() if again or self._written.get(each) != n}
         self._written = counts

@@ -36,7 +36,7 @@ class Successor:
             send(self._connection, {"drained": container})
 
     def connections(self, counts: Mapping[str, int]) -> None:
-        """Reports how many connections we have open on each of these replicas."""
+        """Reports how many connections this router has open on each of these replicas."""
         for container, count in counts.items():
             with contextlib.suppress(OSError):
                 send(self._connection, {"open": container, "count": count})
@@ -81,9 +81,11 @@ class Predecessor:
     def follow(
         self, drained: Callable[[str], None], counted: Callable[[str, int], None], gone: Callable[[], None]
     ) -> None:
-        """Calls `drained` with each container on which it has no request open, and `gone` when it has ended.
+        """Calls `drained` with each container on which the predecessor has no request open, and `gone` when the
+        predecessor has ended.
 
-        Calls `counted` with a container that leaves or drains, and with how many connections it has open there.
+        Calls `counted` with a container that leaves or drains, and with the number of connections that the predecessor
+        has open there.
         """
         calls = (drained, counted, gone)
         threading.Thread(target=self._follow, args=calls, name="router-predecessor", daemon=True).start()

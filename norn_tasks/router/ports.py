@@ -118,7 +118,9 @@ class AppPort:
         self._servers: list[asyncio.Server] = []
 
     async def open(self, host: str, inherited: InheritedSockets) -> None:
-        """Listens, on the sockets that another router has opened if there are any; raises OSError."""
+        """Listens, if possible on sockets that another router has opened; raises OSError if the port cannot be
+        opened.
+        """
         loop = asyncio.get_running_loop()
         self._name = f"{host}:{self.number}"
         new = partial(self._client, self._name.encode())

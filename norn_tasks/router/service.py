@@ -33,7 +33,7 @@ TICK_SECONDS = 1.0
 SAVED_TABLE_TICKS = 2
 """The ticks after which a router that has not reached the database uses the saved table."""
 RETRY_TICKS = 2
-"""The ticks after which opening failed ports is tried again."""
+"""The ticks after which the router tries again to open ports that it could not open."""
 CONFIRM_TICKS = 10
 """The ticks after which all addresses are confirmed again in rows. If a confirmation is old, the router has died."""
 STOP_SECONDS = 5.0
@@ -243,7 +243,9 @@ class Router:
         self._rows.write(partial(mark_drained, container=container))
 
     def _count(self, counts: Mapping[str, int]) -> None:
-        """Writes how many connections are open on replicas out of the routes, or reports it to the successor."""
+        """Writes how many connections are open on replicas that leave or drain; if there is a successor, reports it to
+        that router instead.
+        """
         if self._successor is not None:
             self._successor.connections(counts)
             return

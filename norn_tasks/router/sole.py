@@ -17,7 +17,7 @@ from norn_tasks.router.handover import SERVING, TAKE_OVER, Successor
 from norn_tasks.router_socket import FILES_MAX, PEER_SECONDS, RouterProcess, peer_of, reach, receive, send
 
 READY_SECONDS = 600.0
-"""Seconds between a successor's first message and the moment at which it serves, at most."""
+"""The most seconds between a successor's first message and the moment at which it serves."""
 
 
 class Addresses(Protocol):
@@ -75,7 +75,7 @@ class SoleRouter:
         while True:
             try:
                 connection, _ = server.accept()
-            except OSError:  # the other router has released the right
+            except OSError:  # this router has released the right
                 return
             threading.Thread(target=self._meet, args=(connection,), name="router-peer", daemon=True).start()
 

@@ -1,7 +1,7 @@
 """Beat as a thread of another process: `norn up` runs it beside the workers' jobs, to save the memory of a process.
 
-The loop and its tasks are those of the process `beat`. A beat that fails is made again: it must not end the jobs of its
-process, and without it no schedule would be decided.
+The loop and its tasks are those of the process `beat`. If a turn of the loop fails, the loop goes on after a second:
+the failure must not end the jobs of this process, and without beat no schedule would be decided.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class _Every:
 
 
 def _pause(away: float, passed: float) -> float:
-    """Returns how long to sleep, if `passed` seconds ago the next work was due in `away` seconds.
+    """Returns how long to sleep; `away` is the time from `passed` seconds ago until the next work is due.
 
     A schedule that changed since then was announced, and ends the sleep.
     """

@@ -35,7 +35,7 @@ class LostWakeups:
         self._pauses: dict[JobClass, _Pause] = {}
 
     def send(self, waiting: Iterable[ReadyWork], free: Mapping[JobClass, int]) -> None:
-        """Wakes those classes whose oldest ready job has waited too long."""
+        """Wakes the workers of each class whose oldest ready job has waited too long."""
         over = {w.job_class: w for w in waiting if w.oldest >= PATIENCE.get(w.job_class, PATIENCE_ELSE)}
         self._pauses = {job_class: pause for job_class, pause in self._pauses.items() if job_class in over}
         now = time.monotonic()

@@ -62,7 +62,7 @@ class ClusterSettings(SettingsGroup):
 
     @property
     def cluster_of_rows(self) -> str:
-        """The cluster whose replicas are rows, and which Norn itself ends."""
+        """The name of the cluster whose replicas are recorded as rows and are ended by Norn itself."""
         return "docker"
 
     @property

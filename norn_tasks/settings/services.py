@@ -45,7 +45,7 @@ class ServiceSettings(SettingsGroup):
     )
 
     def servers_of_norn_up(self, kinds: Iterable[ServiceKind]) -> tuple[ServiceKind, ...]:
-        """Returns those of the kinds for which the settings name no server of the operator."""
+        """Returns the kinds for which the settings name no server, so that the server that `norn up` runs is used."""
         kv = self.services_kv_url
         named = {"postgres": self.services_postgres_url, "kv": kv, "events": self.services_events_url or kv}
         return tuple(kind for kind in kinds if kind in named and not named[kind])

@@ -187,8 +187,8 @@ class WorkerLost(NornError):
 
 
 def run_of(context: StepContext, client: RunClient | None = None) -> Run:
-    """Builds the container of the job's execution. A one-off of a long-running app may write to its root file
-    system.
+    """Returns the description of the container for the job's execution. A one-off of a long-running app may write to
+    its root file system.
     """
     job, spec, limits = context.job, context.spec, context.tools.limits
     execution = job.required_execution()

@@ -255,7 +255,7 @@ def _note(gone: Collection[str], silent: Collection[str]) -> str:
 
 
 def _dropped(context: StepContext, keep: set[str]) -> tuple[str, ...]:
-    """Stops keeping those images of the app that come from registries, except `keep`; returns the ids of the dropped
+    """Stops keeping the app's images that come from registries, except `keep`; returns the ids of the dropped
     images.
     """
     app, images = context.job.app, context.tools.registry_images

@@ -37,7 +37,7 @@ class Evidence:
     lines: tuple[str, ...] = ()
     """The last lines of output, oldest first."""
     around: tuple[str, ...] = ()
-    """All lines of output, if `lines` has only one of them. Another line may contain the file and line of an error."""
+    """All lines of output; set if `lines` has only one of them, because another line may name the place of an error."""
     exit_code: int | None = None
     """The exit code; None while the container runs."""
     port: int | None = None

@@ -43,7 +43,7 @@ def read_only(evidence: Evidence) -> Cause | None:
 
 
 def full(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a full disk, or for a full directory in memory."""
+    """Returns a cause for a full disk, or for a full directory that is kept in memory (a tmpfs)."""
     line = latest(evidence.lines, _FULL)
     return Cause(line, "make room on the server's disk: `docker system df` shows what uses it") if line else None
 

@@ -49,7 +49,7 @@ ANYWHERE: tuple[Rule, ...] = (
     network.unknown,
     languages.script,
 )
-"""The rules with signs that are clear enough to search for them in all other lines too."""
+"""The rules that are also applied to all other lines, because the signs that they look for are unmistakable."""
 
 OF_SILENCE: tuple[Rule, ...] = (
     listening.wrong_address,
@@ -93,7 +93,9 @@ def cause_of_silence(evidence: Evidence) -> Cause:
 
 
 def cause_of_answer(evidence: Evidence, status: int | None) -> Cause:
-    """Returns the cause of a bad answer; its text may be empty. `status` is None if there was no answer."""
+    """Returns the cause of a bad answer to a health check; its text may be empty. `status` is None if there was no
+    answer.
+    """
     for rule in OF_AN_ANSWER:
         if found := rule(evidence, status):
             return found

@@ -1,4 +1,4 @@
-"""Rules for causes in the app itself: a missing variable, module or script, or too little memory."""
+"""Rules for causes in the app itself: a missing variable, module or script, a syntax error, or too little memory."""
 
 from __future__ import annotations
 

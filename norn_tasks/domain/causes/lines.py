@@ -47,7 +47,7 @@ NOISE = re.compile(
 
 
 def cleaned(lines: Iterable[str]) -> list[str]:
-    """Returns the lines without escape sequences, BuildKit's prefixes, and line ends."""
+    """Returns the lines without escape sequences, BuildKit's prefixes, and white space at their ends."""
     return [_BUILDKIT.sub("", _ESCAPES.sub("", line), count=1).rstrip() for line in lines]
 
 

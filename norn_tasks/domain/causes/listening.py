@@ -61,7 +61,9 @@ def says_another(evidence: Evidence) -> Cause | None:
 
 
 def busy_or_silent(evidence: Evidence) -> Cause | None:
-    """Returns a cause when the app runs and does not listen; the last line of its output may show why."""
+    """Returns a cause (never None) for an app that runs and does not listen; the last line of its output may
+    show why.
+    """
     line = telling_line(evidence.lines)
     seen = "it listens on no port" if evidence.sockets is not None else ""
     said = f"its last line: {line}" if line else "it wrote nothing"

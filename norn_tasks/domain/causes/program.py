@@ -58,7 +58,7 @@ def not_executable(evidence: Evidence) -> Cause | None:
 
 
 def binary_as_script(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a program of another architecture. The engine's init could not execute it, and ran it as a
+    """Returns a cause for a binary of another architecture that the container's init could not execute, and so ran as a
     shell script.
     """
     if evidence.program is None or not evidence.program.head.startswith(b"\x7fELF"):
@@ -103,7 +103,9 @@ def _of_a_binary(path: str, why: str, head: bytes) -> Cause:
 
 
 def windows_line_ends(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a script whose lines end with CRLF, as a shell or env reports it."""
+    """Returns a cause if a shell or `env` has reported an error that is typical of a script whose lines end
+    with CRLF.
+    """
     if any(_CRLF.search(line) for line in evidence.lines):
         return Cause("a script has the line ends of Windows (CRLF)", _LINE_ENDS.format("the script"))
     return None

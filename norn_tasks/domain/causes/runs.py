@@ -27,7 +27,9 @@ def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = Fals
 
 
 def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
-    """Returns the verdict on a call. The added cause never quotes the output, because the caller gets the verdict."""
+    """Returns the verdict on a call, with a cause only if that is a read-only root file system. The cause does not
+    quote the output, because the caller gets the verdict.
+    """
     if verdict.cause not in _BY_ITSELF:
         return verdict
     cause = read_only(replace(known, lines=_lines(verdict.ended)))

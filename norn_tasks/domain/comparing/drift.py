@@ -13,7 +13,7 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Drift:
-    """One field with another value than Norn has set; `wanted` or `found` is None if there is no value."""
+    """One field whose value is not the one that Norn set; `wanted` or `found` is None if there is no value."""
 
     thing: str
     """The object or the replica, such as `Deployment web` or `replica r3-1`."""

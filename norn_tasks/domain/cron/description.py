@@ -80,8 +80,8 @@ def _note(schedule: Schedule, zone: ZoneInfo, before: datetime, moment: datetime
 
 
 def _at_once(skipped: int, also_at: datetime | None) -> str:
-    """Returns words for the one run that replaces all fixed times in the skipped hour, and perhaps one directly after
-    it.
+    """Returns words for the one run that replaces all fixed times in the skipped hour, and the fixed time `also_at`
+    directly after it, if there is one.
     """
     if also_at is not None:
         return f"the schedule's times in that hour and at {also_at:%H:%M} become one run"

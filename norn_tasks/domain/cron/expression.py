@@ -221,8 +221,8 @@ def _first_instant(wall: datetime, zone: ZoneInfo) -> datetime:
 
 
 def clock_change(zone: ZoneInfo, begin: datetime, end: datetime) -> datetime | None:
-    """Returns the first second, after `begin` and up to `end`, with another UTC offset than `begin`; None if there is
-    none.
+    """Returns the first second after `begin`, up to and including `end`, at which the zone's UTC offset is not the same
+    as at `begin`; None if there is none.
     """
     begin, offset = begin.replace(microsecond=0), _offset(begin, zone)  # clocks change at a whole second
     while begin < end:

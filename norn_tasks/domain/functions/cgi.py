@@ -1,7 +1,8 @@
 """The output of a function with `response: cgi`: header lines, an empty line, and the body (RFC 3875, section 6).
 
-A function may set the status and a few headers. Any other header fails the call with a sentence for the function's
-author, because a header that was dropped silently would look like a defect of Norn.
+A function may set the status and a few headers. Headers that the server sets itself, such as Content-Length, are left
+out. Any other header fails the call with a sentence for the function's author, because a header that is silently
+dropped would look like a defect of Norn.
 """
 
 from __future__ import annotations

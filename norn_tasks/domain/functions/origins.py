@@ -1,4 +1,4 @@
-"""Origins of web pages, as a function names those whose pages may call it."""
+"""The origins in a function's field `cors`: pages of these origins may call the function from a browser."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT_PORTS = (("http://", ":80"), ("https://", ":443"))
 
 
 def origin(text: str) -> str:
-    """Returns the text if it is `*` or an origin as a browser sends it; raises InvalidRequest."""
+    """Returns the text if it is `*` or an origin as a browser sends it; raises InvalidRequest for any other text."""
     usual = any(text.startswith(scheme) and text.endswith(port) for scheme, port in _DEFAULT_PORTS)
     if usual or not re.fullmatch(PATTERN, text, re.ASCII):
         raise InvalidRequest(

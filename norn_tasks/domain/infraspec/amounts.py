@@ -18,7 +18,7 @@ class Memory(ValueKind):
     high: int
 
     def read(self, value: Any) -> int:
-        """Returns the bytes of `256m`, `1MiB` or a plain number."""
+        """Returns the number of bytes that `256m`, `1MiB` or a plain number means."""
         size = parse_memory(value) if isinstance(value, str) else value
         if isinstance(size, bool) or not isinstance(size, int):
             refuse(f"{described(value)} is not a size", "write a number and a unit, such as 512m")
@@ -40,7 +40,7 @@ class Seconds(ValueKind):
     high: int
 
     def read(self, value: Any) -> int:
-        """Returns the seconds of `90s`, `1h30m` or a plain number."""
+        """Returns the number of seconds that `90s`, `1h30m` or a plain number means."""
         seconds = parse_duration(value) if isinstance(value, str) else value
         if isinstance(seconds, bool) or not isinstance(seconds, int):
             refuse(f"{described(value)} is not a duration", "write one such as 90s or 5m")
@@ -60,7 +60,7 @@ class Cores(ValueKind):
     high: float
 
     def read(self, value: Any) -> float:
-        """Returns the cores of `2`, `0.5` or `500m`."""
+        """Returns the number of cores that `2`, `0.5` or `500m` means."""
         cores = parse_cpu(value) if isinstance(value, str) else value
         if isinstance(cores, bool) or not isinstance(cores, int | float):
             refuse(f"{described(value)} is not a number of cores", "write it as 1, 0.5 or 500m")

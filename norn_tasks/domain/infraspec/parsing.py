@@ -28,7 +28,7 @@ _STAND_IN = {"app": "app", "role": "worker"}
 
 
 def spec_names(names: Iterable[str]) -> list[str]:
-    """Returns those of a directory's file names that are names of infraspecs, `infraspec.yaml` first.
+    """Returns the names, out of a directory's file names, that an infraspec may have; `infraspec.yaml` is first.
 
     A source may hold several infraspecs: `infraspec.yaml` and `infraspec.<name>.yaml`, with one app in each.
     """
@@ -72,7 +72,7 @@ def decode(content: bytes, file: str = FILE_NAME) -> str:
 
 
 def from_json(value: Mapping[str, Any]) -> Infraspec:
-    """Returns the spec that `to_json` stored; raises `SpecInvalid`.
+    """Returns the spec that `to_json` stored; raises `SpecInvalid` if a field in it is not valid.
 
     Fields are read strictly, as in a file. Contradictions between fields, and fields that the role cannot use, are not
     checked again, so that a spec that was accepted once remains readable.

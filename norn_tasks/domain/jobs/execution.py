@@ -12,7 +12,7 @@ RUN_CPUS = 1.0
 
 
 class ExecutionState(StrEnum):
-    """The state of a run."""
+    """The state of an execution."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -114,7 +114,7 @@ class Fields:
 
 
 _KILLED = 137
-"""The exit code of a process that was killed."""
+"""The exit code of a process that was killed with SIGKILL (128 + 9)."""
 OF_A_RUN = Fields()
 OF_A_CALL = Fields("function.timeout in its infraspec.yaml", "function.memory")
 OF_A_COMMAND = Fields("the limit with --timeout", command="what was typed after --, and what is in the image")

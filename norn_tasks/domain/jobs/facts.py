@@ -25,7 +25,7 @@ class Fact:
     """A value, or several, that a step has learned."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the keys and values by which the job's facts store this fact."""
+        """Returns the keys and values with which this fact is stored in the job's row."""
         return dump(self)
 
     @classmethod
@@ -59,7 +59,9 @@ class BuiltImage(Fact):
     image_id: str
     """The engine's id of the image."""
     key: str
-    """The hash of the source and the build section. A later deploy with the same key uses the same image."""
+    """The hash of the app, the source revision and the path of the Dockerfile. A later deploy with the same key uses
+    the same image.
+    """
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,9 @@ def _known(facts: Mapping[str, Any]) -> tuple[Fact, ...]:
 
 @cache
 def _of_nothing() -> tuple[Fact, ...]:
-    """Returns the facts of a job that has learned nothing, as every run: they are read once."""
+    """Returns the facts of a job that has learned nothing yet. They are computed only once, because each run begins
+    with them.
+    """
     return _known({})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from norn_tasks.domain.jobs.job import JobClass, JobKind
 
-if TYPE_CHECKING:  # the settings import this module, and every process the settings: the specs' models take 8 MiB
+if TYPE_CHECKING:  # Every process imports the settings, which import this module, and the models of specs take 8 MiB.
     from norn_tasks.domain.infraspec import Infraspec
 
 HOME: Final = "home"
@@ -34,8 +34,8 @@ is its name.
 LONG_KINDS: Final = (JobKind.DEPLOY, JobKind.SNAPSHOT, JobKind.DRILL)
 """The kinds of jobs that count towards `DEPLOYS`."""
 SLOTS_PER_FREE_SLOT: Final = 3
-"""How many of a worker's slots an app may hold for each free slot. So an app that is alone there gets three quarters of
-them.
+"""How many of a worker's slots an app may hold for each free slot. So an app that is alone on a worker gets three
+quarters of the worker's slots.
 """
 
 

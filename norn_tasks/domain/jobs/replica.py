@@ -1,5 +1,5 @@
-"""The replica: one container of the Docker cluster, with the state by which the router decides about requests, and its
-health.
+"""The replica: one container of the Docker cluster, with its health, and with the state that tells the router whether
+it may send requests to it.
 """
 
 from __future__ import annotations

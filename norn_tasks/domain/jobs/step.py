@@ -37,7 +37,7 @@ class Resolution(StrEnum):
 
 
 class StepState(StrEnum):
-    """The state of a step."""
+    """The state of a step. `noted` is the state of a step that failed without consequences for its job."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"

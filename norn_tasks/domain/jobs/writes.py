@@ -25,7 +25,7 @@ class SpecLearned:
 
 @dataclass(frozen=True)
 class ImageBuilt:
-    """The release's image is on an engine. Later deploys find it by `key`, the hash of source and build section."""
+    """The release's image is on an engine. Later deploys find it by `key`, which `facts.BuiltImage` explains."""
 
     image: str
     image_id: str

@@ -1,5 +1,5 @@
-"""Computes the name of a repository, which is the same for all its addresses, and the name of the login for its
-server.
+"""Computes two names from the address of a repository: one that is the same for all its addresses, and one under which
+the login for its server is stored.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ def bucket_of_backups(setting: str) -> tuple[str, str] | None:
 
 
 def _backup_directory(text: str) -> str:
-    """Returns an absolute path, a bucket such as s3://backups/norn, or an empty text; raises ValueError."""
+    """Returns the text if it is an absolute path, a bucket such as s3://backups/norn, or empty; raises ValueError
+    otherwise.
+    """
     if text and not text.startswith("/") and not _BUCKET.fullmatch(text):
         raise ValueError("neither an absolute path such as /backups/databases nor a bucket such as s3://backups/norn")
     return text

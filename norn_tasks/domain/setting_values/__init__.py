@@ -92,7 +92,9 @@ def host_and_port(text: str) -> str:
 
 
 def issuer_of_certificates(text: str) -> str:
-    """Returns the issuer of certificates."""
+    """Returns the text if it names an issuer of certificates: `acme`, `internal`, or the address of an ACME
+    directory.
+    """
     if text not in ("acme", "internal") and not re.fullmatch(r"https://[\w.:\[\]-]+(/[\w./-]*)?", text, re.ASCII):
         raise ValueError("acme, internal, or the https address of an ACME directory")
     return text

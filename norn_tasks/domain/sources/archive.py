@@ -72,7 +72,8 @@ class DiscardingConsumer:
 def read(stream: IO[bytes], most: int, keep: ArchiveConsumer) -> Tree:
     """Reads an archive of at most `most` bytes of content and returns its tree.
 
-    Raises InvalidRequest for a forbidden entry or bytes that are not an archive, BodyTooLarge over the limits.
+    Raises InvalidRequest for a forbidden entry or for bytes that are not an archive, and BodyTooLarge if a limit is
+    exceeded.
     """
     reading = _ArchiveReading(most, keep)
     try:

@@ -34,7 +34,9 @@ class ImageReference:
         return f"{self.repository}{tag}{digest}"
 
     def at(self, ref: str) -> ImageReference:
-        """Returns the reference to another tag or digest in the same repository; raises InvalidRequest."""
+        """Returns the reference to another tag or digest in the same repository; raises InvalidRequest if `ref` is
+        neither.
+        """
         if re.fullmatch(_DIGEST, ref, re.ASCII):
             return replace(self, tag=None, digest=ref)
         if re.fullmatch(_TAG, ref, re.ASCII):
@@ -50,7 +52,7 @@ class ImageReference:
 
 
 def parse(text: str) -> ImageReference:
-    """Returns the parts of a reference; raises InvalidRequest."""
+    """Returns the parts of a reference; raises InvalidRequest if the text does not name an image."""
     found = _REFERENCE.fullmatch(text)
     if found is None or len(found["repository"]) > _MOST or re.fullmatch(r"[0-9a-f]{64}", found["repository"]):
         raise InvalidRequest(f"{shown(text)} is not the name of an image", hint=_HINT)

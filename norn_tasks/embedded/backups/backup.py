@@ -32,7 +32,7 @@ _BODIES = "execution_io"
 
 
 def backup(settings: Settings, file: Path, *, bodies: bool = False) -> None:
-    """Writes the backup and prints its content; raises NotStarted.
+    """Writes the backup and prints what it contains; raises NotStarted if that fails.
 
     Without `bodies`, the requests and answers of calls that have ended are left out.
     """

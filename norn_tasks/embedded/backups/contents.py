@@ -1,4 +1,4 @@
-"""Sentences about the data of apps' services: what a backup of the control plane contains of it, and what not."""
+"""Sentences that say which data of apps' services a backup of the control plane contains, and which it does not."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`norn restore FILE`: restores a control plane from its backup into an empty data directory, on the machine of its
-engine.
+"""`norn restore FILE`: restores a control plane from its backup into an empty data directory, on the machine that has
+its engine.
 
 Everything is restored before any process of Norn runs. The next `norn up` finds the containers of this control plane by
 their labels, and brings them back to the state in the backup. If the restore fails, the data directory stays as it was.

@@ -28,7 +28,7 @@ _FORGEABLE = ("X-Forwarded-*", "Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Cl
 
 
 def caddy_config(settings: Settings, storage: Path, files: tuple[int, int, int]) -> dict[str, Any]:
-    """Returns the configuration for sockets with these descriptors."""
+    """Returns the configuration; `files` are the descriptors of the open sockets for http, https and QUIC."""
     http, https, quic = files
     door = urlsplit(settings.door_address or "").netloc
     return {

@@ -88,7 +88,9 @@ def _owner(path: Path) -> int | None:
 
 
 def reachable(program: Path, to: Account, directory: Path) -> Path:
-    """Returns a path at which the account can run the program: the given path, or that of a copy in `directory`."""
+    """Returns a path at which the account can run the program: the given path, or that of a copy in `directory`; raises
+    NotStarted if it can run neither.
+    """
     if _does(to, [program, "version"]):
         return program
     copy = directory / f"{PROGRAM}-program"  # not `caddy`, because Caddy creates a directory of that name
@@ -96,7 +98,7 @@ def reachable(program: Path, to: Account, directory: Path) -> Path:
     try:
         copy.hardlink_to(program)
     except OSError:
-        # Never through a link, because root writes here and the directory belongs to the account.
+        # O_EXCL, because root writes here, and the account, which owns the directory, could have created a link.
         made = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o555)
         with os.fdopen(made, "wb") as out, program.open("rb") as read:
             shutil.copyfileobj(read, out)

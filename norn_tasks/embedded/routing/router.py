@@ -88,7 +88,7 @@ class RouterStart:
             )
 
     def wait(self) -> None:
-        """Waits until the router has taken the addresses; raises NotStarted."""
+        """Waits until the router has taken the addresses; raises NotStarted if it ends or takes too long."""
         deadline = self._began + START_SECONDS
         while not self._has_taken_over():
             if self._keeper is None or self._keeper.poll() is not None or time.monotonic() > deadline:

@@ -31,7 +31,7 @@ class ServicePaths(DataPaths):
 
     @property
     def offer(self) -> Path:
-        """The file in which `norn up` says which servers workers can have started."""
+        """The file in which `norn up` names the servers that a worker can ask the supervisor to start."""
         return self.data / "offer.json"
 
     def note(self, server: str) -> Path:
@@ -40,7 +40,7 @@ class ServicePaths(DataPaths):
 
 
 def service_paths(where: DataPaths) -> ServicePaths:
-    """Returns the paths beside those of a Norn; creates nothing."""
+    """Returns the paths of the servers for apps, within the paths of a Norn; creates nothing."""
     return ServicePaths(where.data / "services", where.run)
 
 

@@ -36,9 +36,7 @@ host all postgres all reject
 host all all all scram-sha-256
 """
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SUPERVISOR_SERVER_URL")
-"""The environment variables that a server gets. By the last one, a server is recognised after its supervisor was
-killed.
-"""
+"""The environment variables that a server gets. The last one identifies a server whose supervisor was killed."""
 _KEYS = """\
 bind {addresses}
 port {port}

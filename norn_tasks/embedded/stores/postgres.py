@@ -86,7 +86,9 @@ def initialise(
     statements: str = _FIRST_STATEMENTS,
     locale: str = "C",
 ) -> None:
-    """Creates the database cluster and runs the first statements in it, atomically. Raises NotStarted."""
+    """Creates the database cluster and runs the first statements in it, atomically. Raises NotStarted if a program
+    fails.
+    """
     unborn = where.postgres.with_suffix(".new")
     shutil.rmtree(unborn, ignore_errors=True)
     account.own_directory(unborn)

@@ -38,7 +38,9 @@ class Store:
 
 
 def prepare(settings: Settings, where: DataPaths) -> tuple[Store, Store]:
-    """Prepares the directories of database and broker, and returns both; starts nothing. Raises NotStarted."""
+    """Prepares the directories of database and broker, and returns both; starts nothing. Raises NotStarted if a program
+    is missing or no account can run it.
+    """
     server = None if settings.database_url else postgres.choose(postgres.found(), where)
     binary = None if settings.broker_url else broker.found()
     needed = [path for path in (server and server.postgres, binary) if path]

@@ -55,17 +55,17 @@ They are imported here even if only one process needs them. An import in a fork 
 counts of names all over the shared memory, 10 MiB for Flask alone.
 """
 OF_COMMAND_LINE = ("celery.apps.beat", "celery.bin.celery", "norn_tasks.scheduler.beat")
-"""The modules of Celery's command line, which starts a process for each class and beat, but not the shared process."""
+"""The modules of Celery's command line, which is needed only if beat and each class have processes of their own."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _SUPERVISORS_SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGUSR2")
 
 
 def preload(*, separate: bool) -> None:
-    """Imports the modules, and keeps the garbage collector from writing into what is shared with the forks.
+    """Imports the modules, and keeps the garbage collector from writing into the memory that is shared with the forks.
 
-    `separate`: each class has a process. This also makes the parts that Celery's application would make at their first
-    use: every worker needs them.
+    `separate`: each class has a process of its own. Every worker needs some parts of Celery's application that Celery
+    creates at their first use; they are created here, once for all forks.
     """
     _import_structlog()
     for module in (*MODULES, *(OF_COMMAND_LINE if separate else ())):
@@ -120,8 +120,8 @@ def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) ->
 
 
 def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
-    """Gives the fork its own signals, streams, environment and name, and arranges a signal for when the supervisor
-    dies.
+    """Gives the fork its own signals, streams, environment and name, and makes the kernel send it SIGTERM when the
+    supervisor dies.
     """
     gc.freeze()
     for name in _SUPERVISORS_SIGNALS:

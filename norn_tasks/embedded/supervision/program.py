@@ -12,8 +12,8 @@ from pathlib import Path
 class SupervisedProgram:
     """A process that the supervisor starts, and restarts when it dies.
 
-    SIGKILL follows `stop_signal` after `stop_seconds`. If this process is root, it changes to `user`; empty means no
-    change.
+    SIGKILL follows `stop_signal` after `stop_seconds`. If the supervisor is root, the process runs as `user`, unless
+    that is empty.
     """
 
     name: str

@@ -41,7 +41,9 @@ class Process:
 
 
 class Control:
-    """The client of the supervisor's control socket. Every method raises NotRunning if no supervisor listens there."""
+    """The client of the supervisor's control socket. Every method except `answers` raises NotRunning if no supervisor
+    listens there.
+    """
 
     def __init__(self, socket: Path) -> None:
         transport = SupervisorTransport(None, None, f"unix://{socket}")

@@ -20,7 +20,9 @@ LINES = 15
 
 
 class ProcessStates(Protocol):
-    """Returns the states of processes, such as the supervisor's control socket."""
+    """An object that returns the states of processes, such as `Control`, the client of the supervisor's control
+    socket.
+    """
 
     def processes(self) -> tuple[Process, ...]:
         """Returns all processes."""

@@ -20,8 +20,8 @@ ENGINE_PAUSE = 1.0
 def run_step(
     parts: RunnerParts, job: Job, step: Step, stop: Stop, *, hooks: Hooks, hidden: Redaction
 ) -> Learned | None:
-    """Runs the step. While the engine, the cluster or a service is unreachable, the step is repeated for a limited
-    time.
+    """Runs the step, and returns its result. While the engine, the cluster or a service is unreachable, a `patient`
+    step is repeated for a limited time, unless a client waits for the end of the job.
     """
     waited_for = job.execution is not None and job.execution.sync
     patience = parts.tools.limits.engine_patience if step.patient and not waited_for else 0.0

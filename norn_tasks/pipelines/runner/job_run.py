@@ -47,7 +47,9 @@ class JobRun:
             self._parts.reach(self._current.name, point)
 
     def through(self) -> JobState | None:
-        """Runs all steps. An unexpected error ends the job too, with a traceback in the log."""
+        """Runs all steps, and returns the state in which the job ended; None if it did not end here. An unexpected
+        error ends the job too, with a traceback in the log.
+        """
         try:
             if self._job.sealed:
                 self._hidden = known_secrets(self._job, self._parts.tools.vault)
@@ -57,7 +59,7 @@ class JobRun:
         except (LeaseLost, Stopped) as error:
             return self._stopped(error.facts.get("ended"))
         except DatabaseDown:
-            raise  # this does not end the job, and the sweeper takes it over
+            raise  # The job does not end here: the sweeper takes it over.
         except NornError as error:
             return self._fail(None, self._problem(error))
         except Exception as error:  # noqa: BLE001 - logged below, with the secrets hidden
@@ -79,7 +81,8 @@ class JobRun:
         for n, step in enumerate(self._steps, 1):
             if self._resumes(step) is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
-            # otherwise the step itself ends the container that an earlier owner started
+            # If there is a container of an earlier owner, the stop is not checked here: the step itself ends that
+            # container.
             if self._job.container is None:
                 self._stop.check()
             if self._resumes(step) is Resume.NEVER and done.get(step.name) is StepState.RUNNING:

@@ -20,7 +20,9 @@ class Runner(RunnerParts):
     """Runs jobs with the tools of this worker process."""
 
     def run(self, job: Job, stop: RunnerStop) -> JobState | None:
-        """Runs the job to its end and returns its state; None if the job was handed back or lost."""
+        """Runs the job to its end and returns its state; None if the job was handed back, lost, or left to the
+        sweeper.
+        """
         try:
             return JobRun(self, job, stop).through()
         except (LeaseLost, Stopped):  # Stopped is raised by the cleanup after the job's end

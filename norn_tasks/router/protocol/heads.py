@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 Fields = list[tuple[bytes, bytes]]
 FoundFields = dict[bytes, list[bytes]]
-"""Those fields of a head that change how the router behaves: their values in order, by lower-case name."""
+"""The fields of a head that change how the router behaves: their values in order, by lower-case name."""
 
 LENGTH_MAX = 2**63 - 1
 """The largest Content-Length that passes. A larger one would overflow in a reader that counts with 64 bits."""
@@ -52,7 +52,7 @@ class RequestHead(NamedTuple):
     length: int | None
     """The size of the body in bytes; None for a chunked body, because its size is only known at its end."""
     closes: bool
-    """True if the client ends its connection after this request."""
+    """True if the client's connection must end after this request."""
     expects_continue: bool
     upgrades: bool
 
@@ -148,7 +148,7 @@ def named_by_connection(found: FoundFields) -> frozenset[bytes]:
 def request_head(
     method: bytes, target: bytes, version: str, fields: Fields, peer: bytes, address: bytes
 ) -> RequestHead:
-    """Returns the head for the replica; raises RequestRefused.
+    """Returns the head for the replica; raises RequestRefused if the request must not be passed on.
 
     `peer` is the client's IP address; `address` is used as Host if the client sends none.
     """

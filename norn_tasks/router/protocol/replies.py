@@ -22,7 +22,7 @@ class ReplyHead(NamedTuple):
     status: int
     reason: bytes
     pieces: list[bytes]
-    """The pieces of those lines of its fields that are passed on to the client."""
+    """The header lines that are passed on to the client, in pieces."""
     bodyless: bool
     chunked: bool
     """True if the replica sends the body in chunks."""

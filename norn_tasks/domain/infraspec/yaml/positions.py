@@ -53,7 +53,7 @@ class SourceMap:
     values: dict[Path, Spot] = field(default_factory=dict)
 
     def mistake(self, finding: Finding) -> Mistake:
-        """Adds the position in the file to a mistake."""
+        """Returns the mistake with its position in the file."""
         spot = self._spot(finding.path if finding.seen_at is None else finding.seen_at, finding.at)
         return Mistake(self.file, spot.line, spot.column, dotted(finding.path), finding.message, finding.hint)
 

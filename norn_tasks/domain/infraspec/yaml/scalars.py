@@ -12,7 +12,8 @@ from norn_tasks.domain.wording import shown
 
 Number = TypeVar("Number", int, float)
 
-# NUL breaks databases and environments, escape sequences control terminals, and a single surrogate cannot be encoded.
+# NUL breaks databases and environments, escape sequences control terminals, and a lone surrogate cannot be encoded as
+# UTF-8.
 UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,8 +24,8 @@ class Plain(str):
 
 
 def refuse(message: str, hint: str = "", at: tuple[str | int, ...] = ()) -> NoReturn:
-    """Refuses a value: `message` says what is wrong and what is allowed; `at` is the path of the bad item inside the
-    value.
+    """Refuses a value by raising PydanticCustomError: `message` says what is wrong and what is allowed; `at` is the
+    path of the bad item inside the value.
     """
     raise PydanticCustomError("refused", "{message}", {"message": message, "hint": hint, "at": at})
 

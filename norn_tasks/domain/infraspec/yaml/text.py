@@ -55,7 +55,9 @@ class _YamlReader:
     broken: set[Path] = field(default_factory=set)
 
     def refuses(self, text: str) -> bool:
-        """Returns True if the text is too long, or has characters that an infraspec may not contain."""
+        """Returns True, and notes a mistake, if the text is too long or has characters that an infraspec may not
+        contain.
+        """
         size = len(text.encode("utf-8", "surrogatepass"))
         if size > MAX_BYTES:
             self._report(
@@ -74,7 +76,9 @@ class _YamlReader:
         return bool(self.mistakes)
 
     def read(self, text: str, loader: Any) -> dict[str, Any] | None:
-        """Returns the document as dicts, lists and text."""
+        """Returns the document as dicts, lists and text; None if it cannot be read, which is then among the
+        mistakes.
+        """
         try:
             return self._document(yaml.parse(text, Loader=loader))
         except _Stop:

@@ -12,7 +12,7 @@ from norn_tasks.domain.wording import shown
 QUOTE_IT = """put the text in quotes, as in "*/5 * * * *" or "@daily\""""
 MAX_DEPTH = 20
 TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
-"""The sentence for Norn's own limit, and for the limit of newer parsers, which may report no position."""
+"""The sentence for Norn's own limit, and for the limit of newer YAML parsers, which may report no position."""
 TOO_DEEP_HINT = "no field needs more than four"
 _HINTS_BY_CHARACTER = {
     "\t": "indent with spaces, not with tabs",
