@@ -100,8 +100,8 @@ class Waker:
         return True
 
     def _allowed(self, job_class: JobClass, times: int) -> int:
-        """Returns how many of these wake-ups to send, so that no more than ENOUGH wait. It asks the broker only after
-        this process may have sent that many.
+        """Returns how many of these wake-ups to send, so that no more than ENOUGH wait. It asks the broker for the
+        number of waiting wake-ups only after this process may have sent that many itself.
         """
         with self._lock:
             left = self._unseen.get(job_class, ENOUGH)

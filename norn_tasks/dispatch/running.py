@@ -101,7 +101,7 @@ def request_grouped_invoke(
 
 
 def _accept_in_group(intake: Intake, app: str, known: LiveFunction, call: AsyncCall, holder: str) -> Accepted | None:
-    """Returns None if the call must be accepted alone."""
+    """Accepts a call together with others; returns None if the call must be accepted alone."""
     _require_fit(app, call.call, known.options.max_body)
     if len(call.call.body) > GROUPED_BODY or not intake.groups.uncounted.take(app, holder):
         return None

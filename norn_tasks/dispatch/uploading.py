@@ -1,5 +1,5 @@
-"""Uploads of a source. Norn refuses a bad one as early as possible, names it by the hash of its files, and stores each
-only once.
+"""Uploads of a source. Norn refuses a bad upload as early as possible, names a good one by the hash of its files, and
+stores each only once.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@ try every order of events.
 
 The rules apply in this order. First the rows are corrected to match the engine. Then replicas that serve no requests
 are removed. Then surplus replicas are removed, but no old replica before the first new one serves. Then one new replica
-is created and must pass its gate.
+is created and must pass its gate (its health test).
 
 So there is at most one replica more than the larger of the old and the wanted number, and there are never fewer live
 replicas than the smaller of the two. A rollout with the strategy "recreate" does not promise this: it removes every old
-replica before it starts a new one. Draining replicas are not counted, and are removed only if none may drain. The plan
-is made again after every move of any worker.
+replica before it starts a new one. Draining replicas are not counted, and are removed only if no replica may drain.
+After every move, whichever worker made it, the plan is made again.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def _useless(each: ReplicaContainer, wanted: DesiredReplicas) -> bool:
         return not each.live
     if each.running:
         return each.hung
-    # Whether a replica that this rollout started is healthy is decided by the gate. A replica from an earlier rollout
-    # is replaced.
+    # The gate decides whether a replica that this rollout started is healthy. A replica from an earlier rollout is
+    # replaced.
     return each.live or not (each.fresh or each.id in wanted.started)
 
 

@@ -4,8 +4,8 @@ description of a container.
 An ordinary image must run as it does under `docker run`, so a replica has a writable root and most of the engine's
 default capabilities. It cannot gain more capabilities. Its memory, processes and log are bounded, and it sees nothing
 of the host but its mounts. The engine's init is its first process, because the kernel does not deliver SIGTERM to a
-first process that has no handler. A replica starts without a restart policy, so that no restart hides its first end; it
-gets the policy when it has passed its gate, which is the health test before it serves.
+first process that has no handler. A replica starts without a restart policy, so that a restart cannot hide that its
+program has ended. It gets the policy when it has passed its gate, the health test before it serves.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def marks(workload: Workload, index: int, fence: Fence, instance: str) -> dict[s
 
 
 def container(client: APIClient, workload: Workload, address: str, gateway: str) -> dict[str, Any]:
-    """Returns the other arguments of `create_container`.
+    """Returns the arguments of `create_container` other than the name and the labels.
 
     `address` is the container's fixed IP on the network; `gateway` is the machine's IP, where shared services listen.
     """

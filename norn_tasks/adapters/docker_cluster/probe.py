@@ -18,10 +18,10 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: |\r?\n)")
 
 @dataclass(frozen=True)
 class Knock:
-    """The result of one check. `word` is the end of a sentence about the answer or the fault; None if no program
-    listens.
+    """The result of one check. `word` completes a sentence about the healthcheck, such as "answered 503"; None if no
+    program listens, or if only the port was checked.
 
-    `answered`: a program answered, with success or without.
+    `answered`: a program answered the request, with a good status or with another one.
     """
 
     well: bool
@@ -31,7 +31,7 @@ class Knock:
 
 def check(ip: str, port: int, health: Health, stop: Stop) -> Knock:
     """Checks a replica once: its healthcheck path must answer with a good status; if it has no such path, its port must
-    be open.
+    be open. Raises Stopped when `stop` is set.
     """
     try:
         connection = _Connection(ip, port, health.timeout, stop)

@@ -45,7 +45,9 @@ class Retirement:
         self._remove([each for each in leaving if each.id not in draining])
 
     def finish(self, drained: Sequence[ReplicaContainer]) -> int:
-        """Removes draining replicas whose time is over, unless they have left that state; returns how many."""
+        """Removes draining replicas whose time is over, unless they have left that state; returns how many it
+        removed.
+        """
         over = [each for each in drained if self._replicas.ending(each.id, self._watch.fence)]
         self._remove(over)
         return len(over)
@@ -59,8 +61,8 @@ class Retirement:
     def _drains(self, each: ReplicaContainer) -> bool:
         """Lets a replica drain if it may; returns False if it must end now.
 
-        It leaves the internal name first: if the worker dies in between, it is still leaving, and the next worker
-        begins again.
+        The replica loses its internal host name first. If the worker dies in between, the row still says that the
+        replica is being removed, and the next worker begins again.
         """
         if self._streams <= 0 or not self._containers.unname(each):
             return False
@@ -74,7 +76,9 @@ class Retirement:
             self._replicas.leaving(each.id, self._watch.fence)
 
     def _drained(self, leaving: Sequence[ReplicaContainer]) -> list[str]:
-        """Waits for the open requests; returns the containers that still have some. Draining ones have waited."""
+        """Waits for the open requests; returns the containers that still have some. Replicas that drain already are not
+        waited for again.
+        """
         until = time.monotonic() + self._drain
         busy = [each.id for each in leaving if each.routed and not each.hung and not each.draining]
         while busy and time.monotonic() < until:

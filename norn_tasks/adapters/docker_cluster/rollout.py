@@ -1,8 +1,8 @@
 """Changes an app's containers to the wanted state, one planned move after the other.
 
-Every move reads the containers and the database first, because it may be the first move after a crash. Containers that
-an earlier worker left are recognised by their labels and rows, and used. If the job's lease is lost, the rollout ends
-immediately and changes nothing more.
+Every move reads the containers and the database first, because it may be the first move after a crash. Containers left
+behind by an earlier worker are recognised by their labels and rows, and used. If the job's lease is lost, the rollout
+ends immediately and changes nothing more.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Rollout:
         self._false_starts = 0
 
     def through(self, watch: Watch) -> World:
-        """Makes moves until the replicas are as wanted, and returns the resulting containers and rows."""
+        """Makes moves until the replicas are as wanted, and returns the resulting containers and rows; raises
+        RolloutFailed.
+        """
         try:
             return self._moves(watch)
         except RolloutFailed:

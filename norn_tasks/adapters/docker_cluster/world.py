@@ -17,7 +17,7 @@ class ReplicaContainer:
     not run.
 
     `grace`: the seconds that its program gets to end. `row`: its row in the table of replicas; None before the replica
-    is recorded. `checked`: this observation has checked its health.
+    is recorded. `checked`: True if this observation has checked its health.
     """
 
     id: str
@@ -63,7 +63,7 @@ class ReplicaContainer:
 
     @property
     def draining(self) -> bool:
-        """True when it was replaced, and keeps running only for its open connections."""
+        """True if the replica was replaced, and keeps running only for its open connections."""
         return self.row is not None and self.row.state == ReplicaState.DRAINING
 
     @property

@@ -1,4 +1,4 @@
-r"""The instructions of a Dockerfile: at least those that any builder would find.
+r"""The instructions of a Dockerfile: at least all those that any builder would find.
 
 Builders disagree about the "\\" that joins two lines, about here-documents, and about flags (`--from=x`, and in the
 newest builders also `--from x`). So every line that begins like an instruction is read as an instruction, together with
@@ -28,8 +28,8 @@ _FLAG = re.compile(
 _NO_FLAG = re.compile(r"[\s\x85\xa0]*", re.ASCII)
 _QUOTES = re.compile(r"[\"'\\]")
 _TIMES = 16
-"""How often one line may be read on average. Without this limit, many lines that continue each other could take
-forever.
+"""How many times the length of the text may be read in total. Without this limit, many lines that continue each other
+could take forever.
 """
 
 
@@ -48,8 +48,8 @@ class Instruction:
 
 
 def instructions(text: str, name: str) -> Iterator[Instruction]:
-    """Yields the instructions that bring files into a build, in order; raises SourceError if an instruction is
-    ambiguous.
+    """Yields the instructions FROM, COPY, ADD, RUN and ARG in order, also those after ONBUILD; raises SourceError if
+    too many lines continue each other.
     """
     escape = escape_of(text)
     lines = text.split("\n")

@@ -26,14 +26,14 @@ _SCP_LIKE = re.compile(r"[\w.-]+@([^:/]+):.*", re.DOTALL)
 
 
 def outside_images(text: str, name: str, platform: Mapping[str, str]) -> frozenset[str]:
-    """Returns the images that a build of the text uses.
+    """Returns the images that a build of the text takes from outside: base images, and images to copy from.
 
     `platform` has the builder's own variables (TARGETARCH, …). Raises SourceError for an image name that cannot be
     read.
     """
     read = list(instructions(text, name))
     # Builders differ: the classic builder has no variables of its own, and `ARG X` either empties X or leaves it
-    # unchanged.
+    # unchanged. All four combinations are tried.
     known = {**dict.fromkeys(("TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"), UNREADABLE), **platform}
     ways = [Arguments(name, escape_of(text), given, bare) for given in (known, {}) for bare in ("", None)]
     return frozenset(image for way in ways for image in _outside(read, way))

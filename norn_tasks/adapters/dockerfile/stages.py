@@ -9,7 +9,7 @@ from norn_tasks.adapters.dockerfile.text import Recipe
 def with_stage_labels(recipe: Recipe, name: str, label: str) -> Recipe:
     """Returns the recipe with a LABEL after each FROM, for the classic builder, which has no here-documents.
 
-    `label` is written `name=value`. Raises SourceError for an ambiguous text.
+    `label` is written `name=value`. Raises SourceError if too many lines of the text continue each other.
     """
     ends = {each.end for each in instructions(recipe.text, name) if each.word == "FROM" and each.sure}
     lines: list[str] = []

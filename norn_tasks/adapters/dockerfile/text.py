@@ -42,7 +42,8 @@ class Recipe:
 def read(context: Path, name: str) -> str:
     """Returns the text of the Dockerfile `name` of a context.
 
-    Raises SourceError if the file is missing, leads out of the context (as a path or by links), or is not text.
+    Raises SourceError if the file is missing, is larger than LARGEST, leads out of the context (as a path or by links),
+    or is not text.
     """
     root = context.resolve()
     path = (root / name).resolve()
@@ -59,7 +60,9 @@ def read(context: Path, name: str) -> str:
 
 
 def recipe(text: str, name: str) -> Recipe:
-    """Returns the text for the builder; raises SourceError if the file asks for a frontend other than Docker's own."""
+    """Returns the text for the builder; raises SourceError if the file asks for a frontend other than Docker's own, or
+    sets an invalid escape character.
+    """
     wanted = _frontend(text)
     if wanted is not None and not _DOCKERS_OWN.fullmatch(wanted):
         raise SourceError(

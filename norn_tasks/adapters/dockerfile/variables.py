@@ -15,7 +15,9 @@ UNREADABLE = "$"
 """The value of a variable whose real value only the builder knows; a name that contains it is refused."""
 
 _LONGEST = 4096
-"""The maximum length of a value. A value that contains the previous value twice doubles with each line."""
+"""The maximum length of a value; a longer one counts as unreadable. An ARG that uses the previous ARG twice doubles the
+length.
+"""
 
 _VARIABLE = re.compile(r"\$(?:([0-9]+|[^\W\d]\w*)|\{(\w+)(?:(:?[-+])([^}$]*))?\})")
 _PLAIN = re.compile(r"""([^"'\\`]*)|"([^"'\\`]*)"|'([^"'\\`$]*)'""")

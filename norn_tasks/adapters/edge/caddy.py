@@ -44,14 +44,14 @@ class CaddyEdge:
     """For how many seconds a refused handshake is repeated."""
 
     def admit(self, app: str, host: str, watch: Watch) -> SeenRoute:
-        """Assigns the name to the app, and gets its certificate; raises HostTaken."""
+        """Assigns the name to the app, and gets its certificate; raises HostTaken if another app has the name."""
         self.hosts.claim(app, host, watch.fence)
         watch.stop.check()
         return self.look(host)
 
     def look(self, host: str) -> SeenRoute:
-        """Returns whether the name leads to this server and has a certificate; if it has none, the edge
-        requests one.
+        """Returns a SeenRoute that says whether the name leads to this server and has a certificate; if it has none,
+        the edge requests one.
         """
         where = leads_where(host, sign(self.instance), (80, self.http_port), self.resolve)
         if where.fault and where.sure and self.public:
@@ -77,8 +77,8 @@ class CaddyEdge:
             except NoCertificate:
                 time.sleep(
                     PAUSE_SECONDS
-                    # the fault may reach Caddy's log a moment later; no handshake follows, or Caddy would order a
-                    # certificate again
+                    # Caddy may log the fault a moment later. After a logged fault no other handshake is made, because
+                    # it would make Caddy order a certificate again.
                 )
                 if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise

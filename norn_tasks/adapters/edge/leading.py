@@ -1,5 +1,5 @@
-"""Checks whether a public host name leads to this server. Every address of the name must return this server's sign: a
-text that Norn serves at all of its public names.
+"""Checks whether a public host name leads to this server. Every address of the name (of the first four) must return
+this server's sign: a text that Norn serves at all of its public names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from norn_tasks.domain.tunnel.leading import PATH
 
 SECONDS, ANSWER_SECONDS = 5.0, 10.0
-"""The most seconds without any data of an answer, and the most seconds for a complete answer."""
+"""The most seconds to wait for the next data of an answer, and the most seconds for a complete answer."""
 ADDRESSES_MAX = 4
 _SIGN_BYTES = 64
 
@@ -24,8 +24,8 @@ ResolveName = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True)
 class LeadsWhere:
-    """The result for a name: `fault` says why the name does not lead to this server; `sure` is False if an address did
-    not answer.
+    """The result for a name: `fault` says why the name does not lead to this server; `sure` is False if the only fault
+    is that an address did not answer.
     """
 
     fault: str = ""
@@ -41,8 +41,8 @@ def addresses_of(host: str) -> Sequence[str]:
 def leads_where(
     host: str, sign: str, ports: Sequence[int], resolve: ResolveName = addresses_of, *, within: float = ANSWER_SECONDS
 ) -> LeadsWhere:
-    """Finds out to which server a name leads: each address of the name is asked, at the first of `ports` that accepts a
-    connection.
+    """Finds out to which server a name leads: each address of the name is asked, on the first of `ports` that can be
+    reached.
     """
     try:
         addresses = resolve(host)[:ADDRESSES_MAX]

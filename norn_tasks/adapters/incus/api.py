@@ -1,7 +1,7 @@
 """The client of the REST API of Incus, over its unix socket; it turns the refusals of Incus into Norn's errors.
 
-Incus answers a call that changes something with an operation, and the client waits for the operation to end. Most
-refusals arrive as results of operations.
+When a call changes something, Incus returns an operation (an object that stands for the work), and the client waits for
+the operation to end. Most refusals arrive as results of operations.
 """
 
 from __future__ import annotations
@@ -60,11 +60,13 @@ class IncusApi:
         return self._done(self._answer(self._send(method, path, query=query, json=document)))
 
     def upload(self, path: str, content: Any, headers: Mapping[str, str], /, **query: str) -> Any:
-        """Sends bytes, and waits until Incus has accepted them."""
+        """Sends bytes, and waits until Incus has accepted them; raises the errors of `change`."""
         return self._done(self._answer(self._send("POST", path, query=query, content=content, headers=headers)))
 
     def read(self, path: str, headers: Mapping[str, str], /, **query: str) -> bytes:
-        """Returns the bytes of a file; raises NotFound, StepFailed or EngineDown."""
+        """Returns the bytes of a file, or no bytes if the wanted range begins after its end; raises NotFound,
+        StepFailed or EngineDown.
+        """
         response = self._send("GET", path, query=query, headers=headers)
         if response.status_code == 416:
             return b""
@@ -150,7 +152,7 @@ HINT = "is it running, and may this user write to its socket? NORN_INCUS_SOCKET 
 
 
 def again(call: Callable[[], T], within: float) -> T:
-    """Repeats a call that raises Conflict; raises Conflict if the call still fails after `within` seconds."""
+    """Repeats a call while it raises Conflict; raises Conflict if the call still fails after `within` seconds."""
     until = time.monotonic() + within
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The network for runs on Incus: a bridge that only they use, on which each run's instance has one address."""
+"""The network for runs on Incus: a bridge that only runs use, and on which the instance of each run has one address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks an Incus for `norn doctor`: does it answer, and has it everything that runs need?"""
+"""Checks for `norn doctor` whether an Incus answers and has everything that runs need."""
 
 from __future__ import annotations
 

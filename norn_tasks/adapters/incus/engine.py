@@ -59,7 +59,9 @@ class IncusEngine:
                 self.api.briefly(partial(self.take_away, each["name"]), _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tested; docs/incus.md says what containers on the bridge can reach."""
+        """Returns a RunsReach that says that nothing was tested; docs/incus.md says what containers on the bridge can
+        reach.
+        """
         return RunsReach("")
 
     def labelled(self, key: str, value: str) -> list[dict[str, Any]]:
@@ -72,7 +74,7 @@ class IncusEngine:
 
     def take_away(self, instance: str, within: float = _WITHIN) -> None:
         """Stops and removes the instance with this id, if it exists. Raises EngineDown if Incus has not removed it
-        `within` seconds.
+        after `within` seconds.
         """
         try:
             again(lambda: self._delete(instance), within)

@@ -20,7 +20,9 @@ _HARMLESS = (
     "closed network",
     "no such file or directory",
 )
-"""Words with which an instance's file server refuses a call while it ends; the next file server will answer."""
+"""Words in the error of a call that arrived while Incus's file server for the instance was ending. Such a call is
+repeated, and the next file server answers it.
+"""
 _TRIES = 20
 _MOST = 256
 """The most bytes that are read from a file that should contain only a few numbers."""
@@ -51,7 +53,7 @@ class Files:
         self._api, self._path = api, f"/1.0/instances/{instance}/files"
 
     def begun(self) -> float | None:
-        """Returns when the init let the run's code begin; None if it has not begun."""
+        """Returns the Unix time at which the init let the run's code begin; None if it has not begun."""
         try:
             return float(self.read("begun", 0, _MOST) or 0)
         except NotFound:
@@ -88,8 +90,8 @@ class Files:
         self._api.upload(self._path, content, headers, path=f"{DIRECTORY}/{name}")
 
     def withdraw(self) -> bool:
-        """Withdraws the permission to begin the code. Returns False if the code has begun, or if another worker
-        withdrew it first.
+        """Removes the file `go`, without which the init does not start the code. Returns False if the code has begun,
+        or if another worker removed the file first.
         """
         try:
             self._api.change("DELETE", self._path, path=f"{DIRECTORY}/go")

@@ -48,7 +48,7 @@ def config(run: Run, fence: Fence, instance: str, described: str, resolver: str)
         given["environment.NORN_RESOLVER"] = resolver
     return {
         **given,
-        # Without this, Incus would start a run again that ends while Incus restarts.
+        # Without this, Incus would start a run again if the run ended while Incus was restarting.
         "boot.autostart": "false",
         "security.guestapi": "false",
         "security.idmap.isolated": "true",
@@ -68,7 +68,7 @@ def devices(run: Run, pool: str, bridge: str, address: str) -> dict[str, Any]:
 
 
 def interface(bridge: str, address: str) -> dict[str, str]:
-    """Returns the network interface of a run. Its one address cannot be changed."""
+    """Returns the network interface of a run. The run cannot use any address but this one."""
     apart = {"security.port_isolation": "true", "security.mac_filtering": "true", "security.ipv4_filtering": "true"}
     return {"type": "nic", "network": bridge, "name": "eth0", "ipv4.address": address, **apart}
 

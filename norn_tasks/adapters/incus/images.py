@@ -87,7 +87,7 @@ class IncusImages:
         return known
 
     def forget(self, image: str) -> None:
-        """Forgets what is known of an image, so that Incus is asked again the next time."""
+        """Forgets the facts of an image, so that Incus is asked again the next time."""
         self._known.pop(image, None)
 
     def discard(self, facts: ImageFacts) -> None:
@@ -98,8 +98,8 @@ class IncusImages:
             self._api.change("DELETE", f"/1.0/images/{target}")
 
     def prune(self, app: str, keep: Iterable[str]) -> int:
-        """Removes the app's images except those with these ids, and what interrupted imports left; returns how many
-        images it removed.
+        """Removes the app's images except those with these ids, and the remains of interrupted imports; returns how
+        many images it removed.
         """
         self._remove_trials(app)
         kept, gone = {self._alias(each) for each in keep}, 0
@@ -114,7 +114,7 @@ class IncusImages:
         return gone
 
     def _remove_trials(self, app: str) -> None:
-        """Removes instances that interrupted tests of the app's images left."""
+        """Removes the instances left behind by interrupted tests of the app's images."""
         for each in self._api.get("/1.0/instances", recursion="1"):
             config = each["config"]
             mine = (config.get(_TRIAL_OF), config.get(_TRIAL_BY, "")) == (app, self._instance)

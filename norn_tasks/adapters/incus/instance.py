@@ -30,8 +30,8 @@ from norn_tasks.ports import Hooks, Run, Stop, Watch
 T = TypeVar("T")
 
 _SHORTEST, _LONGEST = 0.03, 0.5
-"""The least and the most seconds between two checks of a run; in between, the pause is a tenth of the time since its
-start.
+"""The least and the most seconds between two checks of a run; between these bounds, the pause is a tenth of the time
+since its start.
 """
 _STUBBORN = 5.0
 """Seconds after SIGKILL until the instance itself is stopped."""
@@ -62,7 +62,7 @@ class Instance:
         return owned(self._run, self._watch, lambda: self._begun, self._discarded)
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Lets the code begin, starts the instance, reads its output, and returns how it ended."""
+        """Records that the code begins, starts the instance, reads its output, and returns how it ended."""
         hooks.begun()
         self._begun = True
         # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
@@ -75,7 +75,7 @@ class Instance:
 
     def followed(self, outputs: Outputs, deadline: Deadline) -> ContainerExit:
         """Reads the run's output until its end, and enforces its deadline. Raises Stopped if the job's cancellation
-        ended the run.
+        ended the run, and also, without waiting for the run's end, if the job is stopped for another reason.
         """
         reading, since = OutputReading(self.files, outputs, hardening.kept_head(self._run)), time.monotonic()
         while True:

@@ -52,7 +52,9 @@ class IncusRuntime:
         return self._images.prune(app, keep)
 
     def run(self, run: Run, hooks: Hooks, watch: Watch) -> ContainerExit:
-        """Runs the code in a new instance, in the stages that this module's docstring lists."""
+        """Runs the code in a new instance, in the stages that this module's docstring lists; raises InvalidRequest for
+        a run with a terminal or an open input.
+        """
         if run.client is not None:
             raise InvalidRequest(
                 "a run with runtime: incus cannot have a terminal or an open input",
@@ -65,7 +67,10 @@ class IncusRuntime:
             return instance.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows an instance that an earlier owner started: reads its output to the end, and removes it."""
+        """Follows an instance that an earlier owner started: reads its output to the end, and removes it. Returns an
+        exit with `never_started` if the code had not begun, and None if the instance is gone or does not say when its
+        code began.
+        """
         adopted = Instance(self.on, self._bridge, container, run, watch, begun=True)
         try:
             self._api.patiently(lambda: self._api.get(f"/1.0/instances/{container}"), watch.stop)
@@ -113,7 +118,8 @@ class IncusRuntime:
             self._api.change("POST", "/1.0/instances", document)
             self._give(run, name, described, config)
         except EngineDown:
-            # If the creation of an instance was not confirmed, the instance may be incomplete, and is never started.
+            # If the creation of an instance was not confirmed, the instance may be incomplete, so it is removed and
+            # never started.
             self.on.take_away(name)
             raise
         return name

@@ -28,7 +28,7 @@ OPEN_LINES = 100_000
 
 @dataclass(frozen=True)
 class KeepLimits:
-    """The limits of the lines that are stored of each app."""
+    """The limits for the stored lines of each app."""
 
     most_bytes: int
     """The most bytes of all files of an app."""
@@ -118,7 +118,7 @@ class AppFiles:
         """Reads what other processes have written, and cuts off a record that was not written completely."""
         sealed, open_ = numbers(self._directory, CHUNK), numbers(self._directory, OPEN)
         newest = sealed[-1] if sealed else 0
-        # a process died after it had sealed the file, and before it deleted it
+        # a process has died after it sealed the open file as a chunk, and before it deleted the open file
         for number in [each for each in open_ if each <= newest]:
             (self._directory / f"{number:08d}{OPEN}").unlink(missing_ok=True)
         number = newest + 1
@@ -162,8 +162,8 @@ class AppFiles:
         self._delete_old()
 
     def _delete_old(self) -> None:
-        """Deletes the oldest chunks. The newest chunk always stays, because its head contains the positions of all
-        containers.
+        """Deletes the oldest chunks. The newest chunk always stays (without its lines, if they are too old), because
+        its head contains the positions of all containers.
         """
         paths = [self._directory / f"{number:08d}{CHUNK}" for number in numbers(self._directory, CHUNK)]
         sizes = [path.stat().st_size for path in paths]

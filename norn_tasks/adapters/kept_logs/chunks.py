@@ -38,9 +38,9 @@ class ChunkHead:
     lines: int
     """The number of lines."""
     first: int
-    """The time of the first line."""
+    """The time of the first line, in nanoseconds since 1970."""
     last: int
-    """The time of the last line."""
+    """The time of the last line, in nanoseconds since 1970."""
     sizes: tuple[int, int, int]
     """The bytes of the head, of the compressed times, and of the compressed text."""
 
@@ -52,7 +52,7 @@ class Block:
     origins: tuple[LogOrigin, ...]
     """The containers that wrote the lines."""
     times: array[int]
-    """The time of each line."""
+    """The time of each line, in nanoseconds since 1970."""
     owners: array[int]
     """For each line, the index of its container in `origins`."""
     streams: bytes

@@ -71,7 +71,7 @@ class KeptLogDirectory:
         return self._files(app).containers()
 
     def origins(self, app: str) -> frozenset[LogOrigin]:
-        """Returns the containers of which lines are stored."""
+        """Returns the containers whose lines are stored."""
         reading = LogReading(self._root / app)
         try:
             return frozenset(reading.origins())
@@ -96,7 +96,7 @@ class KeptLogDirectory:
             reading.close()
 
     def forget(self, app: str) -> int:
-        """Deletes everything that is stored of an app; returns the number of bytes."""
+        """Deletes all stored lines of an app; returns how many bytes they had."""
         size = 0
         for path in (self._root / app).glob("*"):
             with suppress(FileNotFoundError):
@@ -127,7 +127,9 @@ class KeptLogDirectory:
 
     @contextmanager
     def collector(self, cluster: str, wait: float) -> Iterator[bool]:
-        """Makes this process the only collector of a cluster; yields False if another one is it after `wait` s."""
+        """Makes this process the only collector of a cluster; yields False if another process still is the collector
+        after `wait` seconds.
+        """
         with self._holding(self._root / f"{_COLLECTOR}-{cluster}.lock", wait) as mine:
             yield mine
 

@@ -16,7 +16,7 @@ LONGEST = 64 * 1024
 """The most bytes of a line; a longer line is split."""
 _UNDECIDED = 256 * 1024
 """How many bytes of a stream may wait for the end of a line, or for the rest of a possible secret (in addition to the
-length of the longest secret). More bytes are stored as a line without waiting for the end.
+length of the longest secret). If more bytes wait, they are stored as a line at once.
 """
 
 _LINE = 16
@@ -38,7 +38,8 @@ class LogEntry(NamedTuple):
 class LineIntake:
     """Takes the entries of one reading, and skips those before the position at which the previous reading ended.
 
-    `whole`: the log still has the entry at that position, unless the engine has dropped it.
+    `whole`: the log should still contain the entry at that position. If it does not, entries were lost, and a note line
+    says so.
     """
 
     def __init__(self, position: Position, hidden: Redaction, *, whole: bool = True) -> None:

@@ -13,5 +13,7 @@ def make_directory(path: Path) -> None:
 
 
 def opener(path: str, flags: int) -> int:
-    """Opens a file; used as the parameter `opener` of the built-in `open`."""
+    """Opens a file that only its owner can read, and returns the descriptor; used as the parameter `opener` of
+    `open`.
+    """
     return os.open(path, flags, 0o600)

@@ -33,7 +33,7 @@ class LogReading:
         self._rest = b""
 
     def origins(self) -> set[LogOrigin]:
-        """Returns the containers of which lines are stored."""
+        """Returns the containers whose lines are stored."""
         fresh = {line.origin for line in self._open_lines()}
         return fresh | {origin for _, head in self._heads() for origin in head.origins}
 
@@ -163,8 +163,8 @@ class LogReading:
         return lines
 
     def _after_a_gap(self) -> list[KeptLine]:
-        """Continues with the oldest file, after a note, if the next file was already deleted because this reader is too
-        slow.
+        """If the next file was already deleted, because this reader is too slow, continues with the oldest file and
+        returns a note line. Otherwise returns no lines.
         """
         later = [number for number in numbers(self._directory, CHUNK) if number > self._number]
         with suppress(FileNotFoundError):

@@ -18,7 +18,7 @@ from norn_tasks.domain.app_logs.lines import KeptLine, LineBatch, LogOrigin, Pos
 
 _FRAME = struct.Struct(">II")
 Positions = dict[str, Position]
-"""How far each container was read."""
+"""How far the log of each container was read."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Finds lines in a block of text: a regular expression searches the complete block, and its hits are mapped to lines.
 
-The expressions are RE2's. RE2's time is linear in the length of the text, so no user's expression can block a worker.
-The expressions cannot match a line end, so no hit covers two lines. This matters because the search continues after the
-first line of a hit. If hits covered many lines, each line would be searched many times, in quadratic time.
+The expressions have the syntax of RE2, whose running time is linear in the length of the text, so no user's expression
+can block a worker. The expressions cannot match a line end, so no hit covers two lines. This matters because the search
+continues after the first line of a hit. If hits covered many lines, each line would be searched many times, in
+quadratic time.
 """
 
 from __future__ import annotations

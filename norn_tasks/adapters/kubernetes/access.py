@@ -1,5 +1,5 @@
-"""Connects to a Kubernetes API server, with a context of a kubeconfig or with the credentials of the pod in which the
-worker runs.
+"""Connects to a Kubernetes API server, with a context of a kubeconfig, or with the credentials of the pod in which
+Norn's worker process runs.
 
 The client library reads and renews the credentials; it is imported only when a cluster is used.
 """

@@ -28,7 +28,9 @@ class KubernetesVolumes:
         self._watch = watch
 
     def ready(self, app: str, volumes: Sequence[Volume]) -> tuple[Mount, ...]:
-        """Creates missing claims, and returns the mounts of all; a claim that exists keeps its size and class."""
+        """Creates missing claims, and returns the mounts of all volumes; a claim that exists keeps its size and class.
+        Raises InvalidRequest for a volume with a directory of a host.
+        """
         return tuple(self._mount(app, volume) for volume in volumes)
 
     def of_app(self, app: str) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ class _Unstoppable:
 
 
 class KubernetesCluster:
-    """Implements `ports.Cluster`. `site` holds everything but the server's version, which is read from the server.
+    """Implements `ports.Cluster`. `site` has the settings of this cluster; only the server's version is read from the
+    server.
 
     `lease` raises LeaseLost if a job's token is no longer valid. `login` returns the registry login with which nodes
     pull an image. `router` sends the requests of apps that moved here from Docker to their Services.
@@ -138,7 +139,7 @@ class KubernetesCluster:
         return status_of(look.deployment, look.pods)
 
     def entrance(self, workload: Workload, watch: Watch) -> str | None:
-        """Returns the address of the app's Service; raises StepFailed if it does not answer on this machine."""
+        """Returns the address of the app's Service; raises StepFailed if this machine cannot connect to it."""
         found = entrance_of(self._api, workload)
         if found is not None:
             require_answer(found, watch.stop)
@@ -165,7 +166,9 @@ class KubernetesCluster:
         self._until(lambda: self._nothing_left(app), limit, watch, f"pods of {app} are still ending")
 
     def end_drained(self, watch: Watch) -> int:
-        """Returns 0: the kubelet ends a replaced pod when it has ended by itself, or its grace period is over."""
+        """Returns 0, because Norn removes no pods here: the kubelet removes a replaced pod when its program has ended
+        or its grace period is over.
+        """
         return 0
 
     def status(self) -> tuple[WorkloadStatus, ...]:
@@ -197,7 +200,9 @@ class KubernetesCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the pod with the requested number (by default 1) among the pods that serve."""
+        """Runs a program in the pod with the requested number (by default 1) among the pods that serve, and returns its
+        exit code; raises NotFound if no such pod serves.
+        """
         pods = self._api.all_of("Pod", marks.selector(self._fixed.instance, command.app))
         serving = sorted(
             (each for each in pods if serves(each)),

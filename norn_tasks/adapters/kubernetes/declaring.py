@@ -146,8 +146,8 @@ class Declaration:
         self._writer.put(made)
 
     def _during(self, look: AppLook) -> int:
-        """Returns how many replicas the Deployment gets until the gate is passed. With too few, live replicas could end
-        before that.
+        """Returns how many replicas the Deployment gets until the gate is passed. With fewer replicas than are live,
+        live replicas could end before the new ones serve.
         """
         wanted, seen = self._workload.replicas, look.deployment
         fresh = seen is not None and marks.number_of(seen, marks.LIVE) != self._workload.generation

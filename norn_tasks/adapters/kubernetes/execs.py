@@ -106,7 +106,7 @@ class PodExec:
                 yield channel, data
 
     def _type(self, connection: Any, typed: Typed | None) -> None:
-        """Passes one input of the client on, unless the program or the connection has ended."""
+        """Passes the client's input on until the input, the program or the connection ends."""
         with suppress(Exception):  # the program may end at any moment, and then accepts no input
             while not self._over.is_set():
                 if typed is not None and not self._hand_on(typed, connection):

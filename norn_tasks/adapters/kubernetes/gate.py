@@ -38,7 +38,9 @@ class RolloutGate:
         self._seconds = seconds
 
     def passed(self) -> AppLook:
-        """Returns the observation that showed the rollout complete; raises RolloutFailed, LeaseLost and ClusterDown."""
+        """Returns the observation that showed the rollout complete; raises RolloutFailed, LeaseLost, ClusterDown or
+        Stopped.
+        """
         looks, said, counts, since = 0, "", None, time.monotonic()
         while True:
             look = patiently(self._look, self._watch)
@@ -101,7 +103,7 @@ def _counts(look: AppLook) -> object:
 
 
 def _exit_code(pod: Seen | None) -> int | None:
-    """Returns the exit code of a pod's last end; None if the pod has not ended."""
+    """Returns the exit code with which the pod's program last ended; None if it has never ended."""
     for each in (pod or {}).get("status", {}).get("containerStatuses") or []:
         for state in (each.get("state") or {}, each.get("lastState") or {}):
             if "terminated" in state:

@@ -63,7 +63,7 @@ def number_of(seen: Seen, annotation: str) -> int:
 
 
 def require_ours(seen: Seen, app: str, instance: str) -> None:
-    """Raises Conflict if the object has no owner, or belongs to another control plane or to another app."""
+    """Raises Conflict if the object was not made by Norn, or belongs to another control plane or to another app."""
     theirs = label_of(seen, INSTANCE), label_of(seen, APP)
     if label_of(seen, MANAGED) == NORN and theirs == (instance, app):
         return

@@ -28,7 +28,9 @@ class ObjectMoved(Exception):
 
 
 def refusal(status: int, body: bytes, verb: str, what: str) -> Exception:
-    """Returns the error for an answer that is not a success; `verb` and `what` name the request."""
+    """Returns the error for an answer that is not a success: ObjectMoved for a conflict, otherwise one of Norn's
+    errors. `verb` and `what` name the request in its sentence.
+    """
     message = _message(body)
     if status == 409:
         return ObjectMoved(message)

@@ -29,7 +29,9 @@ class AttachedRun(RunJob):
     """The Job of a run whose client is connected."""
 
     def followed(self) -> ContainerExit:
-        """Waits until the pod waits, and runs the command in it to its end; raises Stopped when the client leaves."""
+        """Waits until the pod's container has started, and runs the command in it to its end; raises Stopped when the
+        client leaves.
+        """
         while True:
             try:
                 pod = seen_pod(self._engine.pods(self.id), None)

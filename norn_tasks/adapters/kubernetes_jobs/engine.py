@@ -75,7 +75,9 @@ class KubernetesJobs:
                 self.take_away(name, _WITHIN)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tested. The network policies of the cluster decide what runs can reach."""
+        """Returns a RunsReach that says that nothing was tested. The network policies of the cluster decide what runs
+        can reach.
+        """
         return RunsReach("")
 
     def labelled(self, selector: str) -> tuple[Object, ...]:
@@ -104,8 +106,8 @@ class KubernetesJobs:
         return self.on_job(name, remove)
 
     def on_job(self, name: str, act: Callable[[Seen], None]) -> bool:
-        """Calls `act` with the present version of a Job; repeats this if the Job has changed; returns False if the Job
-        is missing.
+        """Calls `act` with the present version of a Job, and again each time that the Job has changed in between.
+        Returns False if the Job is missing or belongs to another control plane.
         """
         while True:
             seen = self.api.get("Job", name)

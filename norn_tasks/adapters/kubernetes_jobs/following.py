@@ -57,7 +57,7 @@ class RunJob:
                     self._output.close()
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Lets the code begin, starts the Job, reads its output, and returns how it ended."""
+        """Records that the code begins, starts the Job, reads its output, and returns how it ended."""
         hooks.begun()
         self._begun = True
         # If this worker was frozen here, it now notices that its lease is too old, and starts nothing.
@@ -75,7 +75,7 @@ class RunJob:
 
     def followed(self) -> ContainerExit:
         """Reads the run until its end, and enforces its deadline. Raises Stopped if the job's cancellation ended the
-        run.
+        run, and also, without waiting for the run's end, if the job is stopped for another reason.
         """
         while True:
             try:
@@ -88,7 +88,7 @@ class RunJob:
             self._read(_LOOK)
 
     def _until_later(self) -> None:
-        """Waits while the cluster is unreachable; raises Stopped."""
+        """Waits a moment, because the cluster is unreachable; raises Stopped."""
         self._watch.stop.wait(_AWAY)
         self._watch.stop.check()
 

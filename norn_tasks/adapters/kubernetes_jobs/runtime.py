@@ -63,7 +63,9 @@ class KubernetesRuntime:
             return job.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a Job that an earlier owner started: reads its output to the end, and removes it."""
+        """Follows a Job that an earlier owner started: reads its output to the end, and removes it. Returns an exit
+        with `never_started` for a Job that was not started, and None if the Job is gone.
+        """
         withdrawn: list[bool] = []
 
         def withdraw(seen: Seen) -> None:

@@ -1,5 +1,5 @@
 """The client of a nest (the container in which crun starts runs). It sends each request over a new connection to the
-nest's Unix socket.
+nest's Unix socket; program/frames.py describes the protocol.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ class Conversation:
         raise StepFailed(f"a run of the nest did not end in {seconds:g} s")
 
     def frames(self, seconds: float) -> Iterator[tuple[str, bytes]]:
-        """Yields the frames that arrive within `seconds`; raises EngineDown if the connection has ended."""
+        """Yields the frames that have arrived, and waits at most `seconds` for the first of them; raises EngineDown if
+        the connection has ended.
+        """
         found = list(self._parsed())
         if not found:
             poll = select.poll()

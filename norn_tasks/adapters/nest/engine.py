@@ -37,5 +37,5 @@ class NestEngine:
             self.door.ask(do="remove", id=container)
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tested."""
+        """Returns a RunsReach that says that nothing was tested."""
         return RunsReach("")

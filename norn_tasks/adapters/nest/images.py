@@ -40,8 +40,8 @@ class NestImages:
     def bring(self, image: str, app: str) -> None:
         """Copies an image into the nest; raises ReleaseGone, StepFailed or EngineDown.
 
-        After a failure the image is not tried again for some minutes; otherwise the engine would save it for each run.
-        Later it is tried again, because the reason, such as a full disk, may have passed.
+        After a failure the image is not tried again for one or ten minutes; otherwise the engine would save it for each
+        run. Later it is tried again, because the reason, such as a full disk, may have passed.
         """
         inspected = self._inspected(image, app)
         name = str(inspected["Id"])

@@ -48,7 +48,9 @@ class Nest:
         return self._ready
 
     def make(self) -> bool:
-        """Creates and tests the nest if it is not ready, and records why it is not; raises StepFailed or EngineDown."""
+        """Creates and tests the nest if it is not ready, and returns True if it did so. Otherwise records why it could
+        not, and raises StepFailed, EngineDown or NotFound.
+        """
         if self.keeper.trusted() is not None:
             return False
         try:

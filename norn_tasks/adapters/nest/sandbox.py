@@ -41,7 +41,8 @@ class NestSandbox:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Removes the sandbox at the end of the block, or leaves it for the next owner."""
-        # A nest that was removed never answers. If a nest only hangs, the removal of orphans ends the sandbox later.
+        # The wait for the nest is limited, because a removed nest never answers. If a nest only hangs, the removal of
+        # orphaned containers ends the sandbox later.
         with (
             owned(self._run, self._watch, lambda: self._begun, self._discarded, patience=self._away),
             self._conversation,
@@ -49,7 +50,9 @@ class NestSandbox:
             yield
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Lets the code begin, starts the sandbox, writes its input, reads its output, and returns how it ended."""
+        """Records that the code begins, starts the sandbox, writes its input, reads its output, and returns how it
+        ended.
+        """
         say = self._watch.say if self._run.max_output is None and self._run.client is None else None
         outputs = Outputs(self._run, say, self._watch.err)
         hooks.begun()
@@ -67,7 +70,7 @@ class NestSandbox:
         return self.follow(Outputs(self._run), None)
 
     def follow(self, outputs: Outputs, deadline: Deadline | None) -> ContainerExit:
-        """Reads the sandbox's frames until its end, and sends the signals that are due."""
+        """Reads the sandbox's output until its end, and sends the signals that are due; raises Stopped."""
         while True:
             try:
                 self._heed(deadline)

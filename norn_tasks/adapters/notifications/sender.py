@@ -33,7 +33,9 @@ class Sender:
         self._deadman_url, self._mail, self._server = deadman_url, mail, server
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Sends a delivery to its destination; returns None if nothing is left to send."""
+        """Sends a delivery to its destination, and returns whether it arrived; returns None if nothing is left
+        to send.
+        """
         parcel = self._outbox.parcel(delivery)
         if parcel is None:
             return None
@@ -45,7 +47,9 @@ class Sender:
             return Receipt(False, f"it cannot be signed: {error.sentence}")
 
     def call_deadman(self) -> Receipt:
-        """Calls the address of the dead man's switch, a service that raises an alarm when the calls stop."""
+        """Calls the address of the dead man's switch, a service that raises an alarm when the calls stop; returns its
+        answer.
+        """
         if not self._deadman_url:
             return Receipt(False, "NORN_DEADMAN_URL is not set for this worker")
         return self._posted(self._deadman_url, Post(b"", {}))

@@ -67,7 +67,9 @@ class Container:
         return owned(self._run, self._watch, lambda: self._begun, self.discard)
 
     def live(self, hooks: Hooks) -> ContainerExit:
-        """Lets the code begin, starts the container, writes its input, reads its output, and returns how it ended."""
+        """Records that the code begins, starts the container, writes its input, reads its output, and returns how it
+        ended.
+        """
         say = self._watch.say if self._run.max_output is None and self._run.client is None else None
         outputs = Outputs(self._run, say, self._watch.err)
         while True:
@@ -95,9 +97,9 @@ class Container:
             state = self.await_end(deadline, lambda: outputs)
             if state is None or moment(state["StartedAt"]) is not None:
                 return self.ended(state, self._truest(outputs, time.monotonic() - silent), deadline)
-            # The engine became unreachable before it had started the container, and now answers again. Nobody knows how
-            # much of stdin it had read. If the engine was killed just after it had started the code, it reports that it
-            # never did.
+            # The engine became unreachable before it confirmed the start, and now answers again. The start is not
+            # repeated if part of stdin may have been read, or if the request was sent: an engine that is killed just
+            # after a start reports that the container never started.
             if self._run.reads or self._may_have_started:
                 return ContainerExit(None, interrupted=self._may_have_started)
 

@@ -60,7 +60,10 @@ class DockerRuntime:
             return container.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a container that an earlier owner started: waits for its end, reads its output, and removes it."""
+        """Follows a container that an earlier owner started: waits for its end, reads its output, and removes it.
+        Returns an exit with `never_started` if the code surely had not begun, and None if that is unknown or the
+        container is gone.
+        """
         adopted = Container(self._client, container, run, watch, begun=True)
         withdrawal = Revocation(self._client, container, watch.stop)
         state = adopted.look()

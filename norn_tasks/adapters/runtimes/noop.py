@@ -1,7 +1,7 @@
 """The runtime `noop`, for benchmarks: it starts no container, so that everything else about a run can be measured.
 
 It writes true facts to the ledger: a run is recorded, begun and ended in this order, and with its true times. No
-container exists, so nothing must be removed or listed. Only a test build ever uses this runtime.
+container exists, so nothing must be removed or listed. This runtime is only used if the setting NORN_TEST_BUILD is on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NoopEngine:
         """Removes nothing."""
 
     def reach(self) -> RunsReach:
-        """Returns that nothing was tested."""
+        """Returns a RunsReach that says that nothing was tested."""
         return RunsReach("")
 
 

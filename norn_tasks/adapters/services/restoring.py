@@ -66,7 +66,7 @@ def begin(url: str, role: str, fence: Fence) -> bool:
 
 
 def tidy(url: str, role: str, keep: tuple[str, ...] = ()) -> None:
-    """Drops the databases that restores and drills of the role have left, except those in `keep`."""
+    """Drops the databases left behind by restores and drills of the role, except those in `keep`."""
     with cursor(url) as done:
         done.execute("SET statement_timeout = 0")
         done.execute(

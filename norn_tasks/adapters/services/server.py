@@ -28,8 +28,8 @@ class Server(Protocol):
     """A server that apps use; it may have to be started first."""
 
     def access(self, stop: Stop, *, apart: bool = False) -> ServerAccess:
-        """Returns the access to the server; if Norn runs the server, starts it first. Raises NoService or
-        ServiceDown.
+        """Returns the access to the server; if Norn runs the server, starts it first. `apart`: the app does not run on
+        Docker, so it cannot use a server that Norn runs. Raises NoService or ServiceDown.
         """
 
 
@@ -43,7 +43,9 @@ _OF_WORKERS = frozenset(
     {"user", "username", "password", "passfile", "service", "servicefile", "iam"}
     | {"sslcert", "sslkey", "sslpassword", "ssl_certfile", "ssl_keyfile", "ssl_password"}
 )
-"""The URL parameters that identify a user: by a name, a password or a file, or by the database of users."""
+"""The URL parameters that apps must not get: those that log the workers' user in, and `iam`, the address for requests
+about users.
+"""
 
 
 @dataclass(frozen=True)

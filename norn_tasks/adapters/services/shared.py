@@ -38,7 +38,9 @@ class SharedServers:
     def credential(
         self, app: str, grant: Grant, known: Secret | None, stop: Stop, *, apart: bool, present: Secret | None = None
     ) -> Secret:
-        """Returns the URL with which the app reaches its part of a server."""
+        """Returns the URL with which the app reaches its part of a server. It contains the password or key of `known`,
+        if that is still valid, and otherwise a new one. The key in `present` stays valid, because containers use it.
+        """
         role = role_of(app, grant.kind, self._instance)
         access = self._servers[grant.kind].access(stop, apart=apart)
         if grant.kind is ServiceKind.STORAGE:
@@ -50,7 +52,7 @@ class SharedServers:
         return credential(access.scheme, role, password, access.seen, path, access.query)
 
     def require(self, kind: ServiceKind, stop: Stop) -> None:
-        """Raises an error if the server does not answer."""
+        """Raises ServiceDown if the server does not answer, and StepFailed if it refuses Norn's user."""
         url = self._url(kind, stop)
         ask = {ServiceKind.POSTGRES: postgres.require, ServiceKind.STORAGE: storage.require}.get(kind, valkey.require)
         _promptly(lambda: ask(url), stop)
@@ -76,7 +78,7 @@ class SharedServers:
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Replaces a database with the data of a snapshot of it."""
+        """Replaces a database with the data of a snapshot of it; returns False if this job has already done so."""
         url, fence = self._url(ServiceKind.POSTGRES, watch.stop), watch.fence
         if not self._fill(url, snapshot, credential, watch):
             return False
@@ -84,7 +86,9 @@ class SharedServers:
         return True
 
     def drill(self, snapshot: Snapshot, credential: Secret, watch: Watch) -> None:
-        """Restores a snapshot into a temporary database, to prove that the snapshot is usable."""
+        """Restores a snapshot into a temporary database, to prove that the snapshot is usable; raises BackupUnusable if
+        not.
+        """
         url = self._url(ServiceKind.POSTGRES, watch.stop)
         try:
             self._fill(url, snapshot, credential, watch)
@@ -92,7 +96,7 @@ class SharedServers:
             restoring.discard(url, self._role(snapshot.app), watch.fence)
 
     def tidy(self, app: str, stop: Stop) -> None:
-        """Drops the databases that restores and drills of the app have left."""
+        """Drops the databases left behind by restores and drills of the app."""
         url = self._url(ServiceKind.POSTGRES, stop)
         _promptly(lambda: restoring.tidy(url, self._role(app)), stop)
 
@@ -126,7 +130,7 @@ class SharedServers:
         return role_of(app, ServiceKind.POSTGRES, self._instance)
 
     def drop_dump(self, file: str) -> bool:
-        """Removes a dump."""
+        """Removes a dump; returns False if it does not exist."""
         return self._dumps.remove(file)
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:

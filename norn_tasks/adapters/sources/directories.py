@@ -63,8 +63,8 @@ def _head(repository: Path) -> str | None:
 def _is_commit(repository: Path, head: str, copy: Path, watch: Watch) -> bool:
     """Returns True if the copy has exactly the files of the commit, apart from files that the commit ignores.
 
-    The check runs in a separate repository of Norn's that borrows the objects. So the configuration and hooks of the
-    foreign repository are never read.
+    The check runs in a separate repository of Norn's that borrows the objects of the foreign one. So the configuration
+    and hooks of the foreign repository are never read.
     """
     untold: list[str] = []
     quiet = Watch(watch.fence, untold.append, watch.stop)

@@ -56,7 +56,9 @@ class GitCommand:
             return fetch.checkout(ref, into)
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
-        """Returns the commit that a branch points to now, without fetching anything."""
+        """Returns the commit that a branch points to now, without fetching anything; None if the branch does
+        not exist.
+        """
         with self._fetch(url, watch) as fetch:
             return fetch.newest(branch)
 
@@ -110,7 +112,7 @@ class _Fetch:
         return Checkout(into, sha)
 
     def newest(self, branch: str) -> str | None:
-        """Asks the server which commit a branch points to."""
+        """Returns the commit to which a branch points on the server; None if the branch does not exist."""
         self._git.make(self._left())
         heard: list[str] = []
         wanted = f"refs/heads/{branch}"
@@ -121,7 +123,9 @@ class _Fetch:
         return next((sha for sha, _, name in named if name == wanted and _SHA.fullmatch(sha)), None)
 
     def difference(self, before: str, after: str) -> Difference:
-        """Compares the files of two commits; both must be within the limits of a checkout."""
+        """Compares the files of two commits. If the first one exceeds the limits of a checkout, returns a Difference
+        without files; if the second one does, raises SourceError.
+        """
         self._git.make(self._left())
         self._weigh_tree(self._commit(after))
         try:

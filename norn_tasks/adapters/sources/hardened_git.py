@@ -62,7 +62,9 @@ class HardenedGit:
         hear: Say | None = None,
         check: Callable[[], None] | None = None,
     ) -> Completed:
-        """Runs `git <words>` on the repository. Lines of stderr are passed to `say`, and lines of stdout to `hear`."""
+        """Runs `git <words>` on the repository. Lines of stderr are passed to `watch.say`, and lines of stdout to
+        `hear`.
+        """
         argv = ["git", *(word for each in (*_CONFIG, *self.config) for word in ("-c", each))]
         argv += [f"--git-dir={self.git_dir}", *([f"--work-tree={work_tree}"] if work_tree is not None else [])]
         env = base_environment() | _ENVIRONMENT | {"GIT_SSH_COMMAND": self.ssh, **self.login}

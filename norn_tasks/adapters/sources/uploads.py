@@ -20,7 +20,7 @@ class UnpackedUploads:
         self._most = most
 
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
-        """Unpacks the tree into `into`, and checks that its content has this revision."""
+        """Unpacks the tree into `into`, and checks that its content has this revision; raises SourceError if not."""
         trees.remove(into)
         into.mkdir(parents=True)
         stored = io.BufferedReader(_StoredPieces(self._uploads.pieces(app, revision)))

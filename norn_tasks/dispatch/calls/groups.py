@@ -28,7 +28,9 @@ MOST = 32
 
 @dataclass
 class _Waiting:
-    """A call that waits to be written, and what became of it; without a run or an error it is to be accepted alone."""
+    """A call that waits to be written, and its result: a run, an error, or neither if the call must be accepted
+    alone.
+    """
 
     call: AsyncCall
     awake: threading.Event = field(default_factory=threading.Event)
@@ -57,8 +59,8 @@ class CallGroups:
     def accept(
         self, database: Database, release: KnownRelease, call: AsyncCall, *, patience: float
     ) -> AcceptedRun | None:
-        """Accepts a call, and returns None if it must be accepted alone: another release may be live by now,
-        or one of the calls that were written with it could not be. Raises DatabaseDown or Unconfirmed.
+        """Accepts a call and returns its run. Returns None if the call must be accepted alone: another release may be
+        live by now, or one of the calls that were written with it could not be. Raises DatabaseDown or Unconfirmed.
         """
         group, mine = self._group(release), _Waiting(call)
         with group.lock:
@@ -117,8 +119,8 @@ def _written(batch: list[_Waiting], write: Callable[[list[AsyncCall]], list[Acce
 class UncountedPlaces:
     """How many calls of each function this process may still accept without counting those that wait.
 
-    A count allows a thirty-second of the places that were free, for a second. Several processes together exceed the
-    limit of the queue by no more than their counts have just allowed.
+    After a count, 1/32 of the free places may be taken without another count, for one second. So several processes
+    together exceed the limit of the queue by at most the places that their last counts have allowed.
     """
 
     PART, SECONDS, MANY = 32, 1.0, 10_000
@@ -129,7 +131,9 @@ class UncountedPlaces:
         self._left: dict[tuple[str, str], tuple[int, float]] = {}
 
     def allow(self, app: str, holder: str, free: int) -> None:
-        """Takes note of a count: `free` more calls of the app may wait, from `holder` or from all ("") together."""
+        """Takes note of a count: `free` more calls of the app may wait, from `holder`, or from all senders together if
+        `holder` is "".
+        """
         with self._lock:
             if len(self._left) >= self.MANY:
                 self._left.clear()

@@ -58,7 +58,7 @@ def _implied(url: str) -> NotificationFormat:
 
 def address(text: str, *, field: str, private: bool) -> str:
     """Returns the text if it is a valid address for notifications: `mailto:` with mail addresses, or a URL that Norn
-    may call.
+    may call. Raises InvalidRequest otherwise.
     """
     return _mailto(text, field) if is_mail(text) else outside_url(text, field=field, private=private)
 
@@ -94,7 +94,7 @@ def _mailto(text: str, field: str) -> str:
 def outside_url(text: str, *, field: str, private: bool) -> str:
     """Returns the text if Norn may call it: an https URL, or with `private`, an http URL as well.
 
-    `private`: the operator allows private addresses.
+    `private`: the operator allows private addresses. Raises InvalidRequest otherwise.
     """
     schemes = ("https", "http") if private else ("https",)
     try:

@@ -1,7 +1,7 @@
 """Measures the CPU time and the memory that replicas use, with one short call to the engine for each replica.
 
 The engine answers from the kernel's counters in about 5 ms, without waiting for a second measurement. Norn computes the
-use of CPUs from the difference between two observations.
+CPU use from the difference between two observations.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _AT_ONCE = 8
 
 
 def measured(engine: EngineClient, replicas: Iterable[ReplicaContainer]) -> dict[str, ReplicaUsage]:
-    """Returns the usage of each running replica, by container; replicas that were not measured in time are left out."""
+    """Returns the usage of each running replica, keyed by container id; replicas that were not measured in time are
+    left out.
+    """
     until = time.monotonic() + WITHIN
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [pool.submit(_measured, engine, each, until) for each in replicas if each.running]

@@ -2,7 +2,7 @@
 using a cluster.
 
 `kubectl get deployments,replicasets,pods,events,pvc,nodes -o yaml` writes such a file. The verdict is one line of JSON.
-Exit status: 0 for every verdict, 2 for a file from which no verdict can be given.
+Exit status: 0 for every verdict, 2 for a file whose objects allow no verdict.
 """
 
 from __future__ import annotations

@@ -14,7 +14,9 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def objects_in(written: str, where: str) -> list[KubeObject]:
-    """Returns the objects in a text; `where` is the name of the text in error messages."""
+    """Returns the objects in a text; `where` is the name of the text in error messages. Raises NotAssessable if the
+    text cannot be parsed or holds no objects.
+    """
     try:
         documents = _documents(written)
     except yaml.YAMLError as error:

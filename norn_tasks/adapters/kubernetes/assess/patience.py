@@ -101,7 +101,7 @@ HANDLING: Mapping[Cause, Handling] = {
     Cause.SANDBOX: Handling(OUTSIDE, "see the network plugin and the container runtime of this node"),
     Cause.DEADLINE: Handling(AT_ONCE, _JOB),
 }
-"""Every cause with which a rollout can fail."""
+"""The handling of every cause with which a rollout can fail."""
 
 
 def hint_of(trouble: RolloutTrouble) -> str:
@@ -111,7 +111,7 @@ def hint_of(trouble: RolloutTrouble) -> str:
 
 
 def has_lasted(trouble: RolloutTrouble, now: datetime) -> bool:
-    """Returns true if a trouble has lasted longer than its patience, so that its rollout has failed."""
+    """Returns True if a trouble has lasted as long as it may, so that its rollout has failed."""
     known = HANDLING.get(trouble.cause)
     if known is None or trouble.passing:
         return False

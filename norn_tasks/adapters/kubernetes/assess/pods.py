@@ -134,7 +134,9 @@ class SeenPod:
 
     @property
     def gone_at(self) -> datetime | None:
-        """Returns when a pod that is being deleted should no longer exist, that is at the end of its grace period."""
+        """Returns when a pod that is being deleted should no longer exist, that is at the end of its grace period; None
+        for other pods.
+        """
         return moment(self.thing, "metadata", "deletionTimestamp")
 
     @property

@@ -50,7 +50,7 @@ class SeenRollout:
 
     @property
     def wanted(self) -> int:
-        """Returns how many pods should run; one if the spec gives no number."""
+        """Returns how many pods should run: one if the spec gives no number, and all of them if only pods are known."""
         return number(self.subject, "spec", "replicas", default=1) if self.subject is not None else len(self.pods)
 
     @cached_property

@@ -2,7 +2,7 @@
 
 Each pod has one reader, whatever the number of clients. The reader follows the log of the pod's program; when the node
 has started the program again, it first reads what the earlier program wrote last. A pod ends only after its program,
-and the log is followed until then, so the last lines of a pod need no other reader.
+and the reader follows the log until the program ends, so it also gets the pod's last lines.
 """
 
 from norn_tasks.adapters.kubernetes.collecting.collector import PodLogCollector

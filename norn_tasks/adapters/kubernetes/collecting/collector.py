@@ -61,7 +61,7 @@ class PodLogCollector:
             self._stop.wait(_TURN)
 
     def stop(self) -> None:
-        """Ends the collecting soon."""
+        """Makes `run` return soon."""
         self._stop.set()
 
     def _collect(self) -> None:
@@ -169,7 +169,9 @@ class PodLogCollector:
 
 
 def _program(pod: Seen) -> str:
-    """Returns the state of a pod's program: how often it was started again, and whether it runs; empty before."""
+    """Returns the state of a pod's program: how often it was started again, and whether it runs; empty if it was never
+    started.
+    """
     for each in pod.get("status", {}).get("containerStatuses") or []:
         if each["name"] == CONTAINER:
             restarts, state = int(each.get("restartCount", 0)), each.get("state") or {}

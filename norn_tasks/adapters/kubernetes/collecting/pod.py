@@ -32,13 +32,13 @@ class PodLog:
         self._intake: LineIntake | None = None
 
     def collect(self, *, restarted: bool) -> None:
-        """Keeps the output until the program ends. `restarted`: the node has started the program again before.
+        """Keeps the output until the program ends. `restarted`: the node has started the program more than once.
 
-        Raises StepFailed, ClusterDown, DiskFull, DatabaseDown or SecretsLocked, and the errors of a
-        connection that breaks; even then, all output before the kept position is kept.
+        Raises StepFailed, ClusterDown, DiskFull, DatabaseDown or SecretsLocked, and the errors of a connection that
+        breaks; even then, all output before the kept position is kept.
         """
         position, hidden = self._logs.position(self._app, self._origin.container), self._hiding.of(self._app)
-        # The log of a program that was started again does not have the entries of the program before.
+        # When the node starts the program again, the log no longer has the entries from before that start.
         intake = LineIntake(position, hidden, whole=False)
         with self._lock:
             self._intake = intake
@@ -99,7 +99,7 @@ class PodLog:
 
 def _query(since: int) -> dict[str, str]:
     asked = {"container": CONTAINER, "timestamps": "true"}
-    # The server keeps no fraction of the time.
+    # The server ignores fractions of a second.
     return asked | ({"sinceTime": f"{datetime.fromtimestamp(since // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}"} if since else {})
 
 

@@ -21,7 +21,7 @@ def login_name(app: str) -> str:
 
 
 def secret(workload: Workload, site: Site, fence: Fence) -> Object:
-    """Returns the Secret of the workload's generation, so that all its replicas have the same values."""
+    """Returns the Secret of the workload's generation, from which all its replicas get the same values."""
     data = {name: encoded(value.reveal()) for name, value in sorted(workload.secrets.items())}
     name = secret_name(workload.app, workload.generation)
     return {**_head(name, workload, site, fence), "type": "Opaque", "immutable": True, "data": data}

@@ -1,8 +1,7 @@
 """The cgroups of the sandboxes, which are children of the nest's own cgroup; supports versions 1 and 2.
 
-The engine mounts the cgroups read-only into the nest container, and the nest remounts them writable. So it needs no
-directory of the machine, and the engine removes all these cgroups together with the nest. The nest makes this mount
-writable, so it needs no directory of the machine, and the engine removes all these cgroups with the nest.
+The engine mounts the cgroups read-only into the nest container, and the nest remounts them writable. So the nest needs
+no directory of the machine, and the engine removes all these cgroups together with the nest.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _DEVICES = (
 )  # fmt: skip
 """The devices that a container may use: null, zero, full, random, urandom, and terminals."""
 _ENDING = 0.2
-"""The most seconds for which crun's own processes stay in a cgroup after those of the sandbox."""
+"""The most seconds to wait for crun's own processes, which leave a cgroup a little later than those of the sandbox."""
 
 
 def is_v2() -> bool:
@@ -97,7 +96,9 @@ def limit(name: str, resources: dict[str, Any]) -> None:
 
 
 def _made(directory: Path) -> None:
-    """Makes a cgroup of version 1; processes can enter one of `cpuset` only if it names processors and memory."""
+    """Makes a cgroup of version 1. Before a process can enter a cgroup of `cpuset`, it must name processors and
+    memory.
+    """
     directory.mkdir(exist_ok=True)
     for name in ("cpuset.cpus", "cpuset.mems"):
         if (directory / name).exists():

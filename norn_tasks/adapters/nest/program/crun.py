@@ -18,7 +18,9 @@ _NOT_FOUND, _NOT_EXECUTABLE, _INFRASTRUCTURE = 127, 126, 125
 _NOT_FOUND_WORDS = ("No such file", "not found")
 _NOT_EXECUTABLE_WORDS = ("ermission denied", "xec format", "Is a directory")
 _awaited: set[int] = set()
-"""Launchers, and the first processes of sandboxes; something waits for the end of each."""
+"""The processes that are not reaped as orphans, because a thread waits for their end: launchers, and the first
+processes of sandboxes.
+"""
 
 
 class SandboxNotStarted(Exception):
@@ -52,7 +54,7 @@ def command(name: str, bundle: Path) -> list[str]:
 
 
 def require_success(status: int, bundle: Path) -> None:
-    """Raises SandboxNotStarted, with what crun said, if it did not end well."""
+    """Raises SandboxNotStarted, with crun's message, if crun ended with an error."""
     if status:
         log = bundle / "log"
         raise SandboxNotStarted(
@@ -61,7 +63,7 @@ def require_success(status: int, bundle: Path) -> None:
 
 
 def first_process(bundle: Path) -> int:
-    """Returns the pid of the first process of a sandbox that was started; a run waits for its end."""
+    """Returns the pid of the first process of a sandbox that was started, and notes that a run waits for its end."""
     first = int((bundle / "pid").read_text())
     await_end_of(first)
     return first

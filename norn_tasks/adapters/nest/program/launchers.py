@@ -1,7 +1,7 @@
 """Processes that wait in the cgroups of future sandboxes; each becomes crun when a run starts.
 
-With version 1 of cgroups, the kernel needs some 15 ms to move a process into the cgroups of a sandbox. It does nothing
-in most of that time but wait, and a run should not wait for that too. A launcher contains nothing of any image or run.
+With version 1 of cgroups, the kernel needs some 15 ms to move a process into the cgroups of a sandbox. Launchers enter
+the cgroups in advance, so that no run has to wait for this. A launcher contains nothing of any image or run.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Launcher:
         return crun.first_process(self.directory)
 
     def _discard(self) -> None:
-        """Ends the process before it became crun."""
+        """Ends a process that has not become crun."""
         self._release(b"")
         crun.wait(self.process)
         self.pipes.close()
@@ -121,7 +121,7 @@ class Launchers:
             return taken
 
     def refill(self) -> None:
-        """Makes more launchers; called when a run has ended, so that they are not made while it starts."""
+        """Makes more launchers; called when a run has ended, so that launchers are not made while a run starts."""
         with self._changed:
             self._fill()
 

@@ -33,7 +33,9 @@ class Pipes:
             os.close(each)
 
     def carry(self, process: int, stdin: bytes, wrote: Callable[[int, bytes], None]) -> None:
-        """Writes the whole input and reads output, until the process of this descriptor has ended and all was read."""
+        """Writes the whole input and reads output, until the process of this pidfd has ended and everything was
+        read.
+        """
         self._rest = memoryview(stdin)
         streams = {self._out: STDOUT, self._err: STDERR}
         poll = select.poll()

@@ -53,7 +53,7 @@ class Requests:
             self._runs.remove(request["id"], request.get("fence"))
             link.send(frames.END, {})
         elif word == "prune":
-            # The layers themselves are the root of a sandbox; if they were removed, its files would disappear.
+            # Images of running sandboxes are kept, because a sandbox reads its files directly from their layers.
             keep = {*request["keep"], *self._runs.images()}
             link.send(frames.END, {"removed": self._images.prune(request["app"], keep)})
         elif word == "list":

@@ -1,5 +1,5 @@
 """The runs in the nest. Each is reserved, then either withdrawn or started once, and deleted when its owner asks for
-that.
+that, or at its end if no later owner may take it over.
 
 A reservation starts nothing. If another owner takes the run over before its start, the reservation is withdrawn, and
 the first owner can no longer start the run.

@@ -34,8 +34,8 @@ def keep_key(url: str, user: str, known: AccessKey | None, present: AccessKey | 
     """Returns the `known` key of a user if the store still has it; otherwise a new key, because the store itself
     chooses the secrets.
 
-    The key `present` stays valid, because containers use it. All other keys are removed; a worker that died has left
-    them.
+    The key `present` stays valid, because containers use it. All other keys are removed; they were left behind by
+    workers that died.
     """
     with ObjectStore(url) as store:
         with _fine("EntityAlreadyExists"):
@@ -84,8 +84,8 @@ def _fine(reason: str) -> Iterator[None]:
 
 
 def _bucket(store: ObjectStore, user: str, bucket: str) -> None:
-    """Creates a bucket with the tag of its user. An empty bucket without a tag was left by a worker that died, and is
-    used.
+    """Creates a bucket with the tag of its user. An empty bucket without a tag was left behind by a worker that died,
+    so it is used. Raises ServiceTaken for any other bucket that exists.
     """
     owner = _owner(store, bucket)
     if owner == user:

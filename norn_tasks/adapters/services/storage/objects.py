@@ -76,7 +76,9 @@ class FileBucket:
 
 @contextmanager
 def _missing() -> Iterator[list[bool]]:
-    """Yields a list that gets an element if the object does not exist."""
+    """Yields a list to which the block adds an element on success; if the store has no such object, suppresses the
+    error and empties the list.
+    """
     found: list[bool] = []
     try:
         yield found

@@ -58,7 +58,9 @@ class ObjectStore:
     def s3(
         self, method: str, bucket: str, query: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> str:
-        """Sends a request about a bucket, or an object whose name is quoted, and returns the body of the reply."""
+        """Sends a request and returns the body of the reply; `bucket` may also be `bucket/object` with a URL-quoted
+        name.
+        """
         url = f"{self._endpoint}/{bucket}{f'?{query}' if query else ''}"
         return self._sent(self._of_s3, method, url, body, headers or {})
 

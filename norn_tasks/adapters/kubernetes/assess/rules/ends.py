@@ -17,7 +17,7 @@ _SIGNALS = {132: "SIGILL", 134: "SIGABRT", 136: "SIGFPE", 137: "SIGKILL", 139: "
 
 
 def ended_containers(seen: SeenRollout) -> Iterator[RolloutTrouble]:
-    """Yields the containers of new pods that ended."""
+    """Yields a trouble for each container of a new pod that ended, and for each failed pod without an owner."""
     for pod in seen.unready:
         for container in pod.containers:
             if container.end and not container.well:

@@ -14,7 +14,7 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutCause as Cause
 from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 EVICTIONS = 3
-"""How many pods of one rollout a node may evict or refuse before the rollout has failed."""
+"""When nodes have evicted or refused this many pods of a rollout, it has failed, even if another pod is starting."""
 
 
 def node_trouble(seen: SeenRollout) -> Iterator[RolloutTrouble]:

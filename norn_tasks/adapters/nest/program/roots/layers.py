@@ -15,8 +15,8 @@ _SMALLEST = 1024
 """The size of the smallest tar archive in bytes; a smaller file in a saved image is not a layer."""
 _UNPACK = "norn_tasks.adapters.nest.program.roots.unpack"
 _NAME = 24
-"""How many characters of a layer's digest its directory name has. They are few, because all names of a mount must fit
-into one page of memory.
+"""How many characters of a layer's digest its directory name has. They are few, because the paths of all layers of one
+mount must fit into one page of memory.
 """
 
 

@@ -79,7 +79,9 @@ def _path(name: str) -> Path:
 
 
 def _put(layer: tarfile.TarFile, member: tarfile.TarInfo) -> bool:
-    """Creates one entry of a layer; returns False if its owner and times need not be set."""
+    """Creates one entry of a layer. Returns False for the root, for the mark of a deletion, for a hard link and for a
+    device.
+    """
     path = _path(member.name)
     if path == Path("/"):
         _own(path, member)
