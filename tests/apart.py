@@ -37,7 +37,9 @@ socket.send_fds(socket.socket(fileno=0), [b"."], [inside.fileno()])
 
 
 class Apart:
-    """The simulated machine. `pid` is its first process; `home` is an empty directory that only its programs see."""
+    """The simulated machine. `pid` is its first process; At the path `home` its programs see an empty directory of
+    their own.
+    """
 
     def __init__(self, pid: int, home: Path) -> None:
         self.pid, self.home = pid, home
@@ -78,8 +80,8 @@ class Apart:
 
 @contextmanager
 def apart(home: Path) -> Iterator[Apart]:
-    """Runs a simulated machine until the block ends; `home` is its own, empty directory, mounted over this machine's
-    files.
+    """Runs a simulated machine, and yields it; ends it with the block. At the path `home` the machine has an empty
+    directory of its own, which hides this machine's files there.
     """
     home.mkdir(parents=True, exist_ok=True)
     leash = "setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--net", "--"

@@ -1,5 +1,5 @@
 """Runs schedulers ("beats") that are killed and frozen, over a mix of schedules, and compares their ledger of
-occurrences with an oracle. Tests of CI and of the soak share it.
+occurrences with an oracle. The tests of CI and the long soak tests use it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PLACES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns")
 def run(
     database: Database, broker_url: str, home: Path, *, beats: int, seconds: float, frozen: float, pause: float = 3
 ) -> Counter[str]:
-    """Kills and freezes schedulers for some seconds, and returns what was compared. Raises if the ledger differs from
-    the oracle.
+    """Kills and freezes schedulers for some seconds. Returns how often each of these happened, and how many occurrences
+    had each verdict. Raises AssertionError if the ledger differs from the oracle.
     """
     chance = random.Random(beats)
     given = {
@@ -74,8 +74,8 @@ def _compared(database: Database, crons: Crons) -> Counter[str]:
 
 
 def _runs_without_ticks(database: Database) -> list[object]:
-    """Returns the runs that began more than once, or that are not the single run of the single occurrence that started
-    them.
+    """Returns the runs that did not begin exactly once or did not succeed, the runs without the occurrence that started
+    them, and the occurrences that fired and have no run.
     """
     return beats_kit.rows(
         database,

@@ -120,7 +120,7 @@ SELECT * FROM unnest(CAST(:apps AS text[]), CAST(:schedules AS text[]), CAST(:zo
 
 @dataclass(frozen=True)
 class Crons:
-    """Deployed cron apps with a schedule and a zone each, nothing decided of them up to `since`."""
+    """Deployed cron apps, each with a schedule and a time zone. No occurrence after `since` has been decided yet."""
 
     schedules: dict[str, tuple[str, str]]
     since: datetime
@@ -162,7 +162,9 @@ def differences(expected: list[datetime], ticks: Iterable[Any]) -> list[str]:
 
 
 def settled(database: Database) -> None:
-    """Counts the occurrences that the last scheduler had not yet counted in its rows."""
+    """Counts the missed occurrences that the last scheduler has recorded only as a gap (a span that is still to be
+    counted).
+    """
     looked = 1
     while looked:
         with database.transaction() as tx:
@@ -184,7 +186,7 @@ class Trouble:
     done: Counter[str]
 
     def until(self, end: float) -> None:
-        """Disturbs the schedulers until a time of `time.monotonic()`; then starts all of them again."""
+        """Disturbs the schedulers until `time.monotonic()` reaches `end`; then starts all of them again."""
         thaw: dict[str, float] = {}
         while time.monotonic() < end:
             time.sleep(self.chance.uniform(0.5, self.pause))

@@ -84,7 +84,8 @@ class PrivateEngine:
 
     def _answers(self) -> bool:
         if self.process is None or self.process.poll() is not None:
-            # The engine is started as a supervisor would: remains of the killed one may still be running.
+            # Starts the engine again if it has ended, as a supervisor would: processes of the killed one may still be
+            # running.
             with (self.home / "log").open("ab") as log:
                 self.process = subprocess.Popen(self._argv, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -60,7 +60,7 @@ def intake(database: Database, broker_url: str = NOWHERE, **settings: Any) -> In
 
 
 def add_app(tx: Tx, wanted: Infraspec, *, forged: bool = True) -> None:
-    """Makes the app's row, forged."""
+    """Makes the app's row: as a forge leaves it, or before its first forge if `forged` is false."""
     state = "forged" if forged else "unforged"
     row = {"name": wanted.app, **enrolment.registered(wanted), "source": "applied"}
     cluster = CLUSTER if forged and wanted.role in ("webserver", "worker") else None

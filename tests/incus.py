@@ -1,4 +1,4 @@
-"""The real Incus of the tests, which a program starts that NORN_TEST_INCUS names.
+"""The real Incus of the tests. It is started by the program that NORN_TEST_INCUS names.
 
 The program has the commands `up` (does nothing if Incus runs), `env` (prints the exports for clients), and `kill`
 (kills incusd alone with SIGKILL; `up` starts it again). Without the variable the tests of Incus are skipped, each with
@@ -38,7 +38,7 @@ address.
 
 
 class IncusKit:
-    """A running Incus. `cache` is the directory of an Incus for one test only, next to that of the other tests."""
+    """A running Incus: the one that the tests share, or with `cache` (a directory) one for a single test."""
 
     def __init__(self, program: str, cache: str = "") -> None:
         self._program = program

@@ -26,7 +26,7 @@ _MADE = re.compile(rf"jsonb_build_object\(\s*'({'|'.join(sorted(KEYS))})'")
 
 
 def spelled(path: Path) -> list[str]:
-    """Returns a line for each key of `args` or `facts` that a module spells."""
+    """Returns `file:line: key` for each key of `args` or `facts` that a module writes as a string."""
     found = {*_in_python(tree(path)), *_in_sql(tree(path))}
     return [f"{path.name}:{line}: {key}" for line, key in sorted(found)]
 
@@ -52,8 +52,8 @@ def _in_python(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _is_column(node: ast.expr) -> bool:
-    """Returns True for `args`, `x.args` and `x["args"]`, and the same for facts. The facts of an error are another
-    thing and do not count.
+    """Returns True for `args`, `x.args` and `x["args"]`, and the same for facts. The facts of an error (`error.facts`)
+    are something else: for them it returns False.
     """
     if isinstance(node, ast.Name):
         return node.id in _COLUMNS
@@ -78,7 +78,7 @@ def _in_sql(module: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _text(node: ast.expr) -> str:
-    """Returns a string without the expressions in it."""
+    """Returns the text of a string or an f-string, with `{}` in place of every expression that is not a string."""
     if isinstance(node, ast.JoinedStr):
         return "".join(map(_text, node.values))
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else "{}"

@@ -50,7 +50,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def changes(path: Path) -> list[str]:
-    """Returns the calls of a module of the API to store functions that write."""
+    """Returns the calls with which a module of the API calls store functions that write."""
     module = tree(path)
     stores = {
         alias.asname or alias.name: file

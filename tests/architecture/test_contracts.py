@@ -40,7 +40,9 @@ LAYERS = {
     "tasks-layers": ("norn_tasks/adapters/outgoing.py", "import norn_tasks.store_adapters.outbox"),
     "adapters-are-leaves": ("norn_tasks/adapters/vault.py", "import norn_tasks.store_adapters.uploads"),
 }
-"""A second violation of a contract: an adapter that imports the store indirectly, by a module of the layer above."""
+"""A second violation of these contracts: an adapter that imports the store indirectly, through a module of the layer
+above.
+"""
 
 
 def _lint(root: Path, contract: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,6 @@
-"""Only three places of the code may name Docker: the wiring, the settings and its adapters. No step and no row does."""
+"""Only three places of the code may name Docker: the wiring, the settings and the adapters for Docker. No step and no
+row does.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,11 @@ WORDS = {
     "norn_cli/commands/apps/forge.py": "the same, as a value of --cluster",
     "norn_cli/launch.py": "the Python package that the server needs",
 }
-"""The strings that users or Python need, each with its reason."""
+"""The files elsewhere that contain the string `docker`, because users or Python need it: each with its reason."""
 
 
 def naming(path: Path) -> Iterator[str]:
-    """Yields each place of a module with the string of that name."""
+    """Yields `file:line` for each string `docker` in a module."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Constant) and node.value == "docker":
             yield f"{path.name}:{node.lineno}"

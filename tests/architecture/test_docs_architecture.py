@@ -20,14 +20,14 @@ CONTRACTS = {
 
 
 def fenced(text: str, first: str) -> str:
-    """Returns the fenced block of a page that begins with a word."""
+    """Returns the fenced block of a page whose text begins with the word `first`."""
     found = re.search(rf"^```\n(\s*{first}\b.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert found is not None, f"no picture begins with {first}"
     return found[1]
 
 
 def names(picture: str) -> list[set[str]]:
-    """Returns the names on each line of a picture of layers: those before the first gap."""
+    """Returns the names on each line of a picture of layers, without the description behind the gap."""
     return [set(re.split(r"\s*│\s*", re.split(r"\s{3,}", line.strip())[0])) for line in picture.splitlines()]
 
 
@@ -58,7 +58,7 @@ def test_the_tree_of_errors_is_that_of_the_code() -> None:
 
 
 def drawn() -> Iterator[tuple[int, str, str]]:
-    """Yields depth, name and status of each error of the picture."""
+    """Yields depth, name and HTTP status of each error in the picture of errors."""
     for line in fenced(PAGE, "NornError").splitlines():
         found = re.fullmatch(r"([│├└─ ]*)(\w+)(?: (\d+))?", line)
         assert found is not None, line
@@ -66,7 +66,7 @@ def drawn() -> Iterator[tuple[int, str, str]]:
 
 
 def tree(kind: type[NornError], depth: int) -> Iterator[tuple[int, str, str]]:
-    """Yields the same of the classes in domain/errors/, in the order of `__all__`."""
+    """Yields the same for an error class and the classes below it in domain/errors/, in the order of `__all__`."""
     inside = kind is NornError or issubclass(kind, errors.LeaseLost | errors.Stopped)
     yield depth, kind.__name__, "" if inside else str(kind.status)
     here = [each for each in kind.__subclasses__() if each.__module__.startswith(f"{errors.__name__}.")]

@@ -29,7 +29,7 @@ def test_a_row_is_one_sentence_and_names_what_is_in_the_code(word: str, meaning:
 
 
 def names() -> set[str]:
-    """Returns how a row may name a class, a table or a column."""
+    """Returns everything that the last column of a row may contain: all columns, tables and classes."""
     tables = JobRow.metadata.tables.values()
     columns = {f"column `{table.name}.{column.name}`" for table in tables for column in table.columns}
     classes = {f"`{name}`" for path in modules() for name, _ in read(path).classes}

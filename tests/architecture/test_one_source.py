@@ -85,7 +85,9 @@ SPEC = frozenset(
 
 
 def _defaults(module: ast.Module) -> Iterator[int]:
-    """Finds a field of a spec that is read with a default: a stored spec has its defaults in it."""
+    """Finds a field of a spec that is read with a default value: none is needed, because a stored spec contains its
+    defaults.
+    """
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
             field = getattr(node.args[0], "value", None) if node.args else None

@@ -27,7 +27,7 @@ def oversized(path: Path) -> list[str]:
 
 
 def crowded(paths: Iterable[Path]) -> list[str]:
-    """Returns the folders that hold more modules than a reader can survey."""
+    """Returns the folders that hold more than FOLDER modules, each with its number of modules."""
     modules_of = Counter(path.parent for path in paths if path.name != "__init__.py")
     return [f"{folder.name}: {count} modules" for folder, count in modules_of.items() if count > FOLDER]
 

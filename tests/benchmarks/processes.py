@@ -19,7 +19,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def own_seconds(pid: int) -> float:
-    """Returns the CPU time, user and system, of a process and of its children that ended; 0 of one that is gone."""
+    """Returns the CPU time, user and system, of a process and of its children that ended; 0 for a process that
+    is gone.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

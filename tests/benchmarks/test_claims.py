@@ -1,7 +1,8 @@
 """Measures the claim of a job among a million past jobs and 10,000 ready ones, of 1, 20 or 5,000 apps; the goal is 20
 ms at p99.
 
-Each call reserves memory of its engine. At the end no memory is left, and a claim finds no job.
+Each call reserves memory of its engine. In the second half of the test the engine has no memory left, and a claim finds
+no job.
 """
 
 from __future__ import annotations

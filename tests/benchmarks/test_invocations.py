@@ -1,7 +1,8 @@
 """10,000 asynchronous calls of a function from 200 clients at once: accepted by the API, and drained by two workers.
 
-Everything is real but the container (the no-op runtime). To hold, on two quiet cores: each is accepted, p99 within
-400 ms, and all have ended within 30 s of the last acceptance. What is tested is that each accepted one has succeeded.
+Everything is real but the container (the no-op runtime). The targets on two quiet cores: each call is accepted, 99% of
+them within 400 ms, and all have ended within 30 s after the last acceptance. The test prints these figures; it fails
+only if an accepted call has not succeeded.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ CALLS, CLIENTS = int(os.environ.get("NORN_BENCH_CALLS", "10000")), 200
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """API, beat and two invoke workers, on stores of their own that keep what they are told."""
+    """API, beat and two invoke workers, on stores of their own; PostgreSQL has fsync on."""
     home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
     home.chmod(0o755)
     postgres, broker = Postgres(home / "pg", fsync="on"), Broker(home / "broker")
@@ -69,7 +70,7 @@ def _deploy(stack: Stack) -> None:
 
 
 def _client(stack: Stack, count: int) -> list[tuple[int, float]]:
-    """Makes so many calls on one connection; answers status and seconds of each."""
+    """Makes `count` calls on one connection; returns status and duration in seconds of each."""
     headers = {"Authorization": f"Bearer {(stack.home / 'token').read_text().strip()}", "Prefer": "respond-async"}
     connection = http.client.HTTPConnection("127.0.0.1", stack.port, timeout=60)
     answers = []

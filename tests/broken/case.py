@@ -14,7 +14,7 @@ WORKER = "role: worker\n"
 CRON = "role: cron\nschedule: '0 0 1 1 *'\n"
 FUNCTION = "role: function\n"
 _AGAIN = 3
-"""How often a deploy is requested again that the server refused because it was busy."""
+"""How often a deploy is tried again if the server refused it because it was too busy."""
 
 
 @dataclass(frozen=True)

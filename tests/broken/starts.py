@@ -171,7 +171,7 @@ STARTS = (
         },
         image=NODE,
     ),
-    # Services
+    # Programs that need a service
     python(
         "b35-refused",
         "the database refuses",
@@ -203,7 +203,7 @@ STARTS = (
         "two servers on one port",
         spec=HEALTHY,
     ),
-    # Ends
+    # Programs that end
     shell(
         "b06-memory",
         "it needs more memory than it has",

@@ -53,7 +53,7 @@ MISSING = ("nosuchprogram",)
 WORKS = sh(f"echo working; {FOREVER}")
 QUITS = sh("echo early; sleep 0.2; exit 4")
 BRIEF = sh("echo brief; httpd -p 8080 -h /etc; sleep 0.4; exit 3")
-"""Opens its port, and ends soon after, like a server that cannot load its app."""
+"""A program that opens its port, and ends soon after, like a server that cannot load its app."""
 PROGRAMS = {
     SERVES: Acts(lines=("serving",)),
     UNWELL: Acts(lines=("unwell",), answers=404),

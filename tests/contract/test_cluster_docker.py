@@ -163,7 +163,9 @@ def test_an_images_own_program_and_stop_signal_are_used(world: World, image: str
 
 
 IGNORANT = ("sh", "-c", "while :; do sleep 0.1; done")
-"""A program that handles no signals. As the first process of a container it would ignore SIGTERM."""
+"""A program that handles no signals. If it were the first process of its container, SIGTERM would have no
+effect on it.
+"""
 
 
 def test_a_program_that_handles_no_signal_ends_at_once(world: World) -> None:
@@ -191,7 +193,9 @@ def test_an_image_that_begins_with_an_init_keeps_it_as_the_first_process(
 
 
 def beside(engine: EngineClient, world: World, **labels: str) -> str:
-    """Makes a container that has these labels of Norn besides the app and the control plane."""
+    """Makes a container with the labels of the app and of the control plane, and with these further labels of Norn;
+    returns its id.
+    """
     given = {f"norn.io/{name}": value for name, value in labels.items()}
     mine = {"norn.io/app": world.web.app, "norn.io/instance": INSTANCE, **given}
     made: str = engine.ask(lambda client: client.create_container(IMAGE, ["true"], labels=mine)["Id"])
@@ -285,7 +289,7 @@ def test_a_restarted_replica_keeps_its_address(clean_engine: EngineClient, world
 
 @dataclass
 class Squatted(FakeReplicas):
-    """Gives another container the address of the first recorded container before that one starts."""
+    """Makes a container that takes the address of the first recorded replica, before that replica starts."""
 
     engine: EngineClient | None = None
     squatter: list[str] = field(default_factory=list)
@@ -342,7 +346,7 @@ OWNER = (
     "mkdir /data/lock || exit 5; trap 'rmdir /data/lock; exit 0' TERM; mkdir /www; echo > /www/health;"
     " httpd -f -p 8080 -h /www & wait",
 )
-"""Serves only while no other process has the lock in its volume, as databases do."""
+"""A program that ends unless it gets the lock in its volume, and serves then, as databases do."""
 
 
 @pytest.fixture

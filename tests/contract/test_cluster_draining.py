@@ -84,14 +84,16 @@ def watch(database: Database, app: str) -> Watch:
 
 
 def release(app: str, n: int, **changes: object) -> Workload:
-    """Release `n` of a server of numbered lines, whose replicas may drain for a minute."""
+    """Returns release `n` of a server that writes numbered lines, and whose replicas may drain for a minute."""
     env = {"RELEASE": str(n), "CONNECTION": CONNECTION}
     more = {"healthcheck": None, "argv": SERVES, "env": env, "stream_grace": 60, "proven": True, **changes}
     return replace(webserver(app), release=n, generation=n, **more)  # type: ignore[arg-type]
 
 
 class Stream(threading.Thread):
-    """An upgraded connection; `lines` are the lines that have arrived, `ended` is set when it has ended."""
+    """A connection through the router that was upgraded to a WebSocket; `lines` are the lines that have arrived,
+    `ended` is set when it has ended.
+    """
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -137,7 +139,7 @@ def states(database: Database) -> list[tuple[int, str]]:
 
 
 def overdue(database: Database) -> None:
-    """Ends the time of every draining replica."""
+    """Lets the time of every draining replica be over."""
     with database.transaction() as tx:
         tx.execute(text("UPDATE replicas SET drains_until = clock_timestamp() WHERE state = 'draining'"))
 
@@ -169,7 +171,7 @@ def test_a_connection_survives_ten_rollouts_of_its_own_app(
 
 
 def draining(cluster: Cluster) -> list[int | None]:
-    """The connections of each draining replica, by a look."""
+    """Returns the number of open connections of each draining replica, as the cluster reports it."""
     return [each.connections for each in cluster.status()[0].replicas if each.state == "draining"]
 
 

@@ -43,7 +43,7 @@ def world(app: str, kube_api: Api) -> World:
 
 
 def forged(world: World, token: int = 1) -> FakeWatch:
-    """Forges the app: its objects exist, but no pod."""
+    """Forges the app: its objects exist, but no pod. Returns the watch that was used."""
     watch = FakeWatch(token=token)
     nothing = replace(world.web, release=0, generation=0, replicas=0)
     world.cluster.prepare(nothing, watch.watch)

@@ -22,7 +22,9 @@ OTHER = Replica("c2", "shop", 1, 8, ReplicaState.STARTING)
 
 @dataclass
 class Memory:
-    """A store of replicas, a fence that holds, one that is lost, and the state that the router would report."""
+    """The store of replicas under test. The job of `fence` holds its lease, the job of `fallen` has lost it. `drain`
+    reports that the open requests of leaving replicas have ended, as the router would.
+    """
 
     replicas: Replicas
     fence: Fence

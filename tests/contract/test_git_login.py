@@ -19,7 +19,7 @@ TOKEN = "canary-4f1d9a7c-token"
 
 
 class Logins:
-    """The login of every repository."""
+    """Gives every repository the same login."""
 
     def __init__(self, token: str = TOKEN) -> None:
         self._token = token

@@ -29,7 +29,7 @@ PARTS = sh(f"echo started as {SECRET}; trap 'echo bye; exit 0' TERM; {cluster_ki
 
 class _Hiding:
     def of(self, app: str) -> Redaction:
-        """Hides one secret value in every app's lines."""
+        """Returns the same redaction for every app: it hides one secret value."""
         return Redaction([Secret(SECRET)])
 
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 
 class _Hiding:
     def of(self, app: str) -> Redaction:
-        """Hides one value in every app."""
+        """Returns the same redaction for every app: it hides one secret value."""
         return Redaction([Secret(SECRET)])
 
 
@@ -41,18 +41,18 @@ class Collected:
     home: Path
 
     def logs(self) -> KeptLogDirectory:
-        """What a process of its own sees."""
+        """Returns the kept logs as another process would read them."""
         return KeptLogDirectory(self.home, KeepLimits(64 * 2**20, 86400.0), 0, ("kubernetes",))
 
     def start(self) -> PodLogCollector:
-        """Starts a collector of its own."""
+        """Starts a collector; returns it as soon as it collects."""
         collector = PodLogCollector(self.api, INSTANCE, self.logs(), _Hiding())
         threading.Thread(target=collector.run, daemon=True).start()
         wait_until(lambda: not self.logs().trouble("kubernetes"), allowed(15), "it collects")
         return collector
 
     def lines(self, **asked: object) -> list[str]:
-        """The kept lines, each with the number of its release and its replica."""
+        """Returns the kept lines, each with the number of its release and its replica."""
         found: list[KeptLine] = []
         self.logs().read(self.world.web.app, LogQuestion(**{"tail": 10**6, **asked}), found.extend)  # type: ignore[arg-type]
         return [f"r{line.origin.release}-{line.origin.replica} {line.text.decode()}" for line in found]

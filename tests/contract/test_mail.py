@@ -39,7 +39,9 @@ TO = ("ops@example.org", "ann@example.org")
 
 @dataclass
 class Mailbox:
-    """The received messages; the addresses that are refused forever or for now; whether QUIT gets a response."""
+    """The mailbox behind the server. `came`: the received messages; `refused`: addresses that are refused forever;
+    `busy`: addresses that are refused for now; `goodbye`: whether QUIT gets a response.
+    """
 
     came: list[Envelope] = field(default_factory=list)
     refused: tuple[str, ...] = ()

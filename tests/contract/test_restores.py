@@ -30,7 +30,7 @@ ROWS = "SELECT count(*) FROM orders"
 
 
 def nothing() -> None:
-    """Confirms that this worker still owns the job."""
+    """Does nothing, as if this worker still owned the job."""
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Shop:
         return self.servers.restore(snapshot, self.url, confirm, claim(token))
 
     def left(self) -> list[str]:
-        """Lists the databases that unfinished restores have left."""
+        """Lists the databases that unfinished restores have left behind."""
         with closing(psycopg2.connect(self.admin)) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'norn-%' ORDER BY 1")
             return [name for (name,) in cursor.fetchall()]

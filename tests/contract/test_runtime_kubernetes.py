@@ -114,7 +114,7 @@ def deaf(runs: Runs) -> None:
 
 
 def cancelled(runs: Runs) -> None:
-    """A cancel ends a run; at that time all its objects are removed."""
+    """A cancel ends a run; when it has ended, its objects are removed already, except perhaps the Secret."""
     run, watch = runs.of(WAITS), FakeWatch()
     owner = Owner(runs.runtime)
     with ThreadPoolExecutor(1) as pool:
@@ -188,7 +188,7 @@ def taken_away(runs: Runs) -> None:
 
 
 def with_terminal(runs: Runs) -> None:
-    """It has a terminal and its environment, gets what is typed, and writes from its first byte on."""
+    """A run with a terminal gets its environment and what is typed, and shows its output from the first byte on."""
     types = [Typed(data=b"echo $GREETING ${#TOKEN} $(stty size)\r"), Typed(data=b"exit 9\r")]
     terminal = FakeTerminal(types)
     run = runs.of(sh("echo first; exec sh"), secrets={"TOKEN": Secret(SECRET)})
@@ -202,7 +202,7 @@ def with_terminal(runs: Runs) -> None:
 
 
 def left_by_its_client(runs: Runs) -> None:
-    """It ends soon after its client has left, and nothing of it is left."""
+    """A run with a terminal ends soon after its client has left, and no object of it is left."""
     terminal = FakeTerminal([])
     run = runs.of(sh("echo ready; sleep 600"), client=RunClient(terminal, True), grace=1)
     with ThreadPoolExecutor(1) as pool:
@@ -215,7 +215,7 @@ def left_by_its_client(runs: Runs) -> None:
 
 
 def overdue_with_terminal(runs: Runs) -> None:
-    """It ends when its time is up, although its client is there."""
+    """A run with a terminal ends when its time is up, although its client is still there."""
     terminal = FakeTerminal([])
     run = runs.of(sh("echo ready; sleep 600"), client=RunClient(terminal, True), timeout=3, grace=1)
     ended = runs.end(run)
@@ -224,13 +224,15 @@ def overdue_with_terminal(runs: Runs) -> None:
 
 
 def missing_with_terminal(runs: Runs) -> None:
-    """A program that the image does not have ends it with 127."""
+    """A run with a terminal whose image lacks the program ends with 127."""
     ended = runs.end(runs.of(("nosuchprogram",), client=RunClient(FakeTerminal([]), True)))
     assert (ended.exit_code, "nosuchprogram" in ended.stdout.text() + ended.stderr.text()) == (127, True)
 
 
 def open_input(runs: Runs) -> None:
-    """An input whose end a server before 1.30 cannot pass on is refused before anything is made."""
+    """A run whose client closes its input gets the end of the input. A server before 1.30 cannot pass the end on: there
+    the run is refused before anything is made.
+    """
     run = runs.of(sh("cat"), client=RunClient(FakeTerminal([Typed(data=b"x"), Typed(eof=True)]), False))
     if runs.api.version().passes_end_of_input:
         assert runs.end(run).stdout.text() == "x"

@@ -156,7 +156,7 @@ def comes_to_rest(nest: NestKeeper) -> None:
 
 
 def left_over(nest: NestKeeper) -> dict[str, list[str]]:
-    """Returns what is in the nest apart from launchers and networks that are prepared."""
+    """Returns what is in the nest, apart from launchers and networks that were made in advance."""
 
     def look(client: APIClient) -> dict[str, list[str]]:
         made = client.exec_create(nest.name, ["python3", "-c", _LEFT])["Id"]

@@ -41,15 +41,15 @@ class Given:
     grants: dict[ServiceKind, Grant]
 
     def url(self, kind: ServiceKind) -> str:
-        """Returns a credential."""
+        """Returns the credential of the app for a kind of service: a URL."""
         return self.urls[kind].reveal()
 
     def keys(self, kind: ServiceKind = ServiceKind.KV) -> redis.Redis:
-        """Returns a client of the app."""
+        """Returns a client of the key-value server, signed in as the app."""
         return redis.Redis.from_url(self.url(kind), decode_responses=True)
 
     def sql(self, statement: str, database: str = "") -> Any:
-        """Runs a statement as the app."""
+        """Runs a statement as the app, by default in its own database."""
         url = self.url(ServiceKind.POSTGRES)
         if database:
             url = url.rpartition("/")[0] + f"/{database}"
@@ -63,7 +63,7 @@ class Given:
             connection.close()
 
     def remove(self) -> None:
-        """Removes all that it was given."""
+        """Removes everything that the app was given."""
         for grant in self.grants.values():
             self.services.remove(self.app, grant, FakeStop(), last=True)
 

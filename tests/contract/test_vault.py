@@ -18,7 +18,9 @@ from tests.fakes import vault as fake
 
 @dataclass(frozen=True)
 class World:
-    """A vault, a vault without its private key, and a function that encrypts for both."""
+    """A vault, a vault without its private key, and a function that encrypts a text so that both could decrypt it with
+    the key.
+    """
 
     vault: Vault
     locked: Vault

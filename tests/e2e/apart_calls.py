@@ -79,7 +79,7 @@ def deploy(stack: Stack, concurrency: int) -> None:
 
 
 def call_at_once(stack: Stack, count: int) -> list[MarkedAnswer]:
-    """Sends this number of calls at the same time."""
+    """Sends this number of calls at the same time; returns their answers."""
     with client(stack, 1000) as http, ThreadPoolExecutor(count) as pool:
         return list(pool.map(lambda _: _called(http), range(count)))
 
@@ -97,7 +97,7 @@ _RECORD = """SELECT x.id, x.path, x.state, j.runs, j.container LIKE 'nest-%%' AS
 
 
 def mixed_records(stack: Stack, answers: list[MarkedAnswer]) -> list[int]:
-    """Returns the executions whose record is not that of the call that got its number."""
+    """Returns the ids of the executions whose record does not belong to the call whose answer named this id."""
     rows = {row["id"]: row for row in stack.rows(_RECORD, APP)}
     return [each.execution for each in answers if not _is_of(rows.get(each.execution), each)]
 
@@ -112,5 +112,5 @@ def _is_of(row: dict[str, object] | None, answer: MarkedAnswer) -> bool:
 
 
 def in_nest(stack: Stack) -> int:
-    """Returns how many of the calls ran in the nest."""
+    """Returns how many calls of the function have run in the nest (the container in which crun starts runs)."""
     return sum(1 for row in stack.rows(_RECORD, APP) if row["in_nest"])

@@ -25,24 +25,24 @@ def slow_build(seconds: int, role_command: str = "cat") -> str:
 
 
 def add_function(stack: Stack, name: str, dockerfile: str = ECHO, more: str = "") -> None:
-    """Writes a function's directory."""
+    """Writes the directory of a function."""
     stack.add_app(name, f"app: {name}\nrole: function\n{more}", {"Dockerfile": dockerfile})
 
 
 def deploy_function(stack: Stack, name: str, dockerfile: str = ECHO, more: str = "") -> None:
-    """Writes, forges and deploys a function."""
+    """Writes the directory of a function, forges the function and deploys it."""
     add_function(stack, name, dockerfile, more)
     stack.norn("forge", name)
     stack.norn("deploy", name)
 
 
 def add_cron(stack: Stack, name: str, command: str, more: str = "", schedule: str = "0 0 1 1 *") -> None:
-    """Writes a cron app's directory."""
+    """Writes the directory of a cron app."""
     spec = f"app: {name}\nrole: cron\nschedule: '{schedule}'\ncommand: \"{command}\"\n{more}"
     stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\n"})
 
 
 def add_web(stack: Stack, name: str, command: str, more: str = "") -> Path:
-    """Writes a webserver's directory and returns it. The webserver serves the files of its own directory."""
+    """Writes the directory of a webserver and returns it. The webserver serves the files of its own directory."""
     spec = f'app: {name}\nrole: webserver\nport: 8080\ncommand: "{command}"\n{more}'
     return stack.add_app(name, spec, {"Dockerfile": "FROM busybox:stable\nCOPY www /www\n", "www/index.html": "one\n"})

@@ -22,7 +22,9 @@ _ROW = """SELECT x.id, x.state, x.cause, x.begun_at, j.state AS job_state FROM f
 
 @dataclass(frozen=True)
 class Told:
-    """The response to one caller. `whole`: the body came back unchanged."""
+    """The response to one caller. `whole` is true if the body came back unchanged, `retry` if the server said when to
+    try again.
+    """
 
     path: str
     status: int
@@ -68,7 +70,7 @@ def counted(told: list[Told]) -> str:
 
 
 def untrue(stack: Stack, app: str, told: list[Told]) -> list[str]:
-    """Returns the callers whose response differs from the recorded history."""
+    """Describes each caller whose response differs from the recorded history of the call."""
     seen = [(each, stack.rows(_ROW, app, each.path)) for each in told]
     return [f"{each}: {rows}" for each, rows in seen if not _true(each, rows)]
 

@@ -85,13 +85,15 @@ def traces(values: dict[str, str]) -> list[bytes]:
 
 
 def given_away(data: bytes, trails: list[bytes]) -> list[str]:
-    """Returns the parts of the data that contain a canary, with their surroundings."""
+    """Returns the surroundings of the first place of each of the byte strings `trails` in the data."""
     places = [(trail, data.find(trail)) for trail in trails]
     return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
 
 
 def shown(secrets: Iterable[str], places: Iterable[tuple[str, bytes]]) -> dict[str, list[str]]:
-    """Returns the places that contain one of these secrets, as it is, in hexadecimal or in base64."""
+    """Searches for secrets as they are, in hexadecimal and in base64; returns the places that contain one, each with
+    the surroundings.
+    """
     trails = [form for each in secrets for form in _forms(each.encode())]
     found = {place: given_away(data, trails) for place, data in places}
     assert found, "there was nothing to look at"
@@ -161,7 +163,7 @@ def rows(stack: Stack) -> Iterator[tuple[str, bytes]]:
 
 
 def files(stack: Stack) -> Iterator[tuple[str, bytes]]:
-    """Yields every file of the data directory: logs, keys, files that workers left."""
+    """Yields every file of the data directory: logs, keys, files that workers have left behind."""
     for path in sorted(stack.home.rglob("*")):
         if path.is_file():
             yield f"file {path.relative_to(stack.home)}", path.read_bytes()

@@ -1,4 +1,4 @@
-"""A steady stream of calls while the code and a secret of their function change: which of them each answer shows."""
+"""A steady stream of calls while the code and a secret of their function change: which version each answer shows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Stream:
         self.changes.append(Change("secret", number, time.monotonic()))
 
     def errors(self) -> Counter[str]:
-        """Returns the answers that are not from the function."""
+        """Counts by problem the answers that do not come from the function."""
         return Counter(each.problem for each in self.answers if each.problem)
 
     def old(self) -> list[tuple[Change, SeenAnswer]]:
@@ -77,7 +77,9 @@ class Stream:
 
 
 def _word(number: int) -> str:
-    """Returns a secret in letters: Norn hides secrets in answers, and the function prints it in digits."""
+    """Returns a secret that stands for a number: its digits, written as letters. Norn hides secrets in answers, so the
+    function prints the digits again.
+    """
     return f"{number + 10**9}".translate(_LETTERS)
 
 

@@ -50,11 +50,11 @@ class AppDatabase:
             return [name for (name,) in cursor.fetchall()]
 
     def ask(self, verb: str, *words: str) -> int:
-        """Accepts a job of `norn db`; returns its number."""
+        """Requests a job of `norn db`; returns its number."""
         return int(self.stack.json("db", verb, self.app, *words, "--detach")["job"])
 
     def ask_restore(self, snapshot: int) -> int:
-        """Accepts a restore."""
+        """Requests a restore; returns the number of the job."""
         return self.ask("restore", str(snapshot), "--confirm", self.app)
 
     def ended(self, job: int, ends: Sequence[str] = ENDS) -> dict[str, Any]:

@@ -29,13 +29,15 @@ _ENDED = """SELECT 1 FROM cron_executions
 
 @dataclass(frozen=True)
 class Moment:
-    """The runs of one moment: how many milliseconds after it each began, sorted, and all that was recorded."""
+    """The runs of one moment at which all apps were due. `late`: the milliseconds after which each run began,
+    sorted.
+    """
 
     late: list[float]
     runs: list[dict[str, Any]]
 
     def percentile(self, part: float) -> float:
-        """Returns the milliseconds within which this part of the runs began."""
+        """Returns the milliseconds within which this fraction of the runs began."""
         return self.late[min(len(self.late) - 1, int(part * len(self.late)))]
 
     @property

@@ -1,4 +1,6 @@
-"""The nest of a test's Norn: waiting until runs start in it, and looking for remains of runs in it and beside it."""
+"""The nest (the container in which crun starts runs) of a test's Norn: waiting until runs start in it, and looking for
+remains of runs in it and beside it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from tests.servers import allowed, wait_until
 
 ROADS = ("nest", "docker")
 SETTING = {"nest": "auto", "docker": "off"}
-"""The value of NORN_NEST for each road."""
+"""The value of NORN_NEST with which calls run in the nest, and the one with which they run in Docker."""
 _NEST = "norn-nest-"
 _LASTING = ("/r/", "/run/nest/roots/", "/run/nest/net/")
 """The places where the nest mounts the roots of images, and the networks that it makes in advance."""
@@ -28,7 +30,9 @@ _LAUNCHERS = 16
 """The number of sandboxes that the nest makes in advance."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATTERNS = ("*/docker/{}", "docker/{}", "system.slice/docker-{}.scope")
-"""The cgroups of a container with version 1, with version 2, and with version 2 where systemd manages them."""
+"""The paths of a container's cgroup: with version 1, with version 2, and with version 2 where systemd manages the
+cgroups.
+"""
 
 
 def address_of(stack: Stack) -> str:
@@ -37,7 +41,9 @@ def address_of(stack: Stack) -> str:
 
 
 def await_nest(stack: Stack, classes: tuple[str, ...] = ("invoke", "cron")) -> None:
-    """Waits until these workers start runs in the nest, and makes the image below that of the nest first."""
+    """Makes the image on which the nest's image is built, if necessary, and waits until workers of these classes start
+    runs in the nest.
+    """
     if stack.environment.get("NORN_NEST") != "auto":
         return
     engine = EngineClient(address_of(stack))
@@ -125,7 +131,7 @@ def inside(stack: Stack) -> Inside:
 
 @dataclass(frozen=True)
 class Remains:
-    """Everything of runs that exists now; nothing of it may exist when no run does."""
+    """Everything that belongs to runs and exists now. When no run exists, all of it must be gone."""
 
     containers: list[str] = field(default_factory=list)
     sandboxes: set[str] = field(default_factory=set)

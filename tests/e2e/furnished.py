@@ -178,7 +178,7 @@ def ask_for_program(speaker: Speaker) -> int:
 
 
 def change(speaker: Speaker) -> None:
-    """Changes everything that can be changed, and restores the state of the apps."""
+    """Changes everything that can be changed, and then restores the state of the apps."""
     ask, settle = speaker.ask, speaker.settle
     settle(ask("deploy", json={}))
     _stop_inside_a_step_that_runs_once(speaker, settle(ask("rollback", json={"release": 1})))

@@ -1,4 +1,4 @@
-"""A function for webhooks of GitHub: it takes only what carries a true signature, and is open to everybody."""
+"""A function for webhooks of GitHub: anyone may call it, and it accepts only requests with a valid signature."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.stack import Stack
 
 SECRET = b"It's a Secret to Everybody"
 
-# HMAC-SHA256 (RFC 2104) with what busybox has: the key is shorter than a block.
+# HMAC-SHA256 (RFC 2104) with the programs of busybox. The key is shorter than a block, so it need not be hashed first.
 CHECK = r"""#!/bin/sh
 set -eu
 xored() {

@@ -1,4 +1,6 @@
-"""Calls in the nest that are struck at a chosen point of their run: their worker dies there, or the nest does."""
+"""Calls in the nest (the container in which crun starts runs). At a chosen point of its run, a call is "struck": its
+worker or the nest is killed.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ _LOST = {"worker_lost", "engine_restarted"}
 
 @dataclass
 class Strikes:
-    """Rounds of one stack with one healthy worker; a round adds a worker that dies or freezes at a point."""
+    """Rounds on one stack with one healthy worker. In each round, another worker dies or freezes at a point."""
 
     stack: Stack
     witness: Witness
@@ -43,9 +45,12 @@ class Strikes:
     wrong: list[str] = field(default_factory=list)
 
     def play(self, struck: str, point: str, *, sync: bool) -> None:
-        """One round: the call is taken by the worker that is to be struck, and ended by whichever worker can."""
+        """Plays one round: the worker that is to be struck takes the call, and any worker ends it. Then the result is
+        judged.
+        """
         self.number += 1
-        wait_until(self._nest_is_trusted, allowed(60), "the nest is ready")  # no worker has the lock of its making
+        # no worker holds the lock under which the nest is made
+        wait_until(self._nest_is_trusted, allowed(60), "the nest is ready")
         self._stop_healthy()
         action = "kill" if struck == "worker" else "stop"
         self.stack.spawn("invoke", _VICTIM, NORN_TEST_BUILD="1", NORN_FAILPOINT=f"{_STEP}:{point}:{action}")

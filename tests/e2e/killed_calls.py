@@ -28,7 +28,7 @@ _ROWS = """SELECT x.path, x.state, x.cause, j.state AS job, j.runs, j.claims,
  FROM func_executions x JOIN jobs j ON j.id = x.job_id WHERE x.app = %s AND x.path LIKE %s"""
 
 _REFUSALS = ("429 queue_full", "503 unavailable")
-"""What a caller is answered whose call was not accepted: too many wait, or no worker is there at that moment."""
+"""The answers to a call that is not accepted: too many calls wait, or no worker is there at that moment."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class KilledAnswer:
 
 @dataclass
 class Judgement:
-    """What became of the calls of a stream."""
+    """The results of the calls of a stream."""
 
     answers: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Judgement:
 
     @property
     def succeeded(self) -> float:
-        """The part of the calls that succeeded."""
+        """The fraction of the calls that succeeded."""
         return self.ends["succeeded"] / max(1, sum(self.ends.values()))
 
 

@@ -25,7 +25,7 @@ KEPT = 10
 LATE_SECONDS = 10.0
 APP = "loss"
 ENVIRONMENT = {"NORN_ROLLOUT_TIMEOUT": "6"}
-"""The rollout gives a release up whose healthcheck fails for this many seconds."""
+"""A rollout gives up a release whose healthcheck fails for this many seconds."""
 
 SPEC = f"app: {APP}\nrole: webserver\nport: 8080\nhealthcheck: /health\nreplicas: 2\n"
 DOCKERFILE = 'FROM busybox:stable\nCOPY . /app\nCMD ["sh", "/app/serve.sh"]\n'
@@ -90,7 +90,7 @@ class Clients:
 
     @property
     def asked(self) -> int:
-        """The number of requests that have ended, with or without success."""
+        """The number of requests that have ended, whether they succeeded or failed."""
         return self.answers.total() + self.failures.total()
 
     def told(self) -> str:

@@ -13,7 +13,9 @@ Colour = tuple[int, int, int]
 
 
 def shrink(png: bytes) -> bytes:
-    """Returns the picture with at most 256 colours; raises ValueError if it has no 8 bits for each primary colour."""
+    """Returns the picture with at most 256 colours; raises ValueError if the picture does not have 8 bits for each
+    primary colour.
+    """
     chunks = list(_chunks(png))
     width, height, depth, kind = struct.unpack(">IIBB", chunks[0][1][:10])
     if (depth, kind) not in ((8, 2), (8, 6)):

@@ -102,7 +102,9 @@ def builds_now(stack: Stack) -> bool:
 
 
 def occurrences(stack: Stack, since: object) -> list[dict[str, Any]]:
-    """Returns the decided occurrences of the punctual app that have had 30 s to run: verdict, state, how late."""
+    """Returns verdict, state and delay of each decided occurrence of the punctual app that was due at least 30
+    s ago.
+    """
     return stack.rows(
         """SELECT k.verdict, x.state, extract(epoch FROM x.begun_at - k.scheduled_for)::float8 AS late
              FROM cron_ticks k LEFT JOIN cron_executions x ON x.id = k.execution

@@ -72,7 +72,7 @@ def spec_of(app: str, more: str = "") -> str:
 
 
 def write(stack: Stack, app: str, release: int, more: str = "") -> None:
-    """Writes a release of the app, which answers its number."""
+    """Writes the directory of the app for a release; this release answers requests with its number."""
     files = {"Dockerfile": DOCKERFILE, "serve.sh": SERVE, "connection.sh": CONNECTION, "release": f"{release}\n"}
     directory = stack.add_app(app, spec_of(app, more), files)
     (directory / "connection.sh").chmod(0o755)
@@ -126,19 +126,19 @@ class Stream:
     fault: str = ""
 
     def took(self, number: int, release: str) -> None:
-        """Notes a message; one that is not the next one is a fault."""
+        """Counts a message; raises AssertionError if it is not the next one."""
         if number != self.messages:
             raise AssertionError(f"message {number} came instead of {self.messages}")
         self.messages += 1
         self.releases.add(release)
 
     def told(self) -> str:
-        """Says in one line what came."""
+        """Returns in one line what the stream has received."""
         return f"{self.title}: {self.messages} messages of release {sorted(self.releases)}, {self.fault or 'open'}"
 
 
 class Streams:
-    """A WebSocket and an event stream to each door, on a thread of their own."""
+    """A WebSocket and an event stream to each door; a thread of its own serves all of them."""
 
     def __init__(self, doors: Sequence[Door]) -> None:
         self._doors = doors
@@ -149,7 +149,7 @@ class Streams:
 
     @contextmanager
     def open(self) -> Iterator[Streams]:
-        """They are open as long as the block lasts."""
+        """Opens the streams, and closes them when the block ends."""
         thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         thread.start()
         try:
@@ -194,11 +194,11 @@ class Streams:
         wait_until(lambda: all(task.done() for task in self._tasks[number]), 10, "the streams are closed")
 
     def told(self) -> str:
-        """Says in a line for each stream what came."""
+        """Returns a line for each stream about what it has received."""
         return "\n".join(stream.told() for pair in self.of for stream in pair)
 
     def ask(self, number: int) -> str:
-        """Returns the release that answers a new request at a door."""
+        """Sends a new request to a door; returns the release that answers."""
         return asyncio.run_coroutine_threadsafe(self._doors[number].release(), self._loop).result(30)
 
 

@@ -109,7 +109,7 @@ class Count:
 
 
 def worked(stack: Stack) -> None:
-    """Gives every class of workers jobs at the same time, while clients read."""
+    """Gives workers of every class jobs at the same time, while clients read."""
     stack.start()
     deploy_function(stack, "busy")
     readers = [threading.Thread(target=lambda: [stack.norn("status") for _ in range(3)]) for _ in range(4)]

@@ -168,7 +168,7 @@ def test_the_api_refuses(world: Stack, refusal: Refusal) -> None:
 
 @pytest.fixture(scope="module")
 def printed(world: Stack) -> dict[str, Printed]:
-    """The output of `norn` for each of them, by its command line; four run at a time."""
+    """The output of `norn` for each refused request, by its command line; four commands run at a time."""
     with ThreadPoolExecutor(4) as pool:
         return dict(zip([r.typed for r in REFUSALS], pool.map(lambda r: r.run(world), REFUSALS), strict=True))
 
@@ -409,7 +409,7 @@ ENDINGS = [
 
 @pytest.fixture(scope="module")
 def calls(world: Stack) -> dict[str, Called]:
-    """Every such call by HTTP and by `norn`, four at a time."""
+    """Each call of ENDINGS, made by HTTP and by `norn`; four calls run at a time."""
     with ThreadPoolExecutor(4) as pool:
         asked = {e.body: pool.submit(ask, world, "POST", f"/fn/{e.app}", content=e.body) for e in ENDINGS}
         typed = {

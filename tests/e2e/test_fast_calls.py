@@ -1,6 +1,7 @@
-"""Calls and cron runs in the nest, in short: nothing shared, no excess that waits, changes under calls, killed workers.
+"""Short proofs about calls and cron runs in the nest (the container in which crun starts runs).
 
-The long proofs of the same facts are in tests/soak. All are in one file, so that one process makes one nest.
+Calls share nothing, too many calls are refused at once, changes show in later calls, and a killed worker loses only its
+own calls. The long proofs are in tests/soak. All tests are in one file, so that one process makes one nest.
 """
 
 from __future__ import annotations

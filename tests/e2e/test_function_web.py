@@ -22,7 +22,9 @@ DOCUMENTED = (b"Hello, World!", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d
 
 @pytest.fixture(scope="module", params=ROADS)
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """A Norn for each road."""
+    """The settings of a Norn whose calls run in the nest (the container in which crun starts runs), and of one whose
+    calls run in Docker.
+    """
     return {"NORN_NEST": SETTING[request.param]}
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture
 def open_streams(stack: Stack) -> Iterator[streams.Streams]:
-    """The streams to a new release of the app, on which nothing drains."""
+    """Open streams to a newly deployed release of the app; no older replica drains."""
     before = max((row["n"] for row in stack.rows("SELECT n FROM releases WHERE app = %s", APP)), default=0)
     streams.write(stack, APP, before + 1)
     stack.norn("forge", APP)
@@ -40,13 +40,13 @@ def live(stack: Stack) -> int:
 
 
 def shown(stack: Stack) -> list[tuple[object, ...]]:
-    """The replicas by `norn status`, as (state, release, connections)."""
+    """Returns the replicas that `norn status` shows, as (state, release, connections)."""
     replicas = stack.json("status", APP, "--fresh")["replicas"]
     return [(each["state"], each["release"], each["connections"]) for each in replicas]
 
 
 def only_the_live_one(stack: Stack) -> None:
-    """Waits until nothing drains, and no container is left of what did."""
+    """Waits until no replica drains, and no container of a drained one is left."""
     wait_until(
         lambda: [row["state"] for row in rows(stack)] == ["live"], allowed(60), f"only one is left: {rows(stack)}"
     )

@@ -51,7 +51,7 @@ class NoContainers(EngineClient):
 
 
 class Silent(Conversation):
-    """A connection to a nest that ended after the start of a run."""
+    """A connection to a nest that sends nothing and refuses to kill, as after the end of the nest."""
 
     def __init__(self) -> None:
         super().__init__(socket.socket(socket.AF_UNIX))

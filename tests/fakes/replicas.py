@@ -81,7 +81,7 @@ class FakeReplicas:
         return True
 
     def gone(self, container: str, fence: Fence) -> None:
-        """It is removed."""
+        """Removes the row of a replica."""
         self._hold("gone", fence)
         if self.rows.pop(container, None) is not None:
             self._changed("gone", container)

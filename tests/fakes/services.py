@@ -50,7 +50,7 @@ class FakeServices:
             raise ServiceDown("the servers do not answer")
 
     def make(self, app: str, grant: Grant, credential: Secret, stop: Stop) -> None:
-        """Records the parts that were made; raises if the test has set `fails`."""
+        """Records the granted parts and their credential; raises the exception that the test has set in `fails`."""
         if self.fails is not None:
             raise self.fails
         self.granted[app, grant.kind] = grant.names
@@ -58,7 +58,7 @@ class FakeServices:
         self.credentials[app, grant.kind] = credential.reveal()
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
-        """Records the dump; raises while `away` is set."""
+        """Records the dump; raises ConnectionError while `away` is set."""
         if self.away:
             raise ConnectionError
         self.dumps[file] = database

@@ -1,4 +1,6 @@
-"""`python -m tests.architecture.prose [--shrink] [PATH…]`: prints every finding, or those below the paths."""
+"""`python -m tests.architecture.prose [--shrink] [PATH…]`: prints every finding, or only the findings below the
+paths.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from tests.architecture.prose.text import sources
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the findings; returns 1 if there are any. `--shrink` removes the pending entries that have none."""
+    """Prints the findings; returns 1 if there are any. `--shrink` removes the entries of pending.txt that have no
+    finding any longer.
+    """
     paths = sources()
     findings = in_files(paths) + in_classes(path for path in paths if path.suffix == ".py")
     if "--shrink" in arguments:

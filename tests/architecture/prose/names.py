@@ -12,7 +12,9 @@ from tests.architecture.source import ROOT
 
 
 def plain(name: str) -> str:
-    """Returns a name of a class or of a glossary row as they are compared: `OneOff` and "one-off" are the same."""
+    """Returns the form in which class names and words of the glossary are compared: `OneOff` and "one-off" have the
+    same one.
+    """
     return re.sub(r"\W", "", name).lower()
 
 

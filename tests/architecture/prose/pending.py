@@ -13,7 +13,7 @@ from tests.architecture.prose.findings import DOUBLED, Finding
 
 FILE = Path(__file__).with_name("pending.txt")
 Entry = tuple[str, str]
-"""A folder or file, and the name of a rule; of a class name `class Name` and `DOUBLED`."""
+"""A folder or file, and the name of a rule. For a class name that is used twice: `class Name` and `DOUBLED`."""
 
 
 def parse(text: str) -> frozenset[Entry]:
@@ -44,7 +44,9 @@ def done(findings: Iterable[Finding], pending: frozenset[Entry]) -> list[Entry]:
 
 
 def shrunk(text: str, gone: Iterable[Entry]) -> str:
-    """Returns the file without some entries; the blank lines stay, so that two changes of it merge."""
+    """Returns the text of pending.txt without the entries in `gone`; blank lines stay, so that git can merge two such
+    changes.
+    """
     out, removed = [], set(gone)
     for line in text.splitlines():
         place, colon, rules = line.partition(":")

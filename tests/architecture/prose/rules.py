@@ -13,7 +13,9 @@ BLOCK = "\x1f"
 _START = rf"(?:\A|{BLOCK}|\n[ \t]*\n|[.;!?:]\s)\s*"
 _SENTENCE = rf"(?:\A|{BLOCK}|\n[ \t]*\n|[.;!]\s)\s*"
 _STATEMENT = rf"\b(?=[^?{BLOCK}]*?(?:[.;](?:\s|\Z)|\Z))"
-"""Matches in a sentence that is not a question: the sentence or the text ends before a question mark."""
+"""Matches only inside a sentence that is no question: a full stop, a semicolon or the end comes before any question
+mark.
+"""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,16 @@ RULES = (
 FIRST = _rule(
     "first word", r"\A\s*(?:Answer|Answers|Who\w*|Whom|What\w*|Whichever|Which)\b", "Returns …, or a noun phrase"
 )
-"""These rules hold for docstrings only."""
+"""Holds for docstrings only, as VERB does."""
 
 VERB = _rule("verb first", r"\A\s*(?![A-Z][a-z]+(?:-[a-z]+)*s\b)(?=\S)", "Returns / Raises / Writes / Sends … + object")
-"""Of a function's docstring alone, unless it is a property or a command, whose docstring is its help."""
+"""Holds only for the docstring of a function that is neither a property nor a command (a command's docstring is its
+help).
+"""
 
 IN_MESSAGES = tuple(
     replace(rule, name=f"message: {rule.name}") for rule in RULES if rule.name not in ("answers", "metaphor", "for it")
 )
-"""The rules for messages of the program, in which a server may answer and a quoted word is no metaphor."""
+"""The rules for messages of the program. Some rules are left out: in a message a server may answer, and a quoted word
+is no metaphor.
+"""

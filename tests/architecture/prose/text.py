@@ -36,13 +36,17 @@ class Kind(Enum):
     """A docstring that says what a function does."""
     COMMENT = auto()
     MESSAGE = auto()
-    """A string of at least three words, no docstring and no SQL: a sentence, a hint, a help text, a log line."""
+    """A string of at least three wordsthat is neither a docstring nor SQL: a sentence, a hint, a help text, a
+    log line.
+    """
     PAGE = auto()
 
 
 @dataclass(frozen=True)
 class Prose:
-    """A piece of prose: `raw` as written, `text` with everything blanked that is not prose, of the same length."""
+    """A piece of prose. `raw` is the text as written; `text` has the same length, and everything that is not prose is
+    blanked.
+    """
 
     path: Path
     line: int
@@ -51,7 +55,7 @@ class Prose:
     text: str
 
     def line_of(self, position: int) -> int:
-        """Returns the number of the line of a position in the text."""
+        """Returns the number of the line in the file that has this position of the text."""
         return self.line + self.raw.count("\n", 0, position)
 
 
@@ -119,7 +123,7 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def page(path: Path, raw: str) -> Prose:
-    """Returns the prose of a page: no fenced block, no code, no heading, no address of a link."""
+    """Returns the prose of a page, without its fenced blocks, code, headings and addresses of links."""
     text = raw
     for pattern in (_FENCED, _CODE, _HEADING, _QUOTED):
         text = pattern.sub(_blank, text)

@@ -1,4 +1,5 @@
-"""`python -m tests.benchmarks.cron`: one row after the other, a table at the end, and as last line a JSON object.
+"""`python -m tests.benchmarks.cron`: measures one row after the other; prints a table at the end and, as the last line,
+a JSON object.
 
 The rows are written `scheduler:schedules:minutes`, or `norn:schedules:minutes:seconds` for schedules that are due every
 so many seconds. A scheduler's name alone requests all its rows of docs/benchmarks.md. Without arguments all rows are
@@ -42,7 +43,9 @@ SHORT = ("norn:100:1", "norn:100:1:10", *(f"{name}:100:1" for name in PEERS))
 
 @dataclass(frozen=True)
 class Wanted:
-    """One row: a scheduler, its schedules, the minutes of the measurement, and the seconds between two occurrences."""
+    """One row to measure: a scheduler, its number of schedules, the minutes of the measurement, and the seconds between
+    two occurrences.
+    """
 
     scheduler: str
     schedules: int

@@ -12,7 +12,8 @@ from tests.benchmarks.tables import markdown, percentile, rounded
 class Counted:
     """The results for the occurrences. `lags`: seconds from each occurrence's due time until it was recorded.
 
-    `skipped`: recorded and not run, because the previous run had not ended or not begun (only Norn records such).
+    `skipped`: occurrences that were recorded and not run, because the previous run had not ended or not even begun
+    (only Norn records these).
     """
 
     fired: int

@@ -38,7 +38,8 @@ SELECT coalesce(sum(how_many) FILTER (WHERE verdict IN ('fired', 'caught_up')), 
        coalesce(sum(how_many) FILTER (WHERE verdict = 'skipped_overlap'
                                          OR verdict = 'missed' AND reason <> %s), 0)::int AS skipped
   FROM cron_ticks WHERE {_WITHIN}"""
-# A row is written again when its run is moved to the next occurrence. For such rows the time of the decision counts.
+# A row is written a second time when its run is moved to the next occurrence: its last commit comes too late to be
+# measured. For such rows the recorded time of the decision counts.
 _LAGS = f"""
 SELECT extract(epoch FROM CASE WHEN verdict IN ('fired', 'skipped_overlap') THEN pg_xact_commit_timestamp(xmin)
                                ELSE decided_at END - scheduled_for)::float8 AS lag
@@ -119,7 +120,9 @@ class Norn:
         return workers, cpu_seconds(self._postgres.process.pid)
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Overrides the schedule in the same way as the API does."""
+        """Overrides the schedule in the same way as the API does. Returns the seconds until it fires for the first
+        time; None if it does not fire in time.
+        """
         app = f"edited-{n}"
         with self._database.transaction() as tx:
             schedules.override(tx, app, "@every 1s", None, "bench")
@@ -147,7 +150,9 @@ class Norn:
         self._cpu = (after[0] - before[0], after[1] - before[1])
 
     def count(self, first: int, minutes: int) -> Counted:
-        """Counts the recorded occurrences. The lag of one ends with the commit that wrote its row."""
+        """Counts the recorded occurrences. The lag of an occurrence ends with the commit that wrote its row (for
+        exceptions see _LAGS).
+        """
         window = (first, first + minutes * MINUTE)
         fired, skipped = self._rows(_TICKS, NOBODY_DECIDED, *window)[0].values()
         expected = self._rows("SELECT count(*)::int AS n FROM cron_states WHERE app LIKE 's%%'")[0]["n"]

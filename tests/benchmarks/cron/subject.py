@@ -13,7 +13,7 @@ MINUTE = 60
 EDITS = 5
 EDIT_AT, EDIT_EVERY = 20, 6
 LAST_WORD = 3
-"""Seconds before the end of the measurement's following minute at which a scheduler is stopped."""
+"""How many seconds before the end of the last measured minute the scheduler is stopped."""
 
 
 class Subject(Protocol):
@@ -34,13 +34,15 @@ class Subject(Protocol):
         """Returns the CPU seconds that the scheduler has used until now."""
 
     def edit(self, n: int, patience: float) -> float | None:
-        """Lets the n-th of the yearly schedules run every second; returns the seconds until its first occurrence."""
+        """Lets the n-th of the yearly schedules run every second; returns the seconds until its first occurrence, None
+        if there is none within `patience` seconds.
+        """
 
     def stop(self) -> None:
         """Stops the scheduler, and waits until the runs that it started have ended."""
 
     def count(self, first: int, minutes: int) -> Counted:
-        """Returns the results for the occurrences of the minutes from `first` on."""
+        """Returns the results for the occurrences in `minutes` minutes from the time `first` on."""
 
     def runs(self, first: int, minutes: int) -> Runs | None:
         """Returns the results of the runs; None if the scheduler starts none."""
@@ -50,8 +52,8 @@ class Subject(Protocol):
 
 
 def measure(subject: Subject, schedules: int, minutes: int, every: int) -> Figures:
-    """Measures `minutes` whole minutes, from shortly before the first one begins to shortly before the one after the
-    last begins.
+    """Measures `minutes` whole minutes: the CPU time counts from a second before the first one begins to LAST_WORD
+    seconds before the last one ends. Returns the results.
     """
     subject.prepare(schedules, every)
     first = math.ceil((time.time() + _lead(schedules)) / MINUTE) * MINUTE
@@ -79,7 +81,9 @@ def _lead(schedules: int) -> float:
 
 
 def _edits(subject: Subject, first: int, minutes: int) -> Iterator[float]:
-    """Edits schedules after the first load of each minute. An edit that has no effect before the end is left out."""
+    """Edits schedules one after the other, from EDIT_AT seconds after the first measured minute began; yields the
+    seconds until each edit had an effect. An edit that has no effect before the end is left out.
+    """
     end = first + minutes * MINUTE - LAST_WORD - 1
     for n in range(EDITS):
         _until(first + EDIT_AT + n * EDIT_EVERY)

@@ -1,6 +1,7 @@
-"""`python -m tests.benchmarks.idle`: what a Norn without work takes; a table, and as last line a JSON object.
+"""`python -m tests.benchmarks.idle`: measures what a Norn without work takes; prints a table and, as the last line, a
+JSON object.
 
-The apps are one cron job of each minute, and webservers, functions and workers; nobody uses them.
+The apps are a cron job that runs every minute, and webservers, functions and workers that nobody uses.
 """
 
 from __future__ import annotations

@@ -16,7 +16,9 @@ SUM = "all of Norn"
 
 @dataclass(frozen=True)
 class IdleRow:
-    """A process over the complete time. `pss_mib` is the mean of all measurements; `cpu` is in percent of one core."""
+    """The figures of one process over the complete measurement. `pss_mib` is the mean of all measurements; `cpu` is in
+    percent of one core.
+    """
 
     apps: int
     process: str

@@ -35,7 +35,9 @@ class Usage:
         return cls(len(pids), sum(map(_pss, pids)), sum(map(own_seconds, pids)), {pid: _wakeups(pid) for pid in pids})
 
     def wakeups_since(self, first: Usage) -> int:
-        """Returns the wake-ups since an earlier moment, of the processes that lived at both."""
+        """Returns the number of wake-ups since `first` was measured; only processes that lived at both moments
+        count.
+        """
         return sum(count - first.wakeups[pid] for pid, count in self.wakeups.items() if pid in first.wakeups)
 
 

@@ -29,8 +29,8 @@ WORDS = {"busybox:stable": ("echo", "hello"), "node:20-alpine": ("node", "-e", "
 
 @dataclass
 class Moments:
-    """The times at which one run reached its parts, in seconds of the machine's clock. Also the hooks that
-    record them.
+    """When one run reached each of its parts, in seconds of the machine's clock. The methods are the hooks that record
+    these times.
     """
 
     began: float = field(default_factory=time.time)
@@ -72,7 +72,7 @@ def measured(runtime: Runtime, image: str, network: str, n: int) -> dict[str, fl
 
 
 def main() -> None:
-    """Measures in turns, and prints medians, with the smallest value in brackets."""
+    """Measures both runtimes in turns, and prints medians, with the smallest value in brackets."""
     asked = _asked()
     docker = EngineClient(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     incus = IncusKit(os.environ[PROGRAM]).runtime(docker, "bench")

@@ -45,7 +45,7 @@ ROADS = {"off": "a call by Docker", "auto": "a call by the nest"}
 
 @contextmanager
 def norn(postgres: Postgres, home: Path, road: str) -> Iterator[Stack]:
-    """Starts a Norn with one function, whose calls run in the runtime `road`."""
+    """Starts a Norn with one function, whose calls run in the nest or in Docker: `road` is the value of NORN_NEST."""
     name = f"norn_{road}"
     postgres.execute(f"CREATE DATABASE {name}")
     migrate.upgrade(postgres.url(name))

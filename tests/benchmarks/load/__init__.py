@@ -1,1 +1,1 @@
-"""The loads that Norn is to hold on two cores: `make bench-load`; docs/benchmarks.md says what they are."""
+"""Measures the loads that Norn must handle on two cores: `make bench-load`. docs/benchmarks.md describes them."""

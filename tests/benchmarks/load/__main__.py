@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks.load`: loads on a whole Norn with its API; a table, and as last line a JSON object."""
+"""`python -m tests.benchmarks.load`: puts loads on a complete Norn with its API; prints a table and, as the last line,
+a JSON object.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Asked:
-    """What is measured: calls of each load, slots of a worker, past jobs, and the numbers of workers to compare."""
+    """What to measure: how many calls each load has, how many slots a worker has, how many past jobs there are, and
+    which numbers of workers are compared.
+    """
 
     calls: int
     slots: int
@@ -41,7 +45,7 @@ class Asked:
 
 
 def main() -> None:
-    """Measures what was asked for; at SIGTERM it ends its processes."""
+    """Measures the requested loads; at SIGTERM it also ends its processes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     parser = argparse.ArgumentParser(prog="make bench-load")
     parser.add_argument("loads", nargs="*", default=list(LOADS), help=f"some of {', '.join(LOADS)}")
@@ -67,7 +71,9 @@ def main() -> None:
 
 
 def _called(norn: LoadedNorn, name: str, asked: Asked, trouble: Callable[[threading.Event], None] | None = None) -> Row:
-    """Sends asynchronous calls from 200 clients, and waits until all have ended."""
+    """Sends asynchronous calls from 200 clients, waits until all have ended, and returns the row; `trouble` runs
+    meanwhile on a thread of its own.
+    """
     before, done = _memory(norn), threading.Event()
     thread = threading.Thread(target=trouble, args=(done,)) if trouble is not None else None
     if thread is not None:
@@ -97,7 +103,7 @@ def _memory(norn: LoadedNorn) -> dict[str, int]:
 
 
 def scale(asked: Asked) -> list[Row]:
-    """Sends the calls to a Norn with 1, 2 and 4 worker processes."""
+    """Sends the calls to a Norn with each of the numbers of worker processes (1, 2 and 4 unless others are given)."""
     rows = []
     for workers in asked.workers:
         with loaded(workers=workers, slots=asked.slots) as norn:
@@ -114,7 +120,7 @@ def past(asked: Asked) -> list[Row]:
 
 
 def reads(asked: Asked) -> list[Row]:
-    """Sends requests from 200 clients, of which nine of ten only read."""
+    """Sends requests from 200 clients; nine of ten requests only read."""
     with loaded(workers=asked.workers[0], slots=asked.slots) as norn:
         came = answers(norn.stack, CLIENTS, max(CLIENTS * 10, asked.calls),
                        lambda n: CALL if n % 10 == 9 else ("GET", READS[n % len(READS)], None))  # fmt: skip

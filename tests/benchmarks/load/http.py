@@ -19,7 +19,9 @@ Request = tuple[str, str, bytes | None]
 
 @dataclass(frozen=True)
 class Answers:
-    """The statuses, seconds and bodies of the answers of a load, and the seconds from its beginning to its end."""
+    """The responses to a load: status, duration in seconds and body of each one, and `seconds`, the duration of the
+    whole load.
+    """
 
     statuses: Sequence[int]
     took: Sequence[float]
@@ -40,12 +42,14 @@ class Answers:
         return dict(Counter(status for status in self.statuses if status not in (200, 202)))
 
     def ms(self, p: int) -> float:
-        """Returns the milliseconds of a request that p percent of the requests do not exceed."""
+        """Returns the milliseconds within which p percent of the requests had their response."""
         return 1000 * (percentile(self.took, p) or 0.0)
 
 
 def answers(stack: Stack, clients: int, requests: int, choose: Callable[[int], Request]) -> Answers:
-    """Sends requests from clients at once; `choose` returns the n-th request of a client."""
+    """Sends `requests` requests from `clients` clients that work at the same time; `choose(n)` is the n-th request of
+    each client. Returns the responses.
+    """
     token = (stack.home / "token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}", "Prefer": "respond-async"}
 

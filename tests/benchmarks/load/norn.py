@@ -1,4 +1,6 @@
-"""A Norn under load: API, beat and invoke workers with the no-op runtime, on stores of their own with fsync on."""
+"""A Norn under load: API, beat and invoke workers with the no-op runtime (which starts no container), on stores of
+their own with fsync on.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ PAST_APP = "fn-1"
 
 
 class LoadedNorn:
-    """A Norn with one function, `thumb`, and perhaps a million past jobs of other functions."""
+    """A Norn with one function, `thumb`, and `past` past jobs of other functions."""
 
     def __init__(self, home: Path, *, workers: int, slots: int, past: int, waiting: int) -> None:
         self.postgres, self.broker = Postgres(home / "pg", fsync="on"), Broker(home / "broker")
@@ -70,11 +72,11 @@ class LoadedNorn:
         return {row["id"] for row in self.stack.rows("SELECT id FROM func_executions WHERE finished_at IS NOT NULL")}
 
     def begun_twice(self) -> int:
-        """Returns how many calls' code has begun more than once."""
+        """Returns for how many calls the code has begun more than once."""
         return int(self.stack.rows("SELECT count(*)::int AS n FROM jobs WHERE runs > 1")[0]["n"])
 
     def pids(self) -> dict[str, list[int]]:
-        """Returns the processes by their kinds."""
+        """Returns the pids of the processes by kind."""
         found = {name: [process.pid] for name, process in self.stack.processes.items() if name in ("api", "beat")}
         return {**found, "workers": [self.stack.processes[name].pid for name in self.workers],
                 "postgres": [self.postgres.process.pid]}  # fmt: skip
@@ -88,7 +90,7 @@ class LoadedNorn:
 
 @contextmanager
 def loaded(*, workers: int, slots: int, past: int = 0, waiting: int = 10**6) -> Iterator[LoadedNorn]:
-    """Runs a Norn in a directory of its own."""
+    """Runs a Norn in a directory of its own until the block ends."""
     home = Path(tempfile.mkdtemp(prefix="norn-bench-"))
     home.chmod(0o755)
     norn = LoadedNorn(home, workers=workers, slots=slots, past=past, waiting=waiting)

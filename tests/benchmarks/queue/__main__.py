@@ -1,6 +1,8 @@
-"""`python -m tests.benchmarks.queue`: Norn's queue beside others, in turns; a table, and as last line a JSON object.
+"""`python -m tests.benchmarks.queue`: measures Norn's queue and others in turns; prints a table and, as the last line,
+a JSON object.
 
-All are on one PostgreSQL with fsync on and one broker without a disk. While one is measured the others are stopped.
+All of them use one PostgreSQL with fsync on, and one broker that keeps nothing on disk. While one is measured, the
+others are stopped.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ SHORT = Lengths(jobs=100, seconds=3, held=10, troubled=25, lost_after=40)
 
 
 def main() -> None:
-    """Measures what was asked for; at SIGTERM it ends its processes."""
+    """Measures the requested queues; at SIGTERM it also ends its processes."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     asked = _asked()
     lengths = SHORT if asked.short else Lengths(asked.jobs, asked.seconds, asked.held)

@@ -58,14 +58,14 @@ _END = StepEnd(
 
 
 class Costs:
-    """Sums of one stage over all jobs."""
+    """The costs of one stage, added up over all jobs."""
 
     def __init__(self) -> None:
         self.statements = self.round_trips = self.commits = self.wal = 0
         self.server = self.client = self.wall = 0
 
     def row(self, stage: str, jobs: int, logged: int) -> dict[str, object]:
-        """Returns the costs of one job; `logged` is the number of those whose statements were counted."""
+        """Returns the mean costs of a job; `logged` is the number of jobs whose statements were counted."""
         return {
             "stage": stage,
             "statements": round(self.statements / logged, 1),
@@ -79,7 +79,9 @@ class Costs:
 
 
 def _accepting(url: str, broker_url: str, asked: Connection) -> None:
-    """Accepts the requested number of calls in a process that waits for PostgreSQL as the API does."""
+    """Accepts calls in a process that waits for PostgreSQL as the API does: for each number that it receives from
+    `asked`, it accepts that many calls and sends back the nanoseconds of its CPU time. It ends at the number 0.
+    """
     settings = Settings(database_url=url, broker_url=broker_url, async_waiting=10**7)
     intake = open_intake(open_for_requests(settings), settings)
     with intake.database.transaction() as tx:
@@ -94,7 +96,9 @@ def _accepting(url: str, broker_url: str, asked: Connection) -> None:
 
 
 class Bench:
-    """A client and a worker, and the stores that both use. `together`: all threads of the worker run a job."""
+    """A client and a worker, and the stores that both use. With `together`, all threads of the worker run jobs at the
+    same time; without it, one job runs after the other.
+    """
 
     def __init__(self, home: Path, *, together: bool = False) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE) if together else None
@@ -122,7 +126,9 @@ class Bench:
         database.dispose()
 
     def flushes(self) -> int:
-        """Ends all sessions, and returns how often the server has waited for the disk."""
+        """Ends all sessions, because each reports its waits only when it ends; returns how often the server has waited
+        for the disk.
+        """
         self._asked.send(0)
         self._accepter.join(10)
         self.database.dispose()
@@ -140,7 +146,9 @@ class Bench:
         self.postgres.execute("SELECT pg_reload_conf()")
 
     def round(self, costs: dict[str, Costs], *, logged: bool) -> None:
-        """Carries as many calls as a worker runs at the same time through all stages."""
+        """Carries as many calls as a worker runs at the same time through all stages, and adds what each stage cost to
+        `costs`. With `logged`, only the statements are counted.
+        """
         jobs: list[Job] = []
         stages: tuple[tuple[str, Callable[[], int]], ...] = (
             ("accept", self._accept),
@@ -200,7 +208,7 @@ def _timed(do: Callable[[], object]) -> int:
 
 
 def main() -> None:
-    """Measures, and prints a table and a JSON object."""
+    """Measures the cost of every stage, and prints a table and a JSON object."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.queue.cost")
     parser.add_argument("--jobs", type=int, default=400, help="calls whose CPU time is measured (400)")
     parser.add_argument("--together", action="store_true", help=f"run {AT_ONCE} jobs at once in {AT_ONCE} threads")

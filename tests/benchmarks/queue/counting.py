@@ -1,6 +1,6 @@
 """Counts the work of a PostgreSQL: the statements that it logs, its WAL, and its CPU time.
 
-The server's log shows also what a library sends by itself, such as the BEGIN that a driver sends by itself.
+The server's log also shows what a library adds, such as the BEGIN of a driver.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STATEMENT = re.compile(r"^(\d+) LOG:  statement: (.*)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Asked:
-    """The statements that a server received."""
+    """How many statements, messages and commits a server has logged."""
 
     statements: int = 0
     """Statements without those that begin and end transactions."""
@@ -39,14 +39,14 @@ class Asked:
 
 
 class ServerLog:
-    """The log of a server, which is read on from the end of the last reading."""
+    """The log of a server; each reading continues where the last one ended."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._path = postgres.home / "log"
         self._at = self._path.stat().st_size
 
     def asked(self) -> Asked:
-        """Counts the statements since the last call."""
+        """Counts what the server has logged since the last call."""
         with self._path.open("rb") as log:
             log.seek(self._at)
             read = log.read()

@@ -18,7 +18,9 @@ HEAD = (
 
 
 def medians(turns: Sequence[Turn]) -> list[dict[str, object]]:
-    """Returns a row for each queue: of each figure the median of its turns, and of troubles the worst."""
+    """Returns a row for each queue: for each figure the median of its turns; for those of failures, such as lost jobs,
+    the worst turn.
+    """
     found: list[dict[str, object]] = []
     for name in dict.fromkeys(name for name, _ in turns):
         own = [figures for each, figures in turns if each == name]

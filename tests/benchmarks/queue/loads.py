@@ -15,21 +15,23 @@ from tests.servers import wait_until
 
 CLIENTS = 8
 OUTSTANDING = 200
-"""How many jobs wait or run at most while a queue gets as many as it can run."""
+"""The largest number of jobs that wait or run at the same time while `saturated` sends as many as the queue can run."""
 LOOK_SECONDS = 0.2
 _numbers = itertools.count()
 
 
 @dataclass
 class Sent:
-    """The accepted jobs by their ids, with the times before and after each acceptance, and the failed acceptances."""
+    """The accepted jobs: by id, when each was sent (`began`) and when it was `accepted`. `refused` counts the jobs that
+    were not accepted.
+    """
 
     began: dict[str, float] = field(default_factory=dict)
     accepted: dict[str, float] = field(default_factory=dict)
     refused: int = 0
 
     def lags(self, ends: Mapping[str, float]) -> list[float]:
-        """Returns the seconds from before each acceptance to the end of the job, for jobs that have ended."""
+        """Returns the seconds from the sending of each job to its end, for jobs that have ended."""
         return [ends[job] - at for job, at in self.began.items() if job in ends]
 
 
@@ -63,7 +65,7 @@ class Clients:
         return send
 
     def burst(self, count: int) -> None:
-        """Sends so many jobs as fast as the queue accepts them."""
+        """Sends `count` jobs as fast as the queue accepts them."""
         with ThreadPoolExecutor(CLIENTS) as threads:
             list(threads.map(self.one, range(count)))
 
@@ -110,7 +112,7 @@ class Clients:
 
 @contextmanager
 def _running(look: object, pause: float) -> Iterator[None]:
-    """Calls a function again and again in a thread of its own."""
+    """Calls a function again and again on a thread of its own, with a pause between two calls, until the block ends."""
     done = threading.Event()
 
     def loop() -> None:
@@ -127,5 +129,7 @@ def _running(look: object, pause: float) -> Iterator[None]:
 
 
 def await_ends(subject: Subject, before: int, count: int, seconds: float) -> None:
-    """Waits until so many jobs have ended since there were `before`; raises AssertionError."""
+    """Waits until `count` more jobs than `before` have ended; raises AssertionError if that takes longer than
+    `seconds`.
+    """
     wait_until(lambda: subject.ended() - before >= count, seconds, f"{subject.name} has ended {count} jobs")

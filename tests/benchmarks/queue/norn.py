@@ -1,6 +1,6 @@
 """Norn under measurement: calls of a function, accepted as the API accepts them, and workers of the class `invoke`.
 
-Their runs are real but for the container: recorded, begun, ended and published.
+The runs have no container; otherwise they are real: recorded, begun, ended and published.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Norn:
         self._live = live
 
     def sender(self) -> Send:
-        """Accepts calls by the function that the API uses."""
+        """Returns a function that accepts a call, as the API does."""
 
         def send(_: int) -> str:
             return str(request_grouped_invoke(self._intake, "noop", self._live, call=_CALL, actor="bench").job)
@@ -76,27 +76,27 @@ class Norn:
         self._stack.spawn("beat")
 
     def pids(self) -> list[int]:
-        """Returns the workers."""
+        """Returns the pids of the workers."""
         return [self._stack.processes[name].pid for name in self._names]
 
     def others(self) -> list[int]:
-        """Returns the scheduler."""
+        """Returns the pid of the scheduler."""
         return [self._stack.processes["beat"].pid]
 
     def replace(self, n: int) -> None:
-        """Kills a worker, and starts another one, which gets a name of its own as those of `norn up` do."""
+        """Kills a worker, and starts another one under a new name, as `norn up` does."""
         name = self._names[n % len(self._names)]
         self._stack.kill_group(name)
         self._stack.spawn("invoke", name, name=f"{name}-{n}")
 
     def supervise(self) -> None:
-        """Starts a process again that has ended by itself."""
+        """Starts each process again that has ended by itself; the new process chooses its own name."""
         for name, process in list(self._stack.processes.items()):
             if process.poll() is not None:
                 self._stack.spawn("beat" if name == "beat" else "invoke", name, unnamed=True)
 
     def ended(self) -> int:
-        """Counts the rows."""
+        """Returns how many jobs have ended, according to their rows."""
         return int(self._rows(_COUNT)[0][0])
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:

@@ -1,4 +1,8 @@
-"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: a peer's tables, or its worker."""
+"""`python -m tests.benchmarks.queue.peer_worker NAME prepare|work URL FILE`: makes the tables of a peer (another
+queue), or runs its worker.
+
+The function of each peer gets `prepare` or `work` as `what`, and as `body` the function that a job runs.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ QUEUE = "bench"
 
 
 def note_end(file: str) -> Callable[[int], None]:
-    """Returns the body of a job: it appends its number and the time to the file."""
+    """Returns the function that a job runs: it appends the job's number and the time to the file."""
     opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     return lambda n: void(os.write(opened, f"{n} {time.time()}\n".encode()))
 
@@ -29,7 +33,9 @@ def numbered(n: int, _sent: object) -> str:
 
 
 def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight jobs at once; a periodic task retries jobs of dead workers, as its guide says."""
+    """Makes Procrastinate's tables, or runs its worker with eight jobs at once; a periodic task retries jobs of dead
+    workers, as its guide says.
+    """
     app = procrastinate_app(url)
     app.task(name="noop", queue=QUEUE)(body)
 
@@ -48,7 +54,7 @@ def procrastinate(what: str, url: str, body: Callable[[int], None]) -> None:
 
 
 def procrastinate_app(url: str) -> Any:
-    """Returns its application."""
+    """Returns the application of Procrastinate."""
     from procrastinate import App, PsycopgConnector
 
     return App(connector=PsycopgConnector(conninfo=url))
@@ -65,7 +71,7 @@ def procrastinate_sender(url: str) -> Callable[[int], str]:
 
 
 def pgqueuer(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker; it takes ten jobs at once, its default."""
+    """Makes PgQueuer's tables, or runs its worker; it takes ten jobs at once, its default."""
     asyncio.run(_pgqueuer(what, url, body))
 
 
@@ -98,7 +104,7 @@ def pgqueuer_sender(url: str) -> Callable[[int], str]:
 
 
 def dbos(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight workflows at once; it polls every second, its default."""
+    """Makes the tables of DBOS, or runs its worker with eight workflows at once; it polls every second, its default."""
     from dbos import DBOS
 
     DBOS(config={"name": "bench", "system_database_url": url})
@@ -128,7 +134,7 @@ def celery_app(url: str) -> Any:
 
 
 def celery(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight threads."""
+    """Runs a worker of Celery with eight threads."""
     app = celery_app(url)
     app.task(name="noop")(body)
     app.worker_main(["worker", "-P", "threads", "-c", str(SLOTS), "-n", f"{os.getpid()}@bench", "-l", "ERROR"])
@@ -141,14 +147,14 @@ def celery_sender(url: str) -> Callable[[int], str]:
 
 
 def dramatiq_broker(url: str) -> Any:
-    """Returns its broker."""
+    """Returns the broker of Dramatiq."""
     from dramatiq.brokers.redis import RedisBroker
 
     return RedisBroker(url=url)
 
 
 def dramatiq(what: str, url: str, body: Callable[[int], None]) -> None:
-    """Runs its worker with eight threads."""
+    """Runs a worker of Dramatiq with eight threads."""
     from dramatiq import Worker, actor
 
     broker = dramatiq_broker(url)

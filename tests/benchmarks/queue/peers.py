@@ -28,7 +28,7 @@ ENDS = {
     "dbos": """SELECT workflow_uuid, updated_at / 1000.0::float8
         FROM dbos.workflow_status WHERE status = 'SUCCESS'""",
 }
-"""The id and the time of each end, by the durable peers."""
+"""For each durable peer, the query that returns id and time of each end."""
 DURABLE = tuple(ENDS)
 ALL = (*DURABLE, "dramatiq", "celery")
 
@@ -70,7 +70,7 @@ class Peer:
         self._programs = [self._run("work", n) for n in range(WORKERS)]
 
     def pids(self) -> list[int]:
-        """Returns the workers."""
+        """Returns the pids of the workers."""
         return [program.pid for program in self._programs]
 
     def others(self) -> list[int]:
@@ -83,19 +83,21 @@ class Peer:
         self._programs[n % WORKERS] = self._run("work", n % WORKERS)
 
     def supervise(self) -> None:
-        """Starts a worker again that has ended by itself."""
+        """Starts each worker again that has ended by itself."""
         for n, program in enumerate(self._programs):
             if program.ended:
                 self._programs[n] = self._run("work", n)
 
     def ended(self) -> int:
-        """Counts the rows, or the distinct jobs that ran."""
+        """Returns how many jobs have ended: for a durable peer the number of rows, otherwise the number of distinct
+        jobs that ran.
+        """
         if not self.durable:
             return len(self.begins())
         return int(rows(self._postgres, self.database, f"SELECT count(*) FROM ({ENDS[self.name]}) e")[0][0])
 
     def ends(self) -> Mapping[str, float]:
-        """Returns the times in its table, or those at which its jobs ran."""
+        """Returns when each job has ended, by id: from the table of a durable peer, otherwise when its code ran."""
         if not self.durable:
             return {n: float(at) for n, at in self._lines()}
         return {str(job): float(at) for job, at in rows(self._postgres, self.database, ENDS[self.name])}

@@ -1,4 +1,6 @@
-"""The rows of the comparison: what is measured of a queue in its turn, by workers that are started for that row."""
+"""The rows of the comparison. For each row, workers of a queue are started, and one property of the queue is
+measured.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Lengths:
-    """How much is measured. `jobs`: of the row drain. Seconds: of a load, of a held horizon, of a load with failures,
-    and how long after it jobs may still end before they count as lost.
+    """How much is measured. `jobs`: of the row drain. In seconds, `seconds`: a load; `held`: how long a session keeps
+    dead rows from being removed; `troubled`: a load with failures; `lost_after`: how long after that a job that has not
+    ended counts as lost.
     """
 
     jobs: int = 2000
@@ -53,7 +56,9 @@ def _started(subject: Subject) -> Iterator[None]:
 
 
 def drain(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
-    """Stops the workers while jobs are accepted, then lets them drain; all costs are of one job."""
+    """Stops the workers while jobs are accepted, then lets them empty the queue; all costs in the result are
+    per job.
+    """
     with _started(subject):
         stores.postgres.execute("CHECKPOINT")
         _signal(subject, signal.SIGSTOP)
@@ -84,7 +89,7 @@ def paced(_: Stores, subject: Subject, lengths: Lengths) -> Figures:
 
 
 def eighty(_: Stores, subject: Subject, lengths: Lengths) -> Figures:
-    """Sends as many jobs as the queue can run, and then 80% of that."""
+    """Sends as many jobs as the queue can run, and then 80% of that rate, for which the lags are measured."""
     with _started(subject):
         before, clients = subject.ended(), Clients(subject)
         most = clients.saturated(lengths.seconds)
@@ -103,7 +108,7 @@ def _lags(subject: Subject, rate: float, seconds: float, name: str) -> Figures:
 def horizon(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
     """Sends as many jobs as the queue can run, without and with a session that keeps all dead rows from being removed.
 
-    The second figure is of the last fifth of the time.
+    With that session, only the last fifth of the time is measured.
     """
     if not subject.durable:
         return {}
@@ -165,7 +170,9 @@ def restart(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
 def _troubled(
     subject: Subject, lengths: Lengths, trouble: Callable[[threading.Event], Iterator[float]], name: str
 ) -> Figures:
-    """Returns how many accepted jobs were lost or begun twice, and how long the queue took to recover."""
+    """Sends jobs while `trouble` causes failures; returns how many accepted jobs were lost or begun twice, and how long
+    the queue took to recover.
+    """
     done, moments = threading.Event(), list[float]()
     with _started(subject):
         failed, clients = subject.failed(), Clients(subject)
@@ -205,7 +212,7 @@ def _recovery(moment: float, began: Mapping[str, float], ends: Mapping[str, floa
 ROWS: dict[str, Callable[[Stores, Subject, Lengths], Figures]] = {
     "drain": drain, "paced": paced, "eighty": eighty, "horizon": horizon, "kills": kills, "restart": restart,
 }  # fmt: skip
-"""Every row by its name."""
+"""The function that measures each row, by the name of the row."""
 
 
 def _cpu(stores: Stores, subject: Subject) -> dict[str, float]:

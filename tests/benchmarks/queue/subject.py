@@ -10,7 +10,7 @@ from typing import Protocol
 from tests.servers import Broker, Postgres
 
 Send = Callable[[int], str]
-"""Accepts the job of this number, and returns the queue's own id of it when the queue has it."""
+"""Sends the job with this number; returns the queue's own id of the job once the queue has accepted it."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Stores:
 
 
 class Subject(Protocol):
-    """A queue under measurement. `durable`: its jobs are rows of PostgreSQL, and so are their ends."""
+    """A queue under measurement. If it is `durable`, its jobs and their ends are rows of PostgreSQL."""
 
     name: str
     version: str
@@ -34,10 +34,10 @@ class Subject(Protocol):
         """Returns a function that sends one job; each thread has its own."""
 
     def start(self) -> None:
-        """Starts the workers."""
+        """Returns the pids of the processes that run jobs."""
 
     def pids(self) -> list[int]:
-        """Returns the processes that run jobs, without those that only schedule."""
+        """Returns the pids of the other processes of the queue, such as those that only schedule."""
 
     def others(self) -> list[int]:
         """Returns the processes that belong to the queue and run no jobs."""

@@ -1,6 +1,7 @@
-"""`python -m tests.benchmarks.router`: all proxies at once, measured in turns; a table, and as last line a JSON object.
+"""`python -m tests.benchmarks.router`: starts all proxies, measures them in turns, and prints a table and, as the last
+line, a JSON object.
 
-They are measured in turns, a few seconds each, so that everything else on the machine meets all of them alike.
+A turn takes a few seconds, so that everything else on the machine affects all proxies alike.
 """
 
 from __future__ import annotations

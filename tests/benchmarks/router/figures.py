@@ -10,7 +10,7 @@ from tests.benchmarks.router.load import Load
 from tests.benchmarks.tables import markdown
 
 NGINX_RATIO = 1.2
-"""The target: CPU time per request compared with nginx."""
+"""The target: the CPU time of Norn's router per request is at most this many times that of nginx."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ class Subject:
 
 
 Starter = Callable[[Path, Sequence[int]], Subject]
-"""Starts a proxy in a directory, before the replicas at these ports."""
+"""Starts a proxy in front of the replicas at these ports; its files are in the directory."""
 
 
 def replicas(home: Path) -> tuple[Program, list[int]]:
@@ -121,7 +121,7 @@ def nginx(home: Path, ports: Sequence[int]) -> Subject:
 
 
 def nginx_kept(home: Path, ports: Sequence[int]) -> Subject:
-    """Starts nginx with connections to the replicas that are used for several requests."""
+    """Starts nginx so that each connection to a replica is used for several requests."""
     more = 'proxy_http_version 1.1; proxy_set_header Connection "";'
     return _nginx(home, "nginx-keepalive", ports, "keepalive 128; keepalive_requests 10000000;", more)
 

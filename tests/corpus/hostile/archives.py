@@ -58,7 +58,7 @@ TARGETS = ("..", "../..", "/", "/etc/passwd", "a/../../x", "", "x/../..", "\x00"
 
 
 def of_entries() -> Iterator[tuple[str, bytes]]:
-    """Yields a tar.gz for each name as each kind of entry, and for each target of a link."""
+    """Yields a tar.gz for each combination of a name and a kind of entry, and one for each target of a link."""
     for kind, code in KINDS.items():
         for name in NAMES:
             yield f"{kind} {name[:20]!r}", packed(("Dockerfile", tarfile.REGTYPE, ""), (name, code, "Dockerfile"))

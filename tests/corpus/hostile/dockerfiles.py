@@ -73,7 +73,7 @@ SPELLINGS: dict[str, Spelling] = {
 
 
 def of(forms: tuple[str, ...], things: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Yields each thing to steal and a Dockerfile that tries to, for each instruction and spelling."""
+    """Yields a thing to steal and a Dockerfile that tries to steal it: for each instruction, thing and spelling."""
     for form in forms:
         for thing in things:
             for spell in SPELLINGS.values():

@@ -92,7 +92,7 @@ def test_no_route_tells_the_name_of_another_app(api: Api, ids: Ids, scope: Scope
 
 
 BODIES = {"input": {"data": "", "seq": 1}, "/resolve": {"resolution": "done"}}
-"""The bodies of routes that refuse an empty one, by the end of their address."""
+"""The request bodies for routes that refuse an empty body, by the end of the route."""
 BY_ID = [
     (method, rule)
     for method, rule in sorted(TABLE)

@@ -49,15 +49,17 @@ def address(rule: str) -> str:
 
 
 def tried(asked: Api, method: str, rule: str, **more: str) -> int:
-    """Returns the status of a request with an object as its body, empty where a route accepts that."""
+    """Sends a request as `sent` does, and returns the status."""
     return sent(asked, method, rule, **more).status_code
 
 
 def sent(asked: Api, method: str, rule: str, **more: str) -> TestResponse:
-    """Sends that request; `more` are headers."""
+    """Sends a request to a route and returns the response. A POST or PUT has an object as its body, which is empty
+    where the route accepts that; `more` are headers.
+    """
     filled = {"resolution": "done"} if rule.endswith("/resolve") else {}
     body = {"json": filled} if method in ("POST", "PUT") else {}
-    # failed attempts slow down later requests from the same address
+    # each route has an address of its own, because failed attempts slow down later requests from the same address
     elsewhere = {"REMOTE_ADDR": f"10.0.0.{ROUTES.index((method, rule))}"}
     return asked.ask(method, address(rule), environ_overrides=elsewhere, headers=more, **body)
 

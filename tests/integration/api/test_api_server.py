@@ -76,7 +76,9 @@ def test_absent_broker_fails_with_what_to_do(api: Api) -> None:
 
 @pytest.mark.parametrize("name", ["worker:invoke", "beat", "engine"])
 def test_what_is_away_is_not_answered_with_a_second_server(api: Api, name: str) -> None:
-    """A server that responds is up; where its processes write their logs depends on how it was started."""
+    """The hint must not tell the user to start a server, because the one that responds is up. Where its processes write
+    their logs depends on how it was started, so the hint names both commands.
+    """
     hint = check(api, name)["hint"]
     assert ("norn up" in hint, "norn logs --server" in hint, "docker-compose logs" in hint) == (False, True, True)
 

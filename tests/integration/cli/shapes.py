@@ -29,7 +29,7 @@ def cron_app(name: str = "report", **schedule: Any) -> Json:
 
 
 def scheduled(name: str, recent: list[Json], **schedule: Any) -> Json:
-    """Returns an app of `GET /api/cron`."""
+    """Returns an app in the form in which `GET /api/cron` lists it."""
     return {"app": name, "schedule": cron_app(name, **schedule)["schedule"], "recent": recent}
 
 
@@ -105,5 +105,5 @@ def why(*reasons: Json, **more: Any) -> Json:
 
 
 def page(*items: Json, after: Any = None) -> Json:
-    """Returns a list."""
+    """Returns a page of a list; `after` is its field `next`, None on the last page."""
     return {"items": list(items), "next": after}
