@@ -1,4 +1,4 @@
-"""Builds Norn's web page into a wheel. On a machine without npm the wheel has no page, and the API responds how to get
+"""Builds Norn's web page into a wheel. On a machine without npm the wheel has no page, and the API explains how to get
 one.
 """
 

@@ -1,4 +1,5 @@
-"""The HTTP server of the API: gunicorn with threads; a thread gets a request only when its head has arrived.
+"""The HTTP server of the API: gunicorn with threads; a thread gets a request only when its head (the request line and
+the headers) has arrived.
 
 Plain gunicorn gives a connection a thread at its first byte, and waits for the rest without a time limit. A client with
 as many incomplete heads as there are threads could block the server. Here, the loop that accepts connections also
@@ -16,7 +17,9 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 HEAD_SECONDS = 10.0
-"""How many seconds a head may take after its connection was opened, or became readable again."""
+"""How many seconds a head may take to arrive: from the opening of its connection, or from the first byte of a later
+request.
+"""
 WAITING_MAX = 500
 """The most connections with an incomplete head; one more closes the oldest of them."""
 _HEAD_MAX = 128 * 1024

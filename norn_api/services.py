@@ -188,7 +188,9 @@ def shares() -> tuple[Share, ...]:
 
 
 def turn() -> AbstractContextManager[None]:
-    """Returns the context of a computation that keeps a core busy; entering it waits, and may raise TooManyRequests."""
+    """Returns a context manager for a computation that keeps a core busy. Entering it waits until no other request is
+    inside, and raises TooManyRequests after ten seconds.
+    """
     return norn().checks.place(CHECK_SECONDS)
 
 

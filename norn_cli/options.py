@@ -17,7 +17,7 @@ from norn_cli.session import Session
 F = TypeVar("F", bound=Callable[..., Any])
 
 ROLES = ("webserver", "worker", "cron", "function")
-"""The roles of apps, as options take them."""
+"""The roles of apps: the values that an option such as `--role` accepts."""
 
 COMPLETION_SECONDS = 0.5
 _TYPED = "norn.typed"

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ServerEvent:
-    """One event of a stream: the id to resume after it, its kind, and its data.
+    """One event of a stream: the id with which a client resumes the stream after it, its kind, and its data.
 
     `kind` is empty for a heartbeat, which only shows that the server is there.
     """

@@ -25,7 +25,7 @@ CACHE_SECONDS = 5.0
 ANONYMOUS = Actor(NAMELESS)
 _EVERYONE_IS_ADMIN = Actor(NAMELESS, frozenset({Scope.ADMIN}))
 HEADER = "X-Norn-CSRF"
-"""The header with the second secret of a session."""
+"""The header in which a browser sends the CSRF token: the second secret of a session, beside the cookie."""
 _HINT = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin makes one: norn token create NAME"
 
 
@@ -54,7 +54,7 @@ class Credentials:
     path: str = ""
     """The path of the request."""
     webhook: str = ""
-    """The webhook that the address names."""
+    """The id of the webhook that the request's URL names; empty if it names none."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,9 @@ class AuthenticatorChain:
         return None
 
     def _first(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender; raises CsrfMissing if its only credentials are a cookie without the second secret."""
+        """Returns the sender, or None if no authenticator recognises it; raises CsrfMissing if its only credentials are
+        a cookie without the second secret.
+        """
         missing: CsrfMissing | None = None
         for each in self._chain:
             try:

@@ -82,7 +82,9 @@ def is_local_host(host: str) -> bool:
 
 
 def is_foreign(headers: Mapping[str, str]) -> bool:
-    """Returns True for a page of another host or port. Programs send no such header; a sandbox has origin `null`."""
+    """Returns True for a request that a page of another host or port sends. A sandboxed page has the origin `null`, so
+    it is foreign. Programs other than browsers send neither header, so they are not.
+    """
     host, origin, site = headers.get("Host", "").lower(), headers.get("Origin"), headers.get("Sec-Fetch-Site")
     return (origin is not None and _host_of(origin) != host) or site not in (None, "same-origin", "none")
 

@@ -2,8 +2,8 @@
 
 A call needs a token that the page itself sends, because a cookie is not accepted. So a page of any origin may call a
 function, unless the function names origins (`function.cors`): then a call that a page of another origin sends is
-refused, and runs nothing. A browser alone would send such a call, and only hide its answer from the page. With
-NORN_AUTH=off, no token is needed, so `open_door` refuses pages of other origins first.
+refused, and runs nothing. Without this check the browser would send such a call, and only hide its answer from the
+page. With NORN_AUTH=off, no token is needed, so `open_door` refuses pages of other origins first.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _KEPT_SECONDS = "600"
 
 
 class ForeignOrigin(Forbidden):
-    """A page called a function that names the origins whose pages may call it, and this one is not among them."""
+    """Raised when a page calls a function and the page's origin is not in the function's list `cors`."""
 
     code = "foreign_origin"
 
 
 def require_origin(app: str, origins: Collection[str]) -> None:
-    """Raises ForeignOrigin for a call that a page sends whose origin is not among `origins`."""
+    """Raises ForeignOrigin if a page sent this call and the origin of the page is not among `origins`."""
     g.origins = origins
     sender = request.headers.get("Origin")
     if ANY_ORIGIN in origins or sender in origins or not is_foreign(dict(request.headers)):

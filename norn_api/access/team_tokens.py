@@ -32,7 +32,9 @@ _CLAIMS = ["exp", "iat", "aud", "iss"]
 
 
 class TeamTokens:
-    """Identifies senders by a token of Cloudflare Access: RS256, of this team, for this application, not expired."""
+    """Identifies senders by a token of Cloudflare Access: signed by this team's key with RS256, for this application,
+    and not expired.
+    """
 
     def __init__(self, database: Database, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database, self._clock = database, clock

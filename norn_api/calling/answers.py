@@ -29,15 +29,16 @@ OUTAGE_SECONDS = 30.0
 """How many seconds reading an answer is retried while the database is unreachable."""
 _AGAIN_SECONDS = 0.5
 _LOCKED_LOOKS = (0.1, 0.4, 0.0)
-"""The pauses after each attempt to end a call that has not begun. An attempt does not wait for a locked row; the
-sweeper may be ending the call at that moment."""
+"""The seconds to wait after each attempt to end a call that has not begun. An attempt does not wait for a locked row:
+the sweeper, which ends overdue jobs, may be ending the call at that moment.
+"""
 
 
 def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
     """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
 
-    Reading the answer consumes it, unless the caller sent an Idempotency-Key and may ask again. `of`: the complete time
-    limit of the call, if the client has already waited for part of that time.
+    Reading the answer deletes it, unless the function keeps full records, or the caller sent an Idempotency-Key and may
+    ask again. `of`: the complete time limit of the call, if the client has already waited for part of that time.
     """
     begin = time.monotonic()
     _wait_for(execution, timeout)

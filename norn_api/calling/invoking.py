@@ -74,7 +74,9 @@ class ReceivedCall:
 
 @contextmanager
 def received_call(app: str, options: FunctionOptions, *, method: str, path: str, query: str) -> Iterator[ReceivedCall]:
-    """Reads the request as a call; raises BodyTooLarge while reading, before anything is stored."""
+    """Yields the call that the request describes, after reading its body. Raises InvalidRequest, Forbidden, BadRequest,
+    HeadersTooLarge, BodyTooLarge or TooManyRequests before anything is stored.
+    """
     asked = current()
     if "\0" in path or "\0" in query or len(path) + len(query) > 8192:
         raise InvalidRequest("path: it holds a NUL or is over 8192 characters", hint="send the rest in the body")

@@ -27,8 +27,8 @@ _TYPE, _LOCATION = "Content-Type", "Location"
 class FunctionResponse(FlaskResponse):
     """The response with an answer of a function; its `Location` is sent as the function printed it.
 
-    The framework would parse the address to write it in another form. With some addresses, such as `http://a..b/`,
-    that would fail while the response is sent.
+    The framework would parse the URL in `Location` and write it in another form. With some addresses, such as
+    `http://a..b/`, that would fail while the response is sent.
     """
 
     def __init__(self, answer: FunctionAnswer, body: Iterable[bytes] | None = None) -> None:
@@ -65,7 +65,9 @@ def options_of_call(execution: int, live: LiveFunction) -> FunctionOptions:
 
 
 def answer_of(output: bytes, options: FunctionOptions) -> FunctionAnswer:
-    """Returns the answer that the output of a successful call describes."""
+    """Returns the answer that the output of a successful call describes; raises InvalidRequest for output that is not
+    valid CGI (`response: cgi`).
+    """
     if options.response is Response.RAW:
         return FunctionAnswer(200, ((_TYPE, options.content_type),), output)
     answer = cgi.parse(output)

@@ -131,7 +131,9 @@ class RestartRequest(RequestModel):
     """How the old containers end."""
 
     now: bool = False
-    """No old container keeps running for its open connections, also none of an earlier deploy."""
+    """True: no old container keeps running until its open connections end, not even one that an earlier deploy
+    replaced.
+    """
 
 
 class ScaleRequest(RequestModel):

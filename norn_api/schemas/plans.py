@@ -50,7 +50,7 @@ class PlanResponse(ResponseModel):
 
 
 class FieldDrift(ResponseModel):
-    """One field that is not as Norn made it; null where there is no value."""
+    """One field whose value is not the one that Norn set; null means that there is no value."""
 
     thing: str = Field(examples=["Deployment blog"])
     field: str = Field(examples=["spec.replicas"])

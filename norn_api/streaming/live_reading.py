@@ -1,4 +1,5 @@
-"""Reads the live stream of a job that reads an app's logs: the position, the missed lines, and how the job ended.
+"""Reads the live stream of a job that reads an app's logs; keeps the position, counts the missed lines, and notices how
+the job ended.
 
 When the worker of the job dies, another worker takes the job over and sends some lines again. The reader notices that,
 because the numbers of the lines begin at 1 again; their positions say which of them are new.

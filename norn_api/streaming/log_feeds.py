@@ -21,8 +21,8 @@ from norn_tasks.domain.jobs.requests import ReadLogsJobRequest
 from norn_tasks.store.broker.live import LiveLine
 
 READER = "norn's page"
-"""The actor of the jobs that read the lines; no token can have this name. These jobs may use half of the readers that
-are allowed.
+"""The actor of the jobs that read the lines; no token can have this name. All these jobs together may use half of the
+log readers that the server allows.
 """
 MOST = 100_000
 """The most past lines of an app that a page gets when it reconnects, and the most lines that wait to be sent to it. A

@@ -83,7 +83,9 @@ def document(version: str) -> dict[str, Any]:
 
 
 def finish(app: OpenAPI) -> None:
-    """Adds the shared schemas to the document, and marks a body as optional if all its fields have defaults."""
+    """Adds the shared schemas to the document, and the scope and the refusals to each operation; marks a body as
+    optional if all its fields have defaults.
+    """
     app.openapi_version = VERSION
     app.components_schemas.update(_shapes(ProblemDetails))
     spec = app.api_doc

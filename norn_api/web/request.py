@@ -1,4 +1,4 @@
-"""Reads a request strictly: a body must be one JSON object or empty, and nothing is guessed."""
+"""Reads a request strictly: each body has a limit, a JSON body must be one object or empty, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class StrictRequest(Request):
             raise BadRequest("the body ended before its length", hint="send it again")
 
     def asked(self, model: type[M]) -> M:
-        """Returns the JSON body as a model; raises FieldsInvalid."""
+        """Returns the JSON body as a model; raises FieldsInvalid, and the errors of `get_json`."""
         try:
             return model.model_validate(self.get_json())
         except ValidationError as error:

@@ -68,7 +68,7 @@ class Output:
     ) -> None:
         """Prints a list from the server; `name` is the field that identifies an item.
 
-        An empty list prints `none`, in a table only. A table is sorted by `order`, the highest first.
+        In the format table, an empty list prints `none`. A table is sorted by `order`, the highest first.
         """
         items = answer.get("items", [])
         rows = sorted(items, key=order, reverse=True) if order else items

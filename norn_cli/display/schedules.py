@@ -30,7 +30,7 @@ def show_next(output: Output, answer: Json) -> None:
 
 
 def _not_running(answer: Json) -> Iterator[Fact]:
-    """Yields why the schedule does not run at the times that are listed below this line."""
+    """Yields the reason why the schedule does not run at the times that are listed below; yields nothing if it does."""
     state, paused = answer.get("state", "scheduled"), answer.get("paused")
     if paused:
         yield "paused", f"{_by(paused)}; it would run:"

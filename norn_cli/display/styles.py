@@ -1,4 +1,4 @@
-"""Colours by their meaning, and the states that have one."""
+"""Colours by their meaning, and the words for states that are printed in a colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from norn_cli.display.text import RESET, clean
 
 
 class Style(StrEnum):
-    """A colour by its meaning; the value is its SGR parameter."""
+    """A colour by its meaning; the value is its number in an escape sequence of the terminal (SGR)."""
 
     GOOD = "32"
     BAD = "31"
@@ -49,7 +49,7 @@ class Bar:
 
 
 def by_word(text: str) -> str | Styled:
-    """Returns a text in the style of its meaning, if it is one of the known states."""
+    """Returns the word for a known state in the style of its meaning, and any other text unchanged."""
     style = _STYLE_OF.get(text)
     return Styled(text, style) if style else text
 

@@ -26,7 +26,9 @@ def size() -> Size:
 
 @contextmanager
 def handed_over(resized: Callable[[Size], None]) -> Iterator[None]:
-    """Sends every key to the program inside the block, Ctrl-C too; calls `resized` when the window's size changes."""
+    """Inside the block, the terminal does not handle any key itself, so that even Ctrl-C reaches the program; calls
+    `resized` when the window's size changes.
+    """
     stdin = sys.stdin.fileno()
     kept = termios.tcgetattr(stdin)
     before = signal.signal(signal.SIGWINCH, lambda *_: resized(size()))

@@ -60,7 +60,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class SpinnerTick:
-    """Nothing has changed since the last SpinnerTick; the caller repaints its spinner."""
+    """No change has arrived for a moment; the caller repaints its spinner."""
 
 
 Change = JobUpdate | OutputChunk | Away | Lost | SpinnerTick
@@ -79,7 +79,8 @@ class Following:
         self._queued = False
 
     def changes(self, *, tick: float, until: float | None, every_line: bool = False) -> Iterator[Change]:
-        """Yields each change as it arrives, and a SpinnerTick every `tick` seconds, until the job's end or `until`.
+        """Yields each change as it arrives, and a SpinnerTick after `tick` seconds without one, until the job's end or
+        `until`.
 
         `until` is a monotonic time. With `every_line` it also waits for the last lines of the steps.
         """

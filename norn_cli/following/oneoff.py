@@ -12,7 +12,7 @@ from norn_cli.following.follow import AWAY_SECONDS
 
 
 class OneOffRun:
-    """A one-off command that was accepted; `quiet` prints none of its output."""
+    """A one-off command that was accepted; with `quiet`, its output is not printed."""
 
     def __init__(self, client: Client, output: Output, accepted: Json, *, quiet: bool) -> None:
         self._client, self._output, self._quiet = client, output, quiet
@@ -21,7 +21,9 @@ class OneOffRun:
         self._shown = {"stdout": 0, "stderr": 0}
 
     def to_its_end(self) -> Json:
-        """Prints its output and returns its record; raises Detached if the user presses Ctrl-C."""
+        """Prints its output and returns its record. Raises Detached if the user presses Ctrl-C, and Unreachable if the
+        server refuses, or does not respond for a minute.
+        """
         away_since: float | None = None
         while True:
             try:

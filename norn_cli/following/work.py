@@ -40,7 +40,7 @@ _OUTCOMES = {
 def see_through(session: Session, accepted: Json, waiting: WaitOptions) -> None:
     """Waits for accepted work and prints its outcome; raises JobFailed if it did not succeed.
 
-    With `detach` it prints the job instead: the server's response as JSON, else its id.
+    With `detach` it does not wait, and prints the accepted job instead.
     """
     if waiting.detach:
         print_accepted(session, accepted)

@@ -21,7 +21,9 @@ def apply_file(session: Session, file: Path) -> Json:
 
 @contextmanager
 def mistakes_of(file: Path) -> Iterator[None]:
-    """Raises a refusal from the block again, with the path that the user typed in each of its mistakes."""
+    """If the block raises Refused, raises it again; as the file of each mistake it then has the path that the user
+    typed.
+    """
     try:
         yield
     except Refused as error:

@@ -15,7 +15,9 @@ from norn_cli.uploads import uploading
 
 
 def note_source(session: Session, app: str) -> None:
-    """Prints what is deployed, and how to deploy the directory here; nothing if no directory here is the app's."""
+    """Prints which files are deployed, and how to deploy the local directory instead. Prints nothing if there is no
+    infraspec of the app here, or if the server reads this same directory.
+    """
     file = _spec_of(app)
     known = uploading.known(session, app) if file is not None else None
     if file is None or known is None or _same(session, file.parent, known):

@@ -111,7 +111,9 @@ class _Packing:
             self._left_out.append(path)
 
     def _directory(self, archive: tarfile.TarFile, path: str) -> None:
-        """Packs a directory once, after those above it; also a directory that is left out if an entry in it is kept."""
+        """Packs a directory, after those above it, unless it is packed already. A directory that the rules leave out is
+        packed too if an entry in it is kept.
+        """
         if not path or path in self._directories:
             return
         self._directory(archive, os.path.dirname(path))  # noqa: PTH120 - a path of the archive

@@ -6,7 +6,7 @@ from norn_tasks.domain.jobs.execution import Captured
 
 HEAD = 16 * 1024
 TAIL = 48 * 1024
-"""The bytes that are kept of a stream's beginning, and as many again of its end."""
+"""By default, the first HEAD bytes and the last TAIL bytes of a stream are kept."""
 
 
 class Capture:

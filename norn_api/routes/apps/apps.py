@@ -116,7 +116,9 @@ def apply_app(path: AppPath) -> Response:
 
 @api.delete("/api/apps/<app>", responses=responses_of(None, 204))
 def delete_app(path: AppPath) -> Response:
-    """Removes an app; 409 while anything of it runs. An app that has a directory stays listed, as not forged."""
+    """Removes an app; 409 while anything of it runs. An app with a directory in NORN_APPS_DIR stays listed, as not
+    forged.
+    """
 
     def remove(tx: Tx) -> int:
         dispatch.remove_app(tx, norn().settings.apps_dir, path.app, actor=actor().name)

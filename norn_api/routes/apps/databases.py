@@ -1,4 +1,4 @@
-"""Databases of apps: their sizes, snapshots, backups, restores and drills."""
+"""Databases of apps: their sizes, snapshots, backups, restores and drills (trial restores)."""
 
 from __future__ import annotations
 

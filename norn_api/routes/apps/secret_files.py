@@ -1,4 +1,6 @@
-"""Encrypted files of secrets in the format of sops; workers import and export them, because only they have the key."""
+"""Encrypted files of secrets in the format of sops; workers import and export them, because only workers have the
+server's private key.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +65,6 @@ def get_key() -> Response:
 
 @api.post("/api/secrets/key/rotate", responses=responses_of(WorkAccepted, 202))
 def rotate_key(body: NothingRequest) -> Response:
-    """Makes a new key for the server, and seals all secrets to it."""
+    """Makes a new key for the server, and encrypts all secrets again with it."""
     work = dispatch.request_key_rotation(norn().intake, actor=actor().name, key=key())
     return accepted(work, "", JobKind.ROTATE_KEY)

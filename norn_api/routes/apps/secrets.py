@@ -23,7 +23,7 @@ LISTED = responses_of(ListOf[SecretResponse])
 
 @api.get("/api/apps/<app>/secrets", responses=LISTED)
 def list_secrets(path: AppPath) -> Response:
-    """Lists an app's secrets by name, with those that its infraspec names but that are not set; never a value."""
+    """Lists an app's secrets by name, also those that its infraspec names but nobody has set; never shows a value."""
     return _listed(path.app)
 
 

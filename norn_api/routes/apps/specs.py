@@ -66,7 +66,9 @@ def _secrets_check(spec: Infraspec) -> SecretsCheck:
 
 
 def named(spec: Infraspec, name: str, file: str) -> tuple[Mistake, ...]:
-    """Returns the mistake if the spec names another app than the address; else nothing."""
+    """Returns one mistake if the spec belongs to an app other than `name`, which the address names; else an empty
+    tuple.
+    """
     if spec.app == name:
         return ()
     sentence = f"the spec says {spec.app}, the address says {name[:80]}"
@@ -91,7 +93,9 @@ def validate_for_app(path: AppPath, query: FileQuery) -> Response:
 
 @api.get("/api/apps/<app>/specs", responses=responses_of(ListOf[AppliedSpecResponse]))
 def list_specs(path: AppPath, query: ListQuery) -> Response:
-    """Lists the infraspecs that were applied to an app, newest first; none for an app that has a directory."""
+    """Lists the infraspecs that were applied to an app, newest first; the list is empty for an app that has a
+    directory.
+    """
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)
         page = history.applied(tx, path.app, Cut(query.limit, query.after))

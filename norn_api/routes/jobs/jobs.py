@@ -67,7 +67,9 @@ def _answer(found: JobView, steps: tuple[StepView, ...]) -> JobResponse:
 
 
 def may_see(job: JobView, scope: Scope) -> None:
-    """Raises NotFound for another app's job, and Forbidden for another sender's job unless the scope suffices."""
+    """Raises NotFound if the sender's token has no access to the job's app, and Forbidden if somebody else requested
+    the job and the sender lacks the scope.
+    """
     hide_from_others(job.app, jobs_read.absent(job.id))
     if not actor().may(scope) and job.actor != actor().name:
         hint = f"ask an admin for one that may: norn token create NAME --scope {scope}"
@@ -127,7 +129,9 @@ def get_job_logs(path: JobPath, query: LogQuery) -> Response:
 
 
 def _reader(job: int, query: LogQuery, shape: Shape) -> Callable[[], tuple[list[str], bool]]:
-    """Returns a function that continues reading: new text, and True when the job has ended."""
+    """Returns a function that continues where its last call stopped reading. It returns the new pieces of text, and
+    True if no more will follow.
+    """
     database, place = norn().database, [(0, -1)]
     above = query.after if query.step is not None else -1
 

@@ -46,10 +46,10 @@ def stream_events(query: EventStreamQuery) -> Response:
 
 @api.get("/api/stream", responses=text_response("Server-sent events", "text/event-stream"))
 def stream_page(query: PageStreamQuery) -> Response:
-    """Streams all events, and the log lines of these apps as messages of the type `log`.
+    """Streams all events, and the log lines of the apps in `logs` as messages of the type `log`.
 
-    With the id of its last message, a client can resume events and lines together. All pages of a process share one
-    reader of an app's lines.
+    With the id of its last message, a client can resume events and lines together. All such streams of a process share
+    one reader for each app.
     """
     apps = tuple(dict.fromkeys(map(require_visible, query.logs)))
     with norn().database.transaction() as tx:

@@ -70,7 +70,8 @@ def get_doctor() -> Response:
 
 
 def _reported(look: Callable[[Tx], tuple[HealthCheck, ...]], in_full: frozenset[str] | None) -> Response:
-    """Returns the checks of the database, its rows, the broker and this process's disk.
+    """Returns the checks of the database, the broker and this process's disk, and the checks that `look` makes from the
+    database's rows.
 
     `in_full`: the checks whose sentences are shown; None for all.
     """

@@ -74,8 +74,8 @@ def _all(what: str | None, files: Sequence[Path]) -> bool:
 
 
 def _by_name(session: Session, what: str, places: Sequence[Local]) -> tuple[Wanted, ...]:
-    """Returns the apps of the directory, if the argument is both the directory and the name of one of its apps; none if
-    the server has that app's source.
+    """Returns the apps of the directory `what`, if one of them has the same name as the directory; none if the server
+    has the source of that app. Raises Usage if no app of the directory has its name.
     """
     named = next((place for place in places if place.app == what), None)
     if named is None:

@@ -1,4 +1,4 @@
-"""`norn init`: an infraspec.yaml to start from."""
+"""`norn init`: writes an infraspec.yaml to start from."""
 
 from __future__ import annotations
 

@@ -88,7 +88,9 @@ def _print_kept(session: Session, name: str, which: dict[str, Any]) -> None:
 
 
 _OF_THE_PAST = ("since", "until", "grep", "release", "previous")
-"""The options with which times are shown, because the lines may be from different times."""
+"""With one of these options, each line is printed with its time by default, because the lines may be from very
+different times.
+"""
 
 
 def _followed(session: Session, name: str, which: dict[str, Any]) -> Iterator[dict[str, Any]]:

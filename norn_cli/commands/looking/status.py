@@ -58,7 +58,7 @@ def _none(down: bool, role: str | None) -> str:
 
 
 def _sum_up(output: Output, apps: list[Json]) -> None:
-    """Prints how many apps are in which state, and which ones have an open alert."""
+    """Prints the number of apps in each state, and the names of the apps with an available update or an open alert."""
     counts = Counter(app["state"] for app in sorted(apps, key=trouble_of, reverse=True))
     failed = sum(last_deploy_failed(app) for app in apps)
     if len(apps) > 1:

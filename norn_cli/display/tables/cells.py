@@ -33,17 +33,19 @@ def error(row: Json) -> str:
 
 
 def field(name: str) -> Callable[[Json], object]:
-    """Returns a cell that shows a field as it is."""
+    """Returns a function for the cells of a column, which returns the field `name` of a row unchanged."""
     return lambda row: row.get(name)
 
 
 def when(name: str) -> Callable[[Json], object]:
-    """Returns a cell that shows how long ago a time is."""
+    """Returns a function for the cells of a column, which returns how long ago the time in the field `name` is."""
     return lambda row: ago(row.get(name))
 
 
 def joined(name: str) -> Callable[[Json], object]:
-    """Returns a cell that shows the items of a list."""
+    """Returns a function for the cells of a column, which returns the items of the list in the field `name` as one
+    text.
+    """
     return lambda row: ", ".join(row.get(name) or [])
 
 

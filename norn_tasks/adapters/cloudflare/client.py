@@ -32,9 +32,9 @@ _PAGE = 50
 TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
 """The time limits of one request, one for each part; the TLS handshake may take as long as `connect` again.
 
-Only the job that has the tunnel's turn, held in the database, may send changes. The limits add up to less than the time
-after which the database ends an idle turn. So no request can arrive after its job has lost the turn, and overwrite the
-change of the next job.
+Only the job that has the tunnel's turn (a lock in the database) may send changes. The limits add up to less than the
+time after which the database ends an idle turn. So no request can arrive after its job has lost the turn, and overwrite
+the change of the next job.
 """
 _PATIENCE = 60.0
 """The most seconds that one request may take, including all its repetitions."""

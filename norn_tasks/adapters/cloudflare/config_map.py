@@ -99,7 +99,9 @@ class ConfigMapRules:
         self.api.patch(seen, [_unchanged(seen), change])
 
     def _moved(self, kind: str, work: Any, waiting: Waiting) -> None:
-        """Runs `work`, and repeats it while others change the object between the reading and the writing."""
+        """Runs `work`, and repeats it if others changed the object between its reading and its writing. Raises
+        StepFailed after 20 such tries.
+        """
         for _ in range(_TRIES):
             try:
                 work()

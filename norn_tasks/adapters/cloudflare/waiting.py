@@ -1,5 +1,5 @@
-"""Waits between two requests to Cloudflare, in short parts. Before each part, it renews the job's turn and checks
-whether the job was stopped.
+"""Waits between two requests to Cloudflare, in short parts. Before each part, it checks whether the job was stopped,
+and renews the job's turn (the lock with which one job at a time may change a tunnel's rules).
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ builds by Norn set it.
 """
 
 PULLED = "norn-pulled"
-"""The first part of the tags that keep images which apps take from a registry. The ids of the control plane and the app
-follow it.
+"""The first part of the tags with which Norn keeps the images that apps take from a registry. The id of the control
+plane and the name of the app follow it.
 """
 
 _AGAIN = 1.0
@@ -136,7 +136,7 @@ class EngineClient:
             return None
 
     def take_away(self, container: str, within: float = 60) -> None:
-        """Stops and removes a container, by id or name, and returns when it no longer exists; does nothing if it is
+        """Kills and removes a container, by id or name, and returns when it no longer exists; does nothing if it is
         missing.
 
         Raises EngineDown if the container still exists after `within` seconds.
@@ -197,7 +197,7 @@ def was_sent(error: EngineDown) -> bool:
 
 
 def labels(app: str, owner: str, fence: Fence) -> dict[str, str]:
-    """Returns the labels that everything that Norn creates in the engine has."""
+    """Returns the labels that Norn gives to every object that it creates in the engine."""
     return {APP: app, OWNER: owner, JOB: str(fence.job), FENCE: str(fence.token)}
 
 

@@ -60,7 +60,7 @@ class DockerEngine:
         )
 
     def remove(self, container: str) -> None:
-        """Stops and removes a container, and returns when the engine no longer has it."""
+        """Kills and removes a container, and returns when the engine no longer has it."""
         self.client.take_away(container)
 
     def reach(self) -> RunsReach:

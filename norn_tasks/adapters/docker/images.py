@@ -122,12 +122,16 @@ class DockerImages:
         return tuple(str(each["Id"]) for each in found if app in sharers(each.get("Labels")))
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image that carries Norn's label, with all its tags."""
+        """Removes an image that carries Norn's label, with all its tags; returns False if it has no such label or a
+        container uses it.
+        """
         image = self.find(image_id)
         return image is None or (APP in image.labels and self._removed(image))
 
     def remove_stage(self, image_id: str) -> bool:
-        """Removes the image of a build stage, which has neither a tag nor Norn's label."""
+        """Removes the image of a build stage, which has neither a tag nor Norn's label; returns False if it has one of
+        them or a container uses it.
+        """
         image = self.find(image_id)
         return image is None or (not image.tags and APP not in image.labels and self._removed(image))
 

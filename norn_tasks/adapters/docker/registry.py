@@ -82,7 +82,9 @@ class Registry:
         self._ended(said, f"does not give {reference}")
 
     def login_of_nodes(self) -> str:
-        """Returns the content of a `.dockerconfigjson` with its credentials; empty if none are configured."""
+        """Returns the registry's credentials as the content of a `.dockerconfigjson`, with which Kubernetes nodes pull
+        images; empty if none are configured.
+        """
         found = self._credentials() if self.config is not None else None
         if not found:
             return ""

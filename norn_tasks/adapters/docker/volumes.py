@@ -37,11 +37,11 @@ class DockerVolumes:
         return tuple(self._mount(app, volume) for volume in volumes)
 
     def of_app(self, app: str) -> tuple[str, ...]:
-        """Lists the app's volumes."""
+        """Returns the names of the app's volumes."""
         return tuple(sorted(each["Labels"][NAME] for each in self._mine(app)))
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes all of the app's volumes."""
+        """Removes all of the app's volumes, and returns their names; raises Conflict if a container uses one."""
         mine = self._mine(app)
         for each in mine:
             self._remove(each["Name"], each["Labels"][NAME])

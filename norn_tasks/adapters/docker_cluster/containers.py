@@ -272,8 +272,8 @@ class Containers:
             return
 
     def _undo(self, container: str) -> None:
-        """Removes a container that the engine created after its caller had given up, unless a later owner may have
-        adopted it.
+        """Removes a container that the engine created after the job had stopped waiting for it. Does nothing unless the
+        job was cancelled, because otherwise the job's next worker may already use the container.
         """
         if self._stop.reason == "cancelled":
             self.discard(container)

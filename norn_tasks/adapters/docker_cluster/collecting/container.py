@@ -42,7 +42,8 @@ class ContainerLog:
         log.
 
         Returns False immediately if the container has another reader. Raises NotFound, EngineDown, DiskFull,
-        DatabaseDown or SecretsLocked. In each case, all output before the stored position is stored.
+        DatabaseDown or SecretsLocked. Whichever of these is raised, all output before the stored position has been
+        stored.
         """
         while not stop.is_set():
             began = time.monotonic()

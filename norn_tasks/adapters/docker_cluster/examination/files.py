@@ -1,5 +1,5 @@
-"""Reads the beginning of a file in a container. Nothing is executed in the container, so this works after its
-end too.
+"""Reads the beginning of a file in a container. Nothing is executed in the container, so this also works after the
+container has ended.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def program_file(containers: Containers, found: dict[str, Any], lines: tuple[str
 
 
 def _archived(client: APIClient, container: str, path: str) -> tuple[bytes, str]:
-    """Returns the first bytes of a file in the container; if the file is a link, also the target of the link."""
+    """Returns the first bytes of a file in the container, and an empty text; for a link, no bytes, and the link's
+    target.
+    """
     stream, facts = client.get_archive(container, path)
     if facts.get("linkTarget"):
         return b"", str(facts["linkTarget"])

@@ -21,8 +21,8 @@ _TRY = 0.3
 
 
 def accepting(ip: str, found: dict[str, Any], lines: Iterable[str], port: int | None) -> tuple[OpenSocket, ...] | None:
-    """Returns those of the likely ports that accept connections. Returns None if none of them does, because an unlikely
-    port may.
+    """Returns the likely ports that accept connections. Returns None if there are none, because the program may listen
+    on a port that was not tried.
     """
     exposed = {int(each.partition("/")[0]) for each in found["Config"].get("ExposedPorts") or {}}
     named = {int(each) for line in lines for each in _PORT.findall(line) if int(each) < 65_536}

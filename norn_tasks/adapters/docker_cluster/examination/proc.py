@@ -1,4 +1,6 @@
-"""Reads from /proc on which sockets a container of this machine listens, and whether it waits for a lock on a file."""
+"""Reads two facts about a container of this machine from /proc: the sockets on which it listens, and whether it waits
+for a lock on a file.
+"""
 
 from __future__ import annotations
 

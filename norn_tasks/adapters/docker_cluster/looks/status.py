@@ -3,8 +3,8 @@ each.
 
 The wanted number comes from the rows, not from the engine. A replica keeps its row until Norn removes the replica. So a
 live generation has as many rows as wanted replicas, even after somebody removed a container. While one generation
-replaces another, the wanted number is the larger of their numbers of rows. Leaving and
-draining replicas do not count.
+replaces another, the wanted number is the larger of their numbers of rows. Replicas that are leaving or draining do not
+count.
 """
 
 from __future__ import annotations
