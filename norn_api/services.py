@@ -1,4 +1,6 @@
-"""The objects that views use: one immutable bundle for each application, and access to it from a view."""
+"""The objects that views (the functions that handle requests) use: one immutable bundle for each application, and
+access to it from a view.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ times its size in memory, and a database connection until PostgreSQL has finishe
 CHECKS = 1
 """How many infraspecs and slow hashes one process works on at the same time, because each keeps a core busy."""
 CHECK_SECONDS = 10.0
-"""How long such parsing or hashing waits for its turn."""
+"""How many seconds the parsing of an infraspec, or a slow hash, waits for its turn."""
 SIGN_INS, DELIVERIES = 16, 64
 """How many sign-ins, and how many webhook deliveries, one process reads at the same time before it knows their senders,
 because each occupies a thread.
@@ -48,7 +50,9 @@ UPLOADS = 4
 """How many uploads one process reads at the same time, because unpacking keeps a core busy."""
 
 FUNCTION_SECONDS = 1.0
-"""How long a process accepts asynchronous calls without reading the live release of their function again."""
+"""How many seconds a process remembers a function's live release, and accepts asynchronous calls without reading it
+again.
+"""
 
 _BROWSERS = Share("sessions", 0.5, "the group of all signed-in browsers")
 

@@ -66,7 +66,7 @@ class NotNorn(CliError):
 
 
 class Missing(CliError):
-    """The thing that was named does not exist."""
+    """The object that the user named does not exist on the server."""
 
     exit_code = ExitCode.NOT_FOUND
 

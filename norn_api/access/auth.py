@@ -129,8 +129,8 @@ class AuthenticatorChain:
         return None
 
     def _first(self, credentials: Credentials) -> Identity | None:
-        """Returns the sender, or None if no authenticator recognises it; raises CsrfMissing if its only credentials are
-        a cookie without the second secret.
+        """Returns the sender, or None if no authenticator recognises the credentials; raises CsrfMissing if they are
+        only a session's cookie without its CSRF token.
         """
         missing: CsrfMissing | None = None
         for each in self._chain:
@@ -195,7 +195,9 @@ class BearerTokens:
         self._known: RecentlySeen[Actor] = RecentlySeen(CACHE_SECONDS, clock)
 
     def identify(self, credentials: Credentials) -> Identity | None:
-        """Returns the owner of the token in the Authorization header; raises DatabaseDown."""
+        """Returns the owner of the token in the Authorization header, or None without a valid token; raises
+        DatabaseDown.
+        """
         token = _bearer(credentials.headers.get("Authorization"))
         found = None if token is None else self._known.get(tokens.digest(token), self._find)
         return None if found is None else Identity(found)

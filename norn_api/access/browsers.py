@@ -51,7 +51,7 @@ class BrowserSessions:
         self._known: RecentlySeen[SignedIn] = RecentlySeen(CACHE_SECONDS, clock)
 
     def identify(self, credentials: Credentials) -> Identity | None:
-        """Returns the owner of the session; raises CsrfMissing, or DatabaseDown."""
+        """Returns the owner of the session, or None without a session; raises CsrfMissing or DatabaseDown."""
         found = self.find(credentials)
         if found is None:
             return None
@@ -60,7 +60,8 @@ class BrowserSessions:
         return Identity(found.actor, session=found.id)
 
     def find(self, credentials: Credentials) -> SignedIn | None:
-        """Returns the session that the cookie names, even without the CSRF token.
+        """Returns the session that the cookie names, even if the CSRF token is missing; None if the cookie names no
+        session.
 
         If there are several cookies, the one that belongs to the CSRF token is used, or otherwise the first one that
         names a session.
@@ -116,7 +117,9 @@ def refuse_foreign_page(method: str, headers: Mapping[str, str]) -> None:
 
 
 def require_safe_page(headers: Mapping[str, str]) -> None:
-    """Raises InsecurePage for a page from another machine without TLS, because its browser would drop the cookie."""
+    """Raises InsecurePage if the page was loaded from another machine without TLS, because its browser would drop the
+    cookie.
+    """
     host = headers.get("Host", "")
     if not is_local_host(host) and urlsplit(headers.get("Origin", "")).scheme == "http":
         raise InsecurePage(

@@ -14,7 +14,7 @@ FUNCTION_RULES = ("/fn/<app>", "/fn/<app>/<rest:rest>")
 def refuse_other_host(rule: str, host: str, fn_host: str) -> None:
     """Raises NotFound for a function at a host other than `fn_host`, and for anything else at `fn_host`.
 
-    `host` is the header of the request; an empty `fn_host` allows every host.
+    `host` is the header Host of the request; an empty `fn_host` allows every host.
     """
     if not fn_host or (rule in FUNCTION_RULES) == (_name(host) == fn_host.lower()):
         return

@@ -14,7 +14,8 @@ class Buckets:
     """Token buckets: each key may make `burst` requests at once, and `per_second` in the long run. Safe for many
     threads.
 
-    `processes` API processes share a limit without sharing memory, so each of them allows its part.
+    `processes`: the number of API processes that share the limit. They share no memory, so each of them allows its part
+    of the limit.
     """
 
     def __init__(

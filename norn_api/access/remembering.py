@@ -23,7 +23,7 @@ class RecentlySeen(Generic[V]):
         self._values: dict[str, tuple[V, float]] = {}
 
     def get(self, hashed: str, find: Callable[[str], V | None]) -> V | None:
-        """Returns the value of a hash; calls `find` if it is not remembered."""
+        """Returns the remembered value of a hash, or otherwise the result of `find`."""
         with self._lock:
             kept = self._values.get(hashed)
         if kept is not None and self._clock() < kept[1]:

@@ -40,7 +40,9 @@ class PushSignatures:
         self._now = now
 
     def identify(self, credentials: Credentials) -> Identity | None:
-        """Returns the webhook as the sender; raises DatabaseDown, SecretsLocked or BodyTooLarge."""
+        """Returns the webhook as the sender, or None without a valid signature; raises DatabaseDown, SecretsLocked or
+        BodyTooLarge.
+        """
         proof = proof_of(credentials.headers, self._now())
         if proof is None or not re.fullmatch(r"[1-9][0-9]{0,9}", credentials.webhook, re.ASCII):
             return None

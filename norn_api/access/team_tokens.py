@@ -1,8 +1,9 @@
 """People whom Cloudflare Access admits: it adds a token to each of their requests.
 
-Cloudflare adds the header to every request of the browser, even to requests that a page of another site caused. So such
-requests are `ambient`: as with a cookie, a change is accepted only from a page of this server, and functions cannot be
-called. The token is accepted only in the header, because no page can read or set that header for another site.
+Cloudflare adds the token, in a header, to every request of the browser, even to requests that a page of another site
+caused. So such requests are `ambient`: as with a cookie, a change is accepted only from a page of this server, and
+functions cannot be called. The token is accepted only in the header, because no page can read or set that header for
+another site.
 """
 
 from __future__ import annotations

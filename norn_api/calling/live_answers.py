@@ -33,7 +33,8 @@ _LOOK_EVERY = 4
 
 
 def live_answer(work: Accepted, live: LiveFunction, give_back: Callable[[], None]) -> Response:
-    """Returns the answer to an accepted call as soon as its beginning is known; raises as `end_of` does.
+    """Returns the answer to an accepted call as soon as its beginning is known; raises the errors of `end_of`, and the
+    error of a call that failed before that.
 
     `give_back` is called when the answer has ended.
     """

@@ -30,7 +30,7 @@ class Share:
 class ConcurrencyLimit:
     """A limit on the number of simultaneous requests: each request occupies one of `count` places.
 
-    If a request names shares, no sender can occupy all places and keep others out.
+    If requests name shares, no sender can occupy all places and keep others out.
     """
 
     def __init__(self, count: int, what: str) -> None:

@@ -42,9 +42,10 @@ class Connection:
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Stops reading from the client after `seconds`, and then raises TooSlow; the client can still be answered.
+        """Limits the time of the block: after `seconds` it stops reading from the client, and the end of the block
+        raises TooSlow. The client can still be answered.
 
-        `guard` limits each single wait for the client; this limits the time of the whole block.
+        `guard` limits each single wait for the client, but not the time of all waits together.
         """
         until = time.monotonic() + seconds
         timer = threading.Timer(seconds, self.stop_reading)

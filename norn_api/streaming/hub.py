@@ -34,7 +34,9 @@ Wants = Callable[[StoredEvent], bool]
 
 
 class Dropped(Exception):
-    """Raised when this subscriber was too slow."""
+    """Raised for a subscriber that did not take its events quickly enough, so that the hub no longer sends it
+    events.
+    """
 
 
 class Subscriber:
@@ -182,7 +184,7 @@ class EventHub:
             listener.close()
 
     def _look(self) -> float:
-        """Passes new events on, and returns the seconds until the next poll."""
+        """Passes new events on to the subscribers, and returns the seconds until the next poll."""
         while True:
             with self._database.transaction() as tx:
                 found = stream.after(tx, self._place, limit=_BATCH)

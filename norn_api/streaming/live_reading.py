@@ -46,7 +46,7 @@ class LiveReading:
                 raise trouble
 
     def taken(self) -> list[LiveLine]:
-        """Returns the lines that `first` found."""
+        """Returns the lines that `first` found, once; after that, an empty list."""
         kept, self._kept = self._kept, []
         return kept
 

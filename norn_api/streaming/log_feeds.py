@@ -191,7 +191,7 @@ class LogFeeds:
             feed.inboxes.add(inbox)
 
     def _ending(self, feed: _Feed) -> bool:
-        """Returns True, and deletes the feed, if nobody follows it or the process ends."""
+        """Returns True, after deleting the feed, if no page follows it or the process ends."""
         with self._lock:
             if feed.inboxes and not self._closing.is_set():
                 return False

@@ -77,7 +77,7 @@ def body_of(error: NornError) -> dict[str, Any]:
 
 
 def _asks_to_wait(error: NornError) -> bool:
-    """Returns True for an error after which nothing was done and the client may try again."""
+    """Returns True for an error that means that nothing was done, and that the client may try again."""
     return isinstance(error, Unavailable | TooManyRequests) and not isinstance(error, Unconfirmed)
 
 

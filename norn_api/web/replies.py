@@ -53,7 +53,9 @@ def items(kind: type[M], things: Iterable[M], after: str | None = None) -> Respo
 
 
 def accepted(work: Accepted, app: str, kind: JobKind) -> Response:
-    """Returns the response for accepted work; for a repeated Idempotency-Key, it shows the job's current state."""
+    """Returns the 202 for accepted work: it shows the job as queued, or for a repeated Idempotency-Key in its current
+    state.
+    """
     state = str(JobState.QUEUED)
     if work.replayed:
         with norn().database.transaction() as tx:
@@ -98,8 +100,9 @@ def key(body: bytes | None = None, *, slowly: bool = False) -> IdempotencyKey | 
 
 
 def once(change: Callable[[Tx], int], *, slowly: bool = False) -> int:
-    """Makes a change in one transaction and returns its status.
+    """Makes a change in one transaction, and returns the HTTP status that `change` returns.
 
-    A repeated key changes nothing, and the first status is returned. `slowly`: see `key`.
+    If the Idempotency-Key of the request was used before, changes nothing and returns the status of the first time.
+    `slowly`: see `key`.
     """
     return dispatch.change(norn().intake, key(slowly=slowly), change)

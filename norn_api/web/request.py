@@ -54,8 +54,8 @@ class StrictRequest(Request):
         return self._body
 
     def discard_rest(self) -> None:
-        """Reads and discards the rest of the request. If the connection was closed before that, the response would be
-        lost.
+        """Reads and discards the rest of the request, because the client would lose the response if the connection were
+        closed before that.
         """
         left = _DISCARDED_MAX if self.has_body else 0
         with contextlib.suppress(OSError, ParseException), Connection(self.environ).within(_DISCARD_SECONDS):

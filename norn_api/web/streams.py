@@ -66,7 +66,7 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a stream gets its events, and the signals that make it end early."""
+    """The place from which a stream gets its events, and the signals that make it end early."""
 
     hub: EventHub
     database: Database
@@ -81,7 +81,7 @@ class Source:
 
 
 def source() -> Source:
-    """Returns the source for this request."""
+    """Returns the source of the events for a stream that answers this request."""
     services, sent, sender = norn(), replace(credentials(), body=bytes), actor()
 
     def known() -> bool:
@@ -117,7 +117,7 @@ def _followed(source: Source, wanted: EventFilter, place: Cursor) -> Iterator[st
 def _all_events(
     source: Source, wanted: EventFilter, place: Cursor, follower: Subscriber
 ) -> Iterator[StoredEvent | None]:
-    """Yields past events, then new ones; None after a while without events."""
+    """Yields past events, then new ones, and None after each ten seconds without an event."""
     for event in past_events(source.database, wanted, place):
         yield event
         place = event.place

@@ -1,5 +1,5 @@
-"""A schedule's last occurrences as a bar: one character for each, newest on the right. Every character has a meaning
-without its colour too.
+"""A schedule's last occurrences as a bar: one character for each, newest on the right. The characters differ, so that
+the bar can be read without colours too.
 """
 
 from __future__ import annotations

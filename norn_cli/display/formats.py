@@ -1,4 +1,4 @@
-"""The formats in which data is printed, and data as JSON or YAML."""
+"""The formats in which data is printed, and the conversion of data into JSON or YAML text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from enum import StrEnum
 from typing import Any
 
-# These control characters must not reach a terminal in JSON either; as escapes they mean the same to every parser.
+# These control characters must not reach a terminal. In JSON they are written as escapes, which mean the same to every
+# parser.
 _RAW_CONTROLS = re.compile(r"[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 

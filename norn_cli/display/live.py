@@ -30,7 +30,8 @@ _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 class StepLine:
-    """Prints one job on stderr; with `verbose` every line of the steps is printed, else a terminal shows the last line.
+    """Prints the progress of one job to stderr; with `verbose` every line of the steps is printed, else a terminal
+    shows the last line.
 
     `tail` returns the last lines that a step wrote; they are printed below a failed step. Skipped steps are printed
     only with `verbose`. Where no line can be repainted, `moment` is the time in seconds before the first line about a
@@ -70,7 +71,7 @@ class StepLine:
         self._now(running)
 
     def wrote(self, step: str, line: str) -> None:
-        """Prints or keeps a line that a step wrote."""
+        """Takes a line that a step wrote: prints it with `verbose`, else keeps it as the last line of the step."""
         if self._verbose:
             self.close()
             self._output.mutter(f"{step} │ {line}")

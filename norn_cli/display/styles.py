@@ -49,13 +49,13 @@ class Bar:
 
 
 def by_word(text: str) -> str | Styled:
-    """Returns the word for a known state in the style of its meaning, and any other text unchanged."""
+    """Returns the name of a known state in the style of its meaning, and any other text unchanged."""
     style = _STYLE_OF.get(text)
     return Styled(text, style) if style else text
 
 
 def painted(part: Styled, colour: bool) -> str:
-    """Returns a piece of a line for the terminal, with the codes of its colour if `colour`."""
+    """Returns a piece of a line for the terminal, with the codes of its style if `colour` is true."""
     text = clean(part.text)
     return f"\x1b[{part.style}m{text}{RESET}" if colour else text
 

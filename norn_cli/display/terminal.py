@@ -26,8 +26,8 @@ def size() -> Size:
 
 @contextmanager
 def handed_over(resized: Callable[[Size], None]) -> Iterator[None]:
-    """Inside the block, the terminal does not handle any key itself, so that even Ctrl-C reaches the program; calls
-    `resized` when the window's size changes.
+    """Keeps the terminal from handling keys inside the block, so that even Ctrl-C reaches the program; calls `resized`
+    when the window's size changes.
     """
     stdin = sys.stdin.fileno()
     kept = termios.tcgetattr(stdin)

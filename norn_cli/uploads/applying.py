@@ -21,7 +21,7 @@ def apply_file(session: Session, file: Path) -> Json:
 
 @contextmanager
 def mistakes_of(file: Path) -> Iterator[None]:
-    """If the block raises Refused, raises it again; as the file of each mistake it then has the path that the user
+    """Raises again a Refused that the block raises; as the file of each mistake it then has the path that the user
     typed.
     """
     try:

@@ -69,7 +69,7 @@ def _of_directory(session: Session, what: str | None, ref: str | None) -> tuple[
 
 
 def _all(what: str | None, files: Sequence[Path]) -> bool:
-    """Returns True if the ref applies to all apps of the current directory."""
+    """Returns True if a ref without an app belongs to all apps of the current directory, because there are several."""
     return what is None and len(files) > 1
 
 

@@ -1,4 +1,4 @@
-"""`norn schema`: the JSON Schema of infraspec.yaml."""
+"""`norn schema`: prints the JSON Schema of infraspec.yaml."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn secrets`: values that an app gets and nobody can read again."""
+"""`norn secrets`: manages the secrets of an app: values that its containers get, and that nobody can read again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from norn_cli.uploads.applying import apply_file
 
 _APP = re.compile(r"[a-z][a-z0-9-]*")
 _HIDDEN_FROM = 6
-"""The shortest value, in bytes, that the server hides in logs."""
+"""The number of bytes of the shortest value that the server hides in logs."""
 
 
 @commands("secrets")

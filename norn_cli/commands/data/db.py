@@ -1,4 +1,4 @@
-"""`norn db`: the databases of apps, their snapshots and their backups."""
+"""`norn db`: lists the databases of apps; takes, restores and downloads their snapshots and backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn services`: the databases, keys and topics that apps were given."""
+"""`norn services`: lists the databases, keys and topics that apps were given, and renews their passwords."""
 
 from __future__ import annotations
 

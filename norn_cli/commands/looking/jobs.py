@@ -1,4 +1,4 @@
-"""`norn jobs`: accepted work: its kind, its progress, its output."""
+"""`norn jobs`: lists, shows, follows and cancels jobs (accepted pieces of work)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn repo`: logins of private repositories."""
+"""`norn repo`: sets, lists and removes the logins of private repositories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`norn webhook`: the webhooks with which GitHub, Gitea and GitLab report pushes."""
+"""`norn webhook`: manages the webhooks with which GitHub, Gitea and GitLab report pushes."""
 
 from __future__ import annotations
 

@@ -42,8 +42,7 @@ class ContainerLog:
         log.
 
         Returns False immediately if the container has another reader. Raises NotFound, EngineDown, DiskFull,
-        DatabaseDown or SecretsLocked. Whichever of these is raised, all output before the stored position has been
-        stored.
+        DatabaseDown or SecretsLocked. After any of these errors, all output before the stored position has been stored.
         """
         while not stop.is_set():
             began = time.monotonic()
