@@ -36,7 +36,7 @@ class Kind(Enum):
     """A docstring that says what a function does."""
     COMMENT = auto()
     MESSAGE = auto()
-    """A string of at least three wordsthat is neither a docstring nor SQL: a sentence, a hint, a help text, a
+    """A string of at least three words that is neither a docstring nor SQL: a sentence, a hint, a help text, a
     log line.
     """
     PAGE = auto()
