@@ -106,7 +106,7 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
 def request_end_of_drained(intake: Intake, *, actor: str) -> Accepted | None:
     """Requests the removal of draining replicas that are due; None if there are none.
 
-    First, work that waits for memory gets that of draining replicas.
+    Before that, ends the time of some draining replicas early, if the oldest job that waits for memory needs theirs.
     """
     with intake.database.transaction() as tx:
         if not draining.any_there(tx):

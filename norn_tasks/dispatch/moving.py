@@ -12,7 +12,7 @@ from norn_tasks.store.fleet import workers
 from norn_tasks.store.releases import releases
 
 CLUSTERS = FROM, TO = ("docker", "kubernetes")
-"""The clusters, and the only direction of a move."""
+"""The clusters; an app can only move from the first to the second."""
 
 
 def move_from(tx: Tx, app: Row, spec: Infraspec, present: str | None, wanted: str | None, *, force: bool) -> str | None:

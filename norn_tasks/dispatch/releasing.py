@@ -249,7 +249,7 @@ def request_rotation(intake: Intake, app: str, *, actor: str, key: IdempotencyKe
 def request_scale(
     intake: Intake, app: str, *, replicas: int | None, actor: str, key: IdempotencyKey | None = None
 ) -> Accepted:
-    """Accepts a scale to `replicas`, which replaces the spec's number; None returns to the spec's number."""
+    """Accepts a scale to `replicas`, which replaces the spec's number; None restores the spec's number."""
     if replicas is not None and not 0 <= replicas <= MAX_REPLICAS:
         raise InvalidRequest(f"replicas: {replicas} is not from 0 to {MAX_REPLICAS}", hint=f"norn scale {app} 2")
 

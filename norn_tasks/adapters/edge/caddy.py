@@ -1,4 +1,4 @@
-"""The edge of this machine, the HTTPS server Caddy, which serves the host names that the database lists.
+"""The edge, which is the HTTPS server Caddy on this machine. It serves the host names that the database lists.
 
 Norn finds out through TLS handshakes which certificates Caddy has.
 """

@@ -30,7 +30,7 @@ _COLLECTOR = "collector"
 
 
 class KeptLogDirectory:
-    """Implements `ports.KeptLogs` in the directory `root`, for the replicas of some clusters.
+    """Implements `ports.KeptLogs` in the directory `root`, for the replicas of the clusters in `clusters`.
 
     While the disk has less than `least_free` bytes free, no lines are stored.
     """
@@ -49,7 +49,9 @@ class KeptLogDirectory:
         return self._files(app).position(container)
 
     def keep(self, app: str, origin: LogOrigin, batch: LineBatch) -> None:
-        """Keeps lines of a container with its position, or raises DiskFull and keeps neither."""
+        """Stores lines of a container together with its new reading position. Raises DiskFull, and stores neither, if
+        there is no room.
+        """
         if (free := self._free()) < self._least_free:
             raise DiskFull(f"the disk of {self._root} has {memory_text(free)} free, and logs are not kept", hint=_ROOM)
         try:

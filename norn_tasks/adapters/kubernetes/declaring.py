@@ -48,7 +48,7 @@ class Declaration:
         self._template(look)
 
     def whole(self, *, live: bool = False) -> int:
-        """Writes all objects; returns after how many seconds without progress the rollout has failed.
+        """Writes all objects; returns the seconds without progress after which the rollout counts as failed.
 
         `live`: this generation has passed its gate (the health test) before. Raises RegistryFailed for an image that no
         node can pull.

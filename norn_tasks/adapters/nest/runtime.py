@@ -67,7 +67,10 @@ class NestRuntime:
             return owned.live(hooks)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Follows a sandbox that an earlier owner started: reads its output to the end, and removes it."""
+        """Follows a sandbox that an earlier owner started: reads its output to the end, and removes it. Returns an exit
+        with `never_started` if the code had not begun, and None if the nest does not know the sandbox; raises LeaseLost
+        if a later owner has it.
+        """
         request = {"do": "attach", "id": container, "fence": watch.fence.token}
         conversation = self._patiently(request, watch)
         adopted = NestSandbox(self._door, conversation, container, run, watch, begun=True)

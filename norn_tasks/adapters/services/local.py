@@ -1,9 +1,9 @@
 """A server that Norn runs for apps, separate from Norn's own PostgreSQL and Redis.
 
-`norn up` starts such a server when the first app needs it. For this it writes a file, the offer, into the data
-directory: it names the kinds of server that can be started, and the socket of the supervisor process that starts them.
-When a server starts, it writes its socket and port into another file, the note. With docker-compose there is no offer:
-the servers run from the start and only write notes.
+With `norn up`, such a server is started when the first app needs it. A file in the data directory, the offer, names the
+kinds of server that can be started, and the socket of the supervisor process that starts them. When a server starts, it
+writes its socket and port into another file, the note. With docker-compose there is no offer: the servers run from the
+start and only write notes.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 CLUSTER = "kubernetes"
 _OFTEN = 0.2
-"""Seconds for which a line that was read waits until it is kept."""
+"""Seconds between two rounds in which the lines that were read are stored."""
 _LOOK, _SOON = 10.0, 0.5
 """Seconds between two looks at all pods, and between two looks if a pod has changed."""
 _TURN = 2.0

@@ -127,7 +127,7 @@ class NestRun:
         cgroups.limit(launcher.name, document["linux"]["resources"])
 
     def report(self) -> None:
-        """Reports the end to its owner."""
+        """Sends the end of the run to its owner."""
         with self._lock:
             self._reported = True
             if self._link is not None:
