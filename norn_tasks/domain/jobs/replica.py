@@ -1,5 +1,5 @@
-"""The replica: one container of the Docker cluster, with its health, and with the state that tells the router whether
-it may send requests to it.
+"""The replica: one container of the Docker cluster, with its health and its state. The router sends requests only to
+live replicas.
 """
 
 from __future__ import annotations
