@@ -163,8 +163,8 @@ class LogReading:
         return lines
 
     def _after_a_gap(self) -> list[KeptLine]:
-        """If the next file was already deleted, because this reader is too slow, continues with the oldest file and
-        returns a note line. Otherwise returns no lines.
+        """Continues with the oldest file, and returns a note line, if the next file was already deleted because this
+        reader is too slow. Otherwise returns no lines.
         """
         later = [number for number in numbers(self._directory, CHUNK) if number > self._number]
         with suppress(FileNotFoundError):
