@@ -37,7 +37,7 @@ def rows(stack: Stack) -> dict[str, dict[str, Any]]:
 
 
 def present(stack: Stack, count: int) -> None:
-    wait_until(lambda: len(rows(stack)) == count, 30, f"{count} workers have spoken")
+    wait_until(lambda: len(rows(stack)) == count, 60, f"{count} workers have spoken")
 
 
 def test_workers_without_a_name_have_rows_and_slots_of_their_own_and_drain_alone(stack: Stack) -> None:
