@@ -211,7 +211,7 @@ def test_a_secret_is_in_no_list_of_processes_and_no_key_in_the_clear(on_incus: I
 
     with pytest.raises(Stopped):
         on_incus.run(run, Owner(on_begun=lambda: once(lambda: watch.said, look)), watch.watch)
-    spoken = {place: text for place, text in seen.items() if "hunter2" in text}
+    spoken = {place: text for place, text in seen.items() if "hunter2-of-incus" in text}
     assert (set(seen), spoken) == ({"keys", "processes", "operations"}, {})
     assert b"hunter2-of-incus".hex() not in seen["processes"]
 
