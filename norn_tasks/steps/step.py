@@ -1,4 +1,6 @@
-"""The base class of all steps, and the context that a step gets: the job, the tools, and the watch that stops it.
+"""The base class of all steps, and the context that a step gets: the job, the tools, and the watch.
+
+The watch takes the output of the step, and is set when the step must stop.
 
 A step decides what should exist; the ports create it. A step returns only what it learned, and the runner records that.
 """
@@ -44,7 +46,7 @@ class StepContext:
 
     @property
     def purges(self) -> bool:
-        """True for a teardown that keeps nothing. A forced forge, which begins with a teardown, keeps all data."""
+        """True for a teardown that keeps nothing. `norn forge --force` tears the app down first, but keeps all data."""
         return isinstance(self.job.request, TeardownJobRequest) and self.job.request.purge
 
     def require_hideable(self) -> None:
@@ -121,8 +123,8 @@ class StepContext:
     def secrets(self, spec: Infraspec | None = None) -> dict[str, Secret]:
         """Decrypts the secrets that an infraspec (by default the job's) names, and the credentials of its services.
 
-        The credential leads to the database that this infraspec names, because a later deploy may have brought another
-        database without going live. Raises SecretsMissing or SecretsLocked.
+        The URL of PostgreSQL is changed to the database that this infraspec names: the stored URL may lead to the
+        database of a later deploy that never went live. Raises SecretsMissing or SecretsLocked.
         """
         spec = spec or self.spec
         known = current(self.job.sealed)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)
 WEB, WORKER, CRON, FUNCTION = "page-web", "page-worker", "page-cron", "page-fn"
 ATTACKER, PUSHED = "page-hostile", "page-pushed"
 GUIDE = ROOT / "examples" / "thumbnail-gen"
-"""The guide's function, with the picture that its README uses."""
+"""The directory of the example function thumbnail-gen, with the picture that its README uses."""
 NEVER_READ = "never-read-by-norn"
 """This text is in every message and author of a commit, and nowhere else."""
 BRANCH = '<img/src="x"/onerror="window.hostile=1">'
@@ -452,9 +452,7 @@ def _hostile_jobs(stack: Stack, git: GitServer) -> list[int]:
 
 
 def _commit(repository: Repository, files: dict[str, str]) -> str:
-    """Makes a commit with a hostile author and message without git's own command, which removes angle brackets from
-    names.
-    """
+    """Makes a commit with a hostile message and author; git removes the angle brackets from the author's name."""
     repository.commit({path: text.encode() for path, text in files.items()})
     hostile = f"{NEVER_READ} {HOSTILE}"
     amended = ("commit", "--quiet", "--amend", "--reset-author", "--message", hostile)

@@ -1,4 +1,4 @@
-"""Responses of functions: every redirect address that a function may print is sent in a valid form."""
+"""Responses of functions: a redirect address is sent exactly as the function printed it, even if it is no valid URL."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ class RouteCommand:
     cert: Path | None = None
 
     def point(self, app: str, host: str, watch: Watch) -> RouteOutcome:
-        """Points the host name at the tunnel. The records of the app's other names stay, and the outcome lists them."""
+        """Points the host name at the tunnel. Records of names that the app no longer has stay in the DNS, and the
+        outcome lists them.
+        """
         known = self.hosts.of_app(app)
         mine = next((each for each in known if each.host == host and not each.leaving), None)
         if mine is None:
@@ -46,7 +48,7 @@ class RouteCommand:
         return RouteOutcome(not mine.recorded or bool(left), "; ".join([f"{host} points at the tunnel", *left]))
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Lists the records that stay in Cloudflare's DNS, and deletes their rows."""
+        """Marks all names of the app for removal, lists the records that stay in Cloudflare's DNS, and forgets them."""
         self.hosts.release(app, watch.fence)
         left = self._left(self.hosts.of_app(app), watch)
         return RouteOutcome(bool(left), "; ".join(left))

@@ -30,9 +30,11 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Lengths:
-    """How much is measured. `jobs`: of the row drain. In seconds, `seconds`: a load; `held`: how long a session keeps
-    dead rows from being removed; `troubled`: a load with failures; `lost_after`: how long after that a job that has not
-    ended counts as lost.
+    """How much is measured. `jobs`: how many jobs the row `drain` sends.
+
+    The others are durations in seconds. `seconds`: of a load without failures. `held`: how long a session keeps dead
+    rows from being removed. `troubled`: of a load with failures. `lost_after`: a job that has not ended this long after
+    the end of the load with failures counts as lost.
     """
 
     jobs: int = 2000
@@ -56,8 +58,8 @@ def _started(subject: Subject) -> Iterator[None]:
 
 
 def drain(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
-    """Stops the workers while jobs are accepted, then lets them empty the queue; all costs in the result are
-    per job.
+    """Stops the workers while jobs are accepted, then lets them empty the queue. WAL and CPU in the
+    result are per job; dead rows are a total.
     """
     with _started(subject):
         stores.postgres.execute("CHECKPOINT")
@@ -150,7 +152,9 @@ def kills(_: Stores, subject: Subject, lengths: Lengths) -> Figures:
 
 
 def restart(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
-    """Sends 20 jobs/s while PostgreSQL stops as after a crash, and starts again two seconds later."""
+    """Sends 20 jobs/s while PostgreSQL is stopped immediately, so that it must recover as after a crash, and is started
+    again two seconds later.
+    """
     if not subject.durable:
         return {}
 
@@ -200,8 +204,8 @@ def _open(subject: Subject, clients: Clients) -> bool:
 
 
 def _recovery(moment: float, began: Mapping[str, float], ends: Mapping[str, float]) -> float:
-    """Returns the longer of two times: from the failure to the end of the last job that was open then, and the longest
-    time from the failure on in which no job ended.
+    """Returns the longer of two times: how long after the failure the last job ended that was open when it happened;
+    and the longest pause between two ends after the failure, where the failure itself counts as the first end.
     """
     open_then = [ends[job] for job, at in began.items() if at < moment < ends.get(job, 0.0)]
     after = sorted(at for job, at in ends.items() if job in began and at > moment)

@@ -1,4 +1,4 @@
-"""Keeps the beginning and the end of a run's output, so that a later owner can read it. The memory is bounded."""
+"""Keeps the beginning and the end of a run's output, for a worker that takes the run over. The memory is bounded."""
 
 from __future__ import annotations
 
