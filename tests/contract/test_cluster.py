@@ -229,7 +229,7 @@ def test_the_next_worker_goes_on_with_the_same_container(world: World) -> None:
     assert (world.containers(), live(world)) == (left, [(1, True)])
 
 
-# A lost lease, a crash, a change by hand
+# A lost lease, a crash, a manual change
 
 
 VERBS = ["starting", "live", "leaving", "gone"]

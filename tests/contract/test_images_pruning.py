@@ -75,7 +75,7 @@ def left(engine: EngineClient, mark: str) -> set[str]:
         try:
             history = engine.ask(lambda client, each=each: client.history(each["Id"]))  # type: ignore[misc]
         except NotFound:
-            continue  # an image of another test, which has removed it meanwhile
+            continue  # an image of another test, which has just removed it
         if any(mark in layer["CreatedBy"] for layer in history):
             found.add(each["Id"])
     return found

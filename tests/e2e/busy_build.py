@@ -47,7 +47,7 @@ def burn(seconds: int) -> str:
 
 
 def watched(stack: Stack, seconds: int) -> Seen:
-    """Lets a build run for some seconds, and meanwhile measures health and a schedule."""
+    """Measures health and a schedule while a build runs for some seconds."""
     apps.add_cron(stack, "ticking", "true", schedule=f"@every {EVERY}s")
     apps.add_function(stack, "burning", burn(seconds))
     for app in ("ticking", "burning"):

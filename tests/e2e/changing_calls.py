@@ -13,6 +13,7 @@ import httpx
 
 from tests.e2e.fast_road import client
 from tests.e2e.stack import Stack
+from tests.servers import allowed, wait_until
 
 APP = "changing"
 _SPEC = f"""app: {APP}
@@ -50,6 +51,11 @@ class Stream:
     stack: Stack
     answers: list[SeenAnswer] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+
+    def await_answers(self, count: int) -> None:
+        """Waits until so many more answers have come."""
+        wanted = len(self.answers) + count
+        wait_until(lambda: len(self.answers) >= wanted, allowed(60), f"{count} more answers have come")
 
     def deploy(self, number: int) -> None:
         """Deploys code with this number, and returns when the deploy has succeeded."""

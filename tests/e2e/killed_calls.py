@@ -80,12 +80,12 @@ def sustained(stack: Stack, callers: int, seconds: float) -> float:
 
 
 def streamed(
-    stack: Stack, rate: float, seconds: float, path: str, meanwhile: AbstractContextManager[object]
+    stack: Stack, rate: float, seconds: float, path: str, trouble: AbstractContextManager[object]
 ) -> list[KilledAnswer]:
-    """Sends calls at a steady rate, however long the answers take; `meanwhile` ends when all calls are sent."""
+    """Sends calls at a steady rate, no matter how long the answers take; `trouble` ends when all calls are sent."""
     with client(stack, 150) as http, ThreadPoolExecutor(500) as pool:
         began, waiting = time.monotonic(), []
-        with meanwhile:
+        with trouble:
             for number in range(int(rate * seconds)):
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))
                 waiting.append(pool.submit(called, http, number, path))

@@ -1,5 +1,5 @@
-"""The control plane is saved while it runs, and restored into a fresh directory on the same engine; meanwhile the apps
-serve.
+"""The control plane is saved while it runs, and restored into a fresh directory on the same engine. During all this,
+the apps serve.
 
 `norn up`, deploy, `norn backup`, `norn down`, `norn restore` elsewhere, `norn up` there, deploy again.
 """

@@ -1,4 +1,4 @@
-"""Cron from the CLI to the container: runs by hand, pause, another schedule, and a worker that is killed during its
+"""Cron from the CLI to the container: manual runs, pause, another schedule, and a worker that is killed during its
 runs.
 """
 

@@ -1,5 +1,5 @@
 """`norn exec`: a program inside a live replica, as if it ran on the user's machine; also replicas and clients that end
-meanwhile.
+while it runs.
 """
 
 from __future__ import annotations

@@ -436,7 +436,7 @@ def test_hostile_commits_and_branches_run_no_script(seen: Visitor, stack: Stack,
 
 
 def _hostile_jobs(stack: Stack, git: GitServer) -> list[int]:
-    """Deploys a branch with a hostile name and commits, by hand and then by a push; returns the jobs."""
+    """Deploys a branch with a hostile name and commits, first by a command and then by a push; returns the jobs."""
     repository = git.repository("hostile")
     repository.git("checkout", "--quiet", "-b", BRANCH)
     repo = json.dumps({"url": git.url("hostile"), "branch": BRANCH, "autoDeploy": True})

@@ -101,7 +101,7 @@ def test_two_deciders_at_once_fire_one_run(database: Database) -> None:
 
 
 def test_an_occurrence_that_has_its_row_is_not_fired_again(database: Database) -> None:
-    """The unique key prevents it: a schedule that was set back by hand decides no occurrence twice."""
+    """The unique key prevents it: a schedule that was set back manually decides no occurrence twice."""
     _app(database)
     _due(database, "60 s")
     _decide(database)

@@ -5,7 +5,6 @@ which crun starts runs, or by Docker): no error, and no old code or secret.
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
@@ -30,11 +29,11 @@ def test_no_call_fails_and_none_shows_what_was_replaced(stack: Stack) -> None:
     stream = changing_calls.prepare(stack)
     with changing_calls.streaming(stream, 4):
         for number in range(1, ROUNDS + 1):
-            time.sleep(1)
+            stream.await_answers(4)
             stream.deploy(number)
-            time.sleep(1)
+            stream.await_answers(4)
             stream.set_secret(number)
-        time.sleep(1)
+        stream.await_answers(4)
     nest = stack.rows("SELECT count(*) FROM jobs WHERE kind = 'invoke' AND container LIKE 'nest-%%'")[0]["count"]
     print(f"{len(stream.answers)} calls, {nest} in the nest, with {ROUNDS} deploys and {ROUNDS} changed secrets: "
           f"errors {dict(stream.errors())}, old answers {len(stream.old())}")  # fmt: skip

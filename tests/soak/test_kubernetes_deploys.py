@@ -249,7 +249,7 @@ def test_a_gate_that_returns_at_once_is_caught_by_the_observers(
         write(norn, "planted", {**good("planted", worker=False), **BAD["hanging-start"].changes}, "bad")
         job = int(norn.json("deploy", "planted", "--detach")["job"])
         state = norn.await_state(job, ENDS, 120)["state"]
-        time.sleep(2)
+        time.sleep(2)  # some ten looks of each observer, whose results are known only at its end
     worker.kill()
     norn.spawn("deploy")
     lies = [lie for each in observers for lie in each.lies]

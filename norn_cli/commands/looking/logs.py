@@ -20,7 +20,9 @@ from norn_cli.session import Session, pass_session
 @norn_command("logs")
 @app_argument
 @click.option("-f", "--follow", is_flag=True, help="Print new lines as they are written.")
-@click.option("--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many past lines.")
+@click.option(
+    "-n", "--tail", type=click.IntRange(0, 10_000), default=100, show_default=True, help="How many past lines."
+)
 @click.option("--since", metavar="TIME", help="Only lines since then: 2h, 90m, or 2026-11-30T17:00:00Z.")
 @click.option("--until", metavar="TIME", help="Only lines before then: 30m, or a time.")
 @click.option("--grep", metavar="REGEX", help="Only lines that match REGEX (RE2); (?i) in front ignores case.")

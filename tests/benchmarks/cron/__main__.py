@@ -1,9 +1,8 @@
 """`python -m tests.benchmarks.cron`: measures one row after the other; prints a table at the end and, as the last line,
 a JSON object.
 
-The rows are written `scheduler:schedules:minutes`, or `norn:schedules:minutes:seconds` for schedules that are due every
-so many seconds. A scheduler's name alone requests all its rows of docs/benchmarks.md. Without arguments all rows are
-measured.
+A row is written `scheduler:schedules:minutes`, or `norn:schedules:minutes:seconds` for schedules with a period of
+`seconds`. A scheduler's name alone selects all its rows of docs/benchmarks.md. Without arguments all rows are measured.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def main() -> None:
 
 
 def _called(norn: LoadedNorn, name: str, asked: Asked, trouble: Callable[[threading.Event], None] | None = None) -> Row:
-    """Sends asynchronous calls from 200 clients, waits until all have ended, and returns the row; `trouble` runs
-    meanwhile on a thread of its own.
+    """Sends asynchronous calls from 200 clients, waits until all have ended, and returns the row. During the
+    calls, `trouble` runs on a thread of its own.
     """
     before, done = _memory(norn), threading.Event()
     thread = threading.Thread(target=trouble, args=(done,)) if trouble is not None else None

@@ -161,8 +161,8 @@ def test_a_token_that_is_not_for_us_is_refused(api: Api, team: Team, how: str) -
 
 
 def signed_with_the_public_key(team: Team) -> str:
-    """Returns a token that is signed by HMAC with the text of the public key. PyJWT refuses to make such a token, so it
-    is made by hand.
+    """Returns a token that is signed by HMAC with the text of the public key. PyJWT refuses to make such a token, so
+    it is put together here.
     """
     head, body, _ = team.token().split(".")
     forged = jwt.utils.base64url_encode(b'{"alg":"HS256","typ":"JWT","kid":"one"}').decode()

@@ -141,7 +141,7 @@ def test_history_comes_in_parts(tick: Api) -> None:
 
 @pytest.fixture
 def mixed(tick: Api) -> Api:
-    """The same app with three entries in this order: an occurrence that started run 1, a run by hand, and an occurrence
+    """The same app with three entries in this order: an occurrence that started run 1, a manual run, and an occurrence
     that started run 3.
     """
     for number, trigger, moment in ((1, "schedule", "09:00:01"), (2, "manual", "11:00"), (3, "schedule", "13:00:01")):

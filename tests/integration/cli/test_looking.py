@@ -199,7 +199,7 @@ def test_the_app_comes_from_the_infraspec_in_the_directory(norn, process, home):
 
 def test_logs_ask_for_so_many_lines(norn, run):
     norn.on("GET", "/api/apps/blog/logs", text())
-    run("logs", "blog", "--tail", "7")
+    run("logs", "blog", "-n", "7")
     assert norn.last("GET", "/api/apps/blog/logs").query == {"tail": "7"}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from norn_tasks.adapters.docker.client import APP, INSTANCE, EngineClient
 from norn_tasks.adapters.docker_cluster.collecting.container import ContainerLog, origin_of
 from norn_tasks.adapters.docker_cluster.containers import listed
+from norn_tasks.adapters.kept_logs.warnings import CollectingWarnings
 from norn_tasks.domain.app_logs.lines import LogOrigin, is_pod
 from norn_tasks.domain.errors import EngineDown, NornError, NotFound
 from norn_tasks.ports import Hiding, KeptLogs
@@ -44,7 +45,7 @@ class LogCollector:
         self._readers: dict[str, threading.Thread] = {}
         self._read: set[str] = set()
         self._apps: dict[str, str] = {}
-        self._said: dict[str, str] = {}
+        self._warnings = CollectingWarnings(log)
         self._trimmed = float("-inf")
 
     def run(self) -> None:
@@ -73,16 +74,16 @@ class LogCollector:
                 while not self._stop.is_set():
                     if time.monotonic() - looked >= _LOOK:
                         self._tidy(self._attend())
-                        self._said.pop("replicas", None)
+                        self._warnings.clear("replicas")
                         looked = time.monotonic()
                     changed = changes.wait(1.0)
                     if changed:
                         self._read -= changed
                         self._forget(changed - self._attend())
         except NornError as error:
-            self._say("replicas", error.sentence)
+            self._warnings.say("replicas", error.sentence)
         except OSError as error:
-            self._say("replicas", str(error))
+            self._warnings.say("replicas", str(error))
 
     def _attend(self) -> set[str]:
         """Starts a reader for each container that may have new lines; returns all containers."""
@@ -103,7 +104,7 @@ class LogCollector:
         try:
             origin = origin_of(replica["Id"], replica["Labels"])
         except (KeyError, ValueError) as error:
-            self._say(replica["Id"], f"the labels of {replica['Id'][:12]} cannot be read: {error!r}")
+            self._warnings.say(replica["Id"], f"the labels of {replica['Id'][:12]} cannot be read: {error!r}")
             return
         app = self._apps[origin.container] = replica["Labels"][APP]
         thread = threading.Thread(
@@ -122,18 +123,12 @@ class LogCollector:
             except NotFound:
                 return
             except NornError as error:
-                self._say(app, error.sentence)
+                self._warnings.say(app, error.sentence)
             except Exception:
                 log.exception("the log of a replica of %s was not read; it is tried again", app)
             else:
-                self._said.pop(app, None)
+                self._warnings.clear(app)
             self._stop.wait(_AGAIN)
-
-    def _say(self, about: str, sentence: str) -> None:
-        """Logs a warning, but not the same warning twice in a row."""
-        if self._said.get(about) != sentence:
-            self._said[about] = sentence
-            log.warning("logs of %s are not collected: %s", about, sentence)
 
     def _forget(self, gone: set[str]) -> None:
         """Deletes the reading positions of containers that were just removed."""

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from norn_tasks.adapters.kept_logs.warnings import CollectingWarnings
 from norn_tasks.adapters.kubernetes import marks
 from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.adapters.kubernetes.collecting.pod import PodLog
@@ -50,7 +51,7 @@ class PodLogCollector:
         self._api, self._instance, self._logs, self._hiding = api, instance, logs, hiding
         self._stop, self._changed = threading.Event(), threading.Event()
         self._readings: dict[str, _Reading] = {}
-        self._said: dict[str, str] = {}
+        self._warnings = CollectingWarnings(log)
 
     def run(self) -> None:
         """Collects until the collector is stopped."""
@@ -84,9 +85,9 @@ class PodLogCollector:
         try:
             pods = self._api.all_of("Pod", marks.selector(self._instance))
         except NornError as error:
-            self._say("pods", error.sentence)
+            self._warnings.say("pods", error.sentence)
             return
-        self._said.pop("pods", None)
+        self._warnings.clear("pods")
         there = {str(each["metadata"]["name"]): each for each in pods}
         self._forget(set(there))
         for name, pod in there.items():
@@ -126,7 +127,7 @@ class PodLogCollector:
             except NornError as error:
                 if self._is_gone(origin):
                     return
-                self._say(app, error.sentence)
+                self._warnings.say(app, error.sentence)
                 self._stop.wait(_AGAIN)
             except (HTTPError, OSError):
                 continue  # nothing was written for a while, or the connection broke
@@ -134,7 +135,7 @@ class PodLogCollector:
                 log.exception("the log of %s was not read; it is tried again", origin.container)
                 self._stop.wait(_AGAIN)
             else:
-                self._said.pop(app, None)
+                self._warnings.clear(app)
                 self._changed.set()
                 return
 
@@ -148,7 +149,7 @@ class PodLogCollector:
         try:
             reading.pod.keep()
         except NornError as error:
-            self._say(reading.app, error.sentence)
+            self._warnings.say(reading.app, error.sentence)
 
     def _forget(self, there: set[str]) -> None:
         """Forgets the positions of pods that are gone and are no longer read."""
@@ -160,12 +161,6 @@ class PodLogCollector:
             for container in self._logs.containers(app):
                 if is_pod(container) and container not in there and container not in self._readings:
                     self._logs.forget_container(app, LogOrigin(container, 0, 0, 0))
-
-    def _say(self, about: str, sentence: str) -> None:
-        """Writes a warning to the log, but not the same warning twice in a row."""
-        if self._said.get(about) != sentence:
-            self._said[about] = sentence
-            log.warning("logs of %s are not collected: %s", about, sentence)
 
 
 def _program(pod: Seen) -> str:
