@@ -152,7 +152,9 @@ def _unexpected(error: Exception) -> Response:
     number = secrets.token_hex(6)
     where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
     first_line = (str(error).splitlines() or [""])[0][:200]
-    _log.error("a request failed unforeseen", id=number, error=type(error).__name__, says=first_line, at=where)
+    _log.error(
+        "a request failed with an unexpected error", id=number, error=type(error).__name__, says=first_line, at=where
+    )
     return problem(
         Internal(
             f"something went wrong inside Norn (id {number})",

@@ -38,7 +38,9 @@ def name_of(session: Session, file: Path, spec: str) -> str:
         answer = session.client.validate(spec, str(file))
         raise _with_file(Refused(422, {"code": "spec_invalid", "detail": f"{file} names no app", **answer}), file)
     if session.app_option and session.app_option != name:
-        raise Usage(f"{file} is the infraspec of {name}, not of {session.app_option}", hint="leave --app away")
+        raise Usage(
+            f"{file} is the infraspec of {name}, not of {session.app_option}", hint="run the command without --app"
+        )
     return checked_name(name)
 
 

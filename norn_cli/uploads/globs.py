@@ -30,7 +30,9 @@ def compiled(line: str) -> GitIgnoreSpecPattern:
         return GitIgnoreSpecPattern(None)
     quick = _with_atomic_stars(str(regex))
     if _tried(quick) > _MOST:
-        raise CliError(f"the pattern {line[:80]} of an ignore file is too intricate", hint="use fewer stars in it")
+        raise CliError(
+            f"the pattern {line[:80]} of an ignore file would take too long to match", hint="use fewer stars in it"
+        )
     return GitIgnoreSpecPattern(re.compile(quick), include)
 
 

@@ -39,7 +39,7 @@ class AgeVault:
             ) from None
         if found is None:
             raise SecretsLocked(
-                f"secret {sealed.name} cannot be opened: it was sealed to another key than this worker has",
+                f"secret {sealed.name} cannot be opened: it was encrypted for a key that this worker does not have",
                 hint=f"give this worker the key of `norn up`, or set the secret again: {sealed.name}",
             )
         return Secret(found.decode())

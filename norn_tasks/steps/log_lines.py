@@ -164,7 +164,10 @@ class _SentLines:
             first -= 1
             size += len(lines[first].text)
         if first:
-            self._emit.line("norn", f"… {first} earlier lines are left out: all of them are over {_MOST >> 20} MiB …")
+            self._emit.line(
+                "norn",
+                f"… the first {first} lines are not shown: all lines together are more than {_MOST >> 20} MiB …",
+            )
         shown = lines[first:]
         self._names.add(line.origin for line in shown)
         self._emit.lines([self._shown(line) for line in shown])

@@ -112,7 +112,7 @@ def test_a_poison_job_is_dead_after_five_workers(database: Database) -> None:
     assert take(database, factories.claimer()) is None
     sweep(database, max_claims=5)
     row = _state(database, job)
-    assert (row.state, row.error["sentence"]) == ("dead", "5 workers took it and none ended it")
+    assert (row.state, row.error["sentence"]) == ("dead", "5 workers took it, and each of them died before it ended")
 
 
 def test_a_lost_synchronous_call_is_never_run_again(database: Database) -> None:

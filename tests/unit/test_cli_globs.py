@@ -40,7 +40,7 @@ def test_a_line_with_many_stars_is_matched_at_once(part: str) -> None:
 
 @pytest.mark.parametrize("line", ["**/a/" * 9 + "b", "*[(?]" * 9 + "b", "a/**/*.x/**/y*z/**/b*c/x"])
 def test_a_line_that_would_take_long_is_refused(line: str) -> None:
-    with pytest.raises(CliError, match="too intricate"):
+    with pytest.raises(CliError, match="take too long"):
         compiled(line)
 
 

@@ -49,7 +49,7 @@ def joined(name: str) -> Callable[[Json], object]:
     return lambda row: ", ".join(row.get(name) or [])
 
 
-def amount(size: int | None, without: str = "not whole") -> str:
+def amount(size: int | None, without: str = "incomplete") -> str:
     """Returns a number of bytes in MiB or KiB; `without` for None."""
     if size is None:
         return without

@@ -137,7 +137,8 @@ class _Busy(Exception):
         self.pause = pause
         asked = f" for {pause:.0f} s" if pause is not None else ""
         self.error = TunnelFailed(
-            f"Cloudflare asks to wait{asked}: too many requests were sent with this token", hint="norn forge again then"
+            f"Cloudflare asks to wait{asked}: too many requests were sent with this token",
+            hint="wait, then run norn forge again",
         )
 
 

@@ -146,7 +146,10 @@ class ZoneRecords:
             except CloudflareRefused as error:
                 if not error.codes & _GONE:
                     raise
-        raise TunnelFailed(f"the DNS record of {host} is made again while Norn removes it", hint="who else makes it?")
+        raise TunnelFailed(
+            f"something else makes the DNS record of {host} again each time that Norn removes it",
+            hint="stop the program that makes it, then run the command again",
+        )
 
     # Reading
 

@@ -20,6 +20,7 @@ BY_COMMAND: Final = "command"
 _SECONDS = 60.0
 _TAKEN = "already exists"
 _CERT = "cert.pem"
+_LOGIN = "NORN_CLOUDFLARE_CERT must name the certificate that `cloudflared tunnel login` writes"
 
 
 @dataclass(frozen=True)
@@ -95,5 +96,5 @@ def _refused(host: str, lines: Sequence[str]) -> TunnelFailed:
             f"{host} already has a DNS record that Norn did not make",
             hint="remove that record in Cloudflare's dashboard, or choose another hosts.external",
         )
-    hint = "the certificate of cloudflared tunnel login: NORN_CLOUDFLARE_CERT" if any(_CERT in x for x in lines) else ""
+    hint = _LOGIN if any(_CERT in line for line in lines) else ""
     return TunnelFailed(f"cloudflared could not make the DNS record of {host}: {said}", hint=hint)

@@ -93,7 +93,7 @@ class Rollout:
             case Readdress(replica):
                 self._replicas.live(replica.id, replica.address, watch.fence)
             case Retire(replicas):
-                watch.say(f"taking away {', '.join(each.name for each in replicas)}\n")
+                watch.say(f"removing {', '.join(each.name for each in replicas)}\n")
                 self._retirement.take(replicas)
             case Admit(replica):
                 self._admit(replica, watch)

@@ -62,7 +62,7 @@ def instructions(text: str, name: str) -> Iterator[Instruction]:
             joined, end = _joined(lines, at, escape)
             left -= len(joined)
             if left < 0:
-                raise SourceError(f"{name} is too intricate to be read", hint="join fewer lines into one")
+                raise SourceError(f"{name} would take too long to read", hint="continue fewer lines with a backslash")
             yield from _read(joined, sure=not goes_on, end=end)
         goes_on = _going_on(line, escape) is not None
 

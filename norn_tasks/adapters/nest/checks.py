@@ -15,7 +15,7 @@ def checks(engine: str, data: Path) -> Iterator[tuple[str, str]]:
     keeper = nest_on(DockerEngine(EngineClient(engine, timeout=5)), data).keeper
     found = keeper.trusted()
     if found is not None:
-        yield f"the nest is ready, with version {found['cgroup']} of cgroups: calls and cron runs start in it", ""
+        yield f"the nest is ready (cgroup v{found['cgroup']}): calls and cron runs start in it", ""
         return
     why = keeper.noted() or "no worker has made it yet"
     yield f"the nest is not ready, and runs go through Docker: {why}", "norn logs --server worker-invoke; docs/nest.md"

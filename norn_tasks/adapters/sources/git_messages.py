@@ -19,7 +19,7 @@ _KNOWN = (
      "write in repo.url the address to which it redirects, likely the same with .git at its end"),
     (r"could not read Username|Authentication failed", f"check repo.url; {_BY_SSH}"),
     (r"host key verification failed|host identification has changed",
-     f"its host has another key than ~/.ssh/known_hosts of {_USER} says: find out why, and write the right one there"),
+     f"its host key differs from the one in ~/.ssh/known_hosts of {_USER}: find out why, then correct that file"),
     (r"permission denied|repository not found", f"check repo.url; it is read with {_KEY}"),
 )  # fmt: skip
 

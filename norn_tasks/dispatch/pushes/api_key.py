@@ -34,7 +34,7 @@ class ApiKey:
         try:
             return Secret(sealing.unseal(sealed, self._read(may_make=False)))
         except sealing.CannotOpen:
-            raise SecretsLocked(f"the webhook was sealed to another key than {self._file}", hint=_BACK) from None
+            raise SecretsLocked(f"the webhook was encrypted for a key other than {self._file}", hint=_BACK) from None
 
     def _read(self, *, may_make: bool) -> str:
         with self._lock:

@@ -28,7 +28,7 @@ class RouteEdge(Step):
         if host is None:
             return Learned(skipped=True, note="no hosts.external")
         if not through_router(context):
-            return Learned(skipped=True, note="the edge leads to apps only that the router serves")
+            return Learned(skipped=True, note="the edge serves only apps behind the router")
         seen = context.tools.edge.admit(job.app, host, context.watch)
         if seen is None:
             return Learned(skipped=True, note=NO_EDGE)

@@ -23,7 +23,7 @@ class ImportSecrets(Step):
         files, job = context.tools.secret_files, context.job
         text = files.find(job.id)
         if text is None:
-            return Learned(note="set before the worker of this job was replaced")
+            return Learned(note="the secrets were set before this job moved to another worker")
         found = context.tools.sops.opened(text)
         values = {secret_name(name): secret_value(name, value.reveal()) for name, value in found.items()}
         known = {name: value.reveal() for name, value in _known(context).items()}

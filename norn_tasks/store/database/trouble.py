@@ -32,7 +32,7 @@ _BY_WORDS = (
     (r"took too long|timeout expired|timed out", TOO_LONG),
     (r"password authentication|role \".*\" does not exist|pg_hba|no password supplied", _BY_CODE["28"]),
     (r"database \".*\" does not exist", _BY_CODE["3D000"]),
-    (r"not currently accepting connections", "it lets nobody into the database"),
+    (r"not currently accepting connections", "the database accepts no connections"),
     (r"too many clients|connection slots", _BY_CODE["53300"]),
     (r"startup parameter", "it is a pooler, and NORN_DATABASE_LISTEN_URL must name PostgreSQL itself"),
     (r"starting up|shutting down|recovery", _BY_CODE["57P03"]),

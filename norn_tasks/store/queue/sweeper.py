@@ -122,7 +122,7 @@ def _engine_gone(tx: Tx, row: Row) -> None:
 
 
 def _die(tx: Tx, row: Row) -> None:
-    sentence = f"{row['claims']} workers took it and none ended it"
+    sentence = f"{row['claims']} workers took it, and each of them died before it ended"
     end(tx, row, JobState.DEAD, Problem("dead", sentence, f"norn jobs logs {row['id']}"))
 
 

@@ -213,7 +213,7 @@ def _secrets(tx: Tx, reach: Reach) -> HealthCheck:
 def _dead(tx: Tx, reach: Reach) -> HealthCheck:
     row = tx.execute(_DEAD, _within(reach)).mappings().one()
     if not row["how_many"]:
-        return HealthCheck("dead jobs", OK, "no job of the last day lost worker after worker")
+        return HealthCheck("dead jobs", OK, "no job of the last day was given up because its workers died")
     return HealthCheck(
         "dead jobs",
         WARN,

@@ -21,7 +21,7 @@ def checks(tx: Tx, *, within: Reach) -> Iterator[HealthCheck]:
     """
     for check, age in external_hosts.checks(tx):
         if age > SILENCE:
-            sentence = f"{check.sentence}, {age / 60:.0f} min ago and not looked at since"
+            sentence = f"{check.sentence}; this was observed {age / 60:.0f} min ago and not checked again since"
             yield HealthCheck(check.name, CheckStatus.WARN, sentence, "norn jobs list --kind observe")
         else:
             yield HealthCheck(
