@@ -21,7 +21,7 @@ HEAD_SECONDS = 10.0
 request.
 """
 WAITING_MAX = 500
-"""The most connections with an incomplete head; one more closes the oldest of them."""
+"""The maximum number of connections with an incomplete head; if another one opens, the oldest of them is closed."""
 _HEAD_MAX = 128 * 1024
 _LINE_MAX = 8 * 1024
 _PIECE = 64 * 1024

@@ -79,8 +79,8 @@ class ProcessMetrics:
     def __init__(self, database: Database, *, alone: bool = True) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Stored(database))
-        # If several processes share the port, a scrape reaches only one of them, so these counters would seem to go up
-        # and down.
+        # If several processes share the port, these metrics are left out: a scrape reaches only one of the processes,
+        # so their counters would seem to go up and down.
         own = self._registry if alone else CollectorRegistry()
         requests, seconds = METRICS["norn_http_requests_total"], METRICS["norn_http_request_seconds"]
         self._requests = Counter("norn_http_requests", requests.about, requests.labels, registry=own)

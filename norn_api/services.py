@@ -169,7 +169,7 @@ def actor() -> Actor:
 
 
 def session() -> int | None:
-    """Returns the session that this request was made with; None for a token."""
+    """Returns the id of the session with which this request was made; None for a request with a token."""
     return cast("int | None", g.get("session"))
 
 

@@ -46,7 +46,9 @@ class Contexts:
         return self.by_name[name]
 
     def with_context(self, name: str, context: Context) -> Contexts:
-        """Returns these contexts with one added or replaced. The first one that is added becomes the current one."""
+        """Returns these contexts with one added or replaced; raises Usage for an invalid name. The first context that
+        is added becomes the current one.
+        """
         if not _CONTEXT_NAME.fullmatch(name):
             raise Usage(f"{name!r} is not a context's name: letters, digits, dot, dash and underscore")
         return replace(self, current=self.current or name, by_name={**self.by_name, name: context})
@@ -73,7 +75,7 @@ def config_file() -> Path:
 
 
 def load_contexts(path: Path | None = None) -> Contexts:
-    """Reads the contexts; a missing file means no contexts."""
+    """Returns the contexts in the file, none if there is no file; raises CliError if it cannot be read."""
     path = path or config_file()
     try:
         content = tomllib.loads(path.read_text("utf-8"))
@@ -148,7 +150,9 @@ def is_loopback(url: str) -> bool:
 
 
 def bootstrap_token(url: str, environ: Mapping[str, str]) -> str:
-    """Returns the token that `norn up` wrote into its data directory; empty if the server is not on this machine."""
+    """Returns the token that `norn up` wrote into its data directory; empty if the server is not on this machine, or if
+    the file cannot be read.
+    """
     if not is_loopback(url):
         return ""
     try:

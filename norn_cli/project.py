@@ -67,7 +67,8 @@ def spec_files(directory: Path) -> list[Path]:
 def spec_paths(given: Path | None, app: str = "") -> list[Path]:
     """Returns the given file, or all infraspecs of the given directory (by default, the current one).
 
-    If one of several infraspecs is that of `app`, only that one is returned. Raises Usage if there is none.
+    If one of several infraspecs is that of `app`, only that one is returned. Raises Usage if the file, or an infraspec
+    in the directory, does not exist.
     """
     path = given or Path()
     files = (spec_files(path) or [path / SPEC_FILE]) if path.is_dir() else [path]
@@ -100,7 +101,9 @@ def app_of(text: str) -> str:
 
 
 def values_of(text: str) -> dict[str, Any]:
-    """Returns the fields of an infraspec, which only the server checks; no fields if the text is not YAML."""
+    """Returns the fields of an infraspec without checking them, which only the server does; no fields if the text is
+    not YAML.
+    """
     import yaml
 
     try:

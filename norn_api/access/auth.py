@@ -67,7 +67,7 @@ class Identity:
     """True if a signature over the body proved the sender; routes with a `signed` permission accept no other identity.
     """
     session: int | None = None
-    """The session that the sender's browser is signed in with."""
+    """The id of the browser session with which the sender is signed in; None for other credentials."""
     ambient: bool = False
     """True if the browser adds the credentials to every request, even to one that a foreign page caused."""
 

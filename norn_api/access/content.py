@@ -43,7 +43,7 @@ POLICIES: Mapping[str, ContentPolicy] = {
     "/fn/<app>": ContentPolicy.FOREIGN,
     "/fn/<app>/<rest:rest>": ContentPolicy.FOREIGN,
 }
-"""The routes whose responses are more than data."""
+"""The routes with a policy other than DATA."""
 
 
 def policy_of(rule: str | None) -> ContentPolicy:

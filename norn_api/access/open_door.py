@@ -1,6 +1,6 @@
 """An API without tokens (NORN_AUTH=off): where it may listen, and which browser pages it refuses.
 
-Any web page can make a browser on this machine send requests to loopback, even if the page may not read the answers.
+Any web page can make a browser on this machine send requests to loopback, although the page may not read the answers.
 The page's owner can also point its host name to 127.0.0.1 (DNS rebinding). The browser's headers reveal both: Host
 names the destination, and Origin and Sec-Fetch-Site show which page sends.
 """
@@ -83,7 +83,8 @@ def is_local_host(host: str) -> bool:
 
 def is_foreign(headers: Mapping[str, str]) -> bool:
     """Returns True for a request that a page of another host or port sends. A sandboxed page has the origin `null`, so
-    it is foreign. Programs other than browsers send neither header, so they are not.
+    it is foreign. Programs other than browsers send neither Origin nor Sec-Fetch-Site, so their requests are not
+    foreign.
     """
     host, origin, site = headers.get("Host", "").lower(), headers.get("Origin"), headers.get("Sec-Fetch-Site")
     return (origin is not None and _host_of(origin) != host) or site not in (None, "same-origin", "none")

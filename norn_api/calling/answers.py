@@ -35,7 +35,8 @@ the sweeper, which ends overdue jobs, may be ending the call at that moment.
 
 
 def end_of(execution: int, timeout: float, *, of: float | None = None) -> tuple[FunctionCall, Answer]:
-    """Waits for a call's end and returns its record and its output; raises an error if it has not ended in time.
+    """Waits for a call's end and returns its record and its output. Raises FunctionTimedOut if the call has not ended
+    in time, NotRead if the database stays unreachable, and NotWaited if this process must end.
 
     Reading the answer deletes it, unless the function keeps full records, or the caller sent an Idempotency-Key and may
     ask again. `of`: the complete time limit of the call, if the client has already waited for part of that time.
@@ -72,8 +73,8 @@ def _wait_for(execution: int, timeout: float, *, looking: bool = False) -> None:
 
 
 def _through_outages(execution: int) -> tuple[FunctionCall, Answer]:
-    """Returns a call's record and its output; retries while the database is unreachable, and raises NotRead
-    after 30 s.
+    """Returns a call's record and its output; retries while the database is unreachable. Raises NotRead after 30 s, and
+    NotWaited if this process must end.
     """
     end = time.monotonic() + OUTAGE_SECONDS
     while True:

@@ -25,7 +25,9 @@ from norn_tasks.store.apps.registry import LiveFunction
 from norn_tasks.store.releases import releases
 
 SMALL_BODY = 64 * 1024
-"""Bodies up to this size are stored without waiting for a turn."""
+"""Bodies up to this size in bytes are stored at once. Of larger ones, a process stores only a few at a time, and the
+others wait for their turn.
+"""
 TURN_SECONDS = 30.0
 """How many seconds a large body waits for its turn; after that the call is refused, and nothing was done."""
 BODY_SECONDS = 18.0
@@ -122,7 +124,7 @@ def accept_call(
 ) -> Accepted:  # fmt: skip
     """Accepts a call; from then on the response has the call's id in a header, even if an error follows.
 
-    `known`: the live release of an asynchronous call, as this process remembers it.
+    `known`: the function's live release as this process remembers it; it is given only for an asynchronous call.
     """
     by, used, callback = actor().name, key(call.body), _callback(sync=sync)
     try:

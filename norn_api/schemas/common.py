@@ -19,10 +19,10 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_storable)]
-"""Text from outside of at most 4,096 characters, which PostgreSQL can store and JSON can carry."""
+"""Text that a client sends: at most 4,096 characters, all of which PostgreSQL can store and JSON can carry."""
 
 LongText = Annotated[str, AfterValidator(_storable)]
-"""Text from outside of any length, which PostgreSQL can store and JSON can carry."""
+"""Text of any length that a client sends; PostgreSQL can store and JSON can carry all its characters."""
 
 Id = Annotated[int, Field(ge=1, le=2**63 - 1, examples=[42])]
 
@@ -40,13 +40,15 @@ class InPath(BaseModel):
 
 
 class InQuery(BaseModel):
-    """The base of query parameters: text is converted to its type; unknown names are mistakes."""
+    """The base of query parameters: each value is converted from text to the type of its field; unknown names are
+    mistakes.
+    """
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class ResponseModel(BaseModel):
-    """The base of responses, made from the store's values."""
+    """The base of responses; a response can be made from an object of the store that has the same attributes."""
 
     model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
 

@@ -131,8 +131,8 @@ class RestartRequest(RequestModel):
     """How the old containers end."""
 
     now: bool = False
-    """True: no old container keeps running until its open connections end, not even one that an earlier deploy
-    replaced.
+    """True: old containers, including those that an earlier deploy replaced, are stopped without waiting for the end of
+    their open connections.
     """
 
 

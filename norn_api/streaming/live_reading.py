@@ -35,7 +35,9 @@ class LiveReading:
         self.ended = False
 
     def first(self) -> None:
-        """Waits for the first line or the end; raises Unavailable if reading failed."""
+        """Waits at most five seconds for the first line or the end. Raises NotFound or Unavailable if the job could not
+        read the lines, and DatabaseDown.
+        """
         end = time.monotonic() + FIRST_SECONDS
         while not self._kept and not self.ended and time.monotonic() < end:
             self._kept = self.more(0.5)

@@ -1,7 +1,8 @@
 """Positions in the lines of an app: how far a reader got, so that it continues there and gets each line once.
 
-The lines of one stream of a container are in the order of their times. Several lines may have the same time, so a
-position is a time and the number of lines with that time that were read. Lines without a time have no position.
+The lines of one stream of a container (stdout or stderr) are in the order of their times. Several lines may have the
+same time, so a position is a time and the number of lines with that time that were read. Lines without a time have no
+position.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class LogPlaces:
     def earliest(self) -> str | None:
         """The earliest time from which lines may be missing; None for a reader that has read nothing.
 
-        A stream whose last line is much older is ignored, because lines are stored soon after they were written.
+        A stream whose last line is over ten minutes older than the newest line is ignored, because lines are stored
+        soon after they were written.
         """
         times = [at for at, _ in self._places.values()]
         if not times:
@@ -67,7 +69,7 @@ class LogPlaces:
         return True
 
     def written(self, app: str) -> str:
-        """Returns the positions as text: `app/container.stream/time/lines`, separated by semicolons."""
+        """Returns the positions as text: each one is a semicolon and `app/container.stream/time/lines`."""
         newest = sorted(self._places.items(), key=lambda place: place[1], reverse=True)[:_STREAMS]
         return "".join(f";{app}/{stream}/{at}/{count}" for stream, (at, count) in newest)
 

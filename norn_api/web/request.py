@@ -86,7 +86,7 @@ class StrictRequest(Request):
 
     @property
     def json_limit(self) -> int:
-        """The maximum size of a body, except for calls of functions."""
+        """The maximum size of a JSON body in bytes (NORN_JSON_MAX)."""
         return int(flask.current_app.config["MAX_CONTENT_LENGTH"])
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:

@@ -33,7 +33,8 @@ def read_sign_in() -> None:
 
 @contextmanager
 def delivery() -> Iterator[Credentials]:
-    """Yields the parts of a delivery that can identify its sender; until the block ends, it counts toward the limits.
+    """Yields the parts of a delivery that can identify its sender; until the block ends, the delivery counts toward the
+    limits.
 
     Raises TooManyRequests.
     """

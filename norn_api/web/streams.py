@@ -180,7 +180,9 @@ class SignOfLife:
         self._last = time.monotonic()
 
     def over(self, text: str) -> str:
-        """Returns the text to send: `text`, or if that is empty and it is time, a sign of life."""
+        """Returns the text to send: `text`, or if that is empty and nothing was sent for ten seconds, a sign of
+        life.
+        """
         now = time.monotonic()
         if not text and now - self._last < HEARTBEAT_SECONDS:
             return ""

@@ -1,7 +1,7 @@
 """The client of the API: one method for each endpoint.
 
-A refusal is raised as an error of `errors`, and a stream is returned as an iterator.
-Each mutation carries its own Idempotency-Key, so that it can be sent again if its response gets lost.
+If the server refuses a request, the method raises Refused. Streams are returned as iterators. Each mutation carries its
+own Idempotency-Key, so that it can be sent again if its response gets lost.
 """
 
 from norn_cli.answers import Json

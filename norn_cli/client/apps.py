@@ -22,7 +22,7 @@ class AppsClient(Transport):
         return self._get(app_path(app), {"fresh": 1} if fresh else {})
 
     def why(self, app: str) -> Json:
-        """Reads the live state of an app, and its last failure."""
+        """Reads why an app is not as it should be: its live release and its last failures."""
         return self._get(app_path(app, "why"))
 
     def health_checks(self, app: str, limit: int) -> Json:

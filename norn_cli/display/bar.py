@@ -29,7 +29,7 @@ LEGEND = ". well  x failed  > running  w waits  - cancelled  m missed  ! did not
 
 
 def bar(marks: Iterable[Json]) -> Bar:
-    """Returns the bar of occurrences, which are given oldest first. A row that stands for n occurrences gets n
+    """Returns the bar of occurrences, which are given oldest first. A mark that stands for n occurrences gets n
     characters.
     """
     signs: list[Styled] = []

@@ -139,7 +139,9 @@ class StepLine:
 
 
 def step_line(step: Json) -> Iterator[str | Styled]:
-    """Returns a step that has ended as one line: `✔ build-image 41 s`, `– publish-image skipped: no registry`."""
+    """Yields the parts of the line about a step that has ended: `✔ build-image 41 s`, `– publish-image skipped: no
+    registry`.
+    """
     yield _MARKS[step["state"]]
     yield step["name"]
     if step["state"] == "skipped":

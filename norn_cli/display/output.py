@@ -180,7 +180,7 @@ class Output:
             self.say(Styled("hint: ", Style.FAINT), one_line(error.hint))
 
     def note(self, left: CliError) -> None:
-        """Prints the sentence and the hint of something that is not an error."""
+        """Prints the sentence and the hint of an exception that is no error for the user, such as Detached."""
         self.say(Styled("note: ", Style.CARE), one_line(left.sentence))
         if left.hint:
             self.say(Styled("hint: ", Style.FAINT), one_line(left.hint))

@@ -64,7 +64,7 @@ _RICH = {Style.GOOD: "green", Style.BAD: "red", Style.CARE: "yellow", Style.STRO
 
 
 def pieces(cell: str | Bar, colour: bool) -> list[tuple[str, str]]:
-    """Returns the parts of a cell, each with its colour as the library of tables names it."""
+    """Returns the parts of a cell, each with the name of its colour in rich, the library that lays out the tables."""
     if isinstance(cell, Bar):
         return [(clean(part.text), _RICH[part.style] if colour else "") for part in cell.parts]
     return [(cell, _RICH[_STYLE_OF.get(cell, Style.FAINT)] if colour else "")]

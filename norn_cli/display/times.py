@@ -52,7 +52,7 @@ def local(text: str | None, zone: str = "UTC") -> str:
 
 
 def span(first: str | None, last: str | None, zone: str = "UTC") -> str:
-    """Returns a time, or a span of them as `2026-11-24 09:00:00 to 12:00:00 UTC`."""
+    """Returns the time `first`, or if there is also a `last`, both as `2026-11-24 09:00:00 to 12:00:00 UTC`."""
     if not (first and last):
         return local(first, zone)
     begin, end = local(first, zone), local(last, zone)

@@ -9,12 +9,14 @@ _MIB = 2**20
 
 
 def cpus(usage: Json | None) -> str:
-    """Returns processors as `0.25`; empty if they are not known."""
+    """Returns how many processors are in use, as `0.25`; empty if that is not known."""
     return f"{usage['cpus']:.2f}" if usage and usage.get("cpus") is not None else ""
 
 
 def memory(usage: Json | None) -> str:
-    """Returns memory as `31.2 of 512 MiB`; empty if it is not known."""
+    """Returns the memory in use, and the limit if there is one, as `31.2 of 512 MiB`; empty if the usage is not
+    known.
+    """
     if not usage:
         return ""
     used, limit = usage["memory"] / _MIB, usage.get("memory_limit")

@@ -198,7 +198,7 @@ class Following:
 def pieces(client: Client, job: int, step: str, *, follow: bool) -> Iterator[Json]:
     """Yields the output of a job's steps in chunks, each once; with `follow`, until the job ends.
 
-    If the server does not respond, the generator waits as long as `Following` does.
+    With `follow`, a server that does not respond is tried again for a minute; after that, the error is raised.
     """
     last: dict[str, int] = {}
     over, away_since = not follow, None

@@ -53,8 +53,8 @@ class OneOffRun:
             self._output.raw(text.encode("utf-8", "replace"), err=stream == "stderr")
 
     def _whole(self, record: Json) -> Json:
-        """Prints the rest of the output if the stream ended early because a worker died, and the record holds the
-        complete output.
+        """Returns the record. If the stream ended early because a worker died, and the record holds the complete
+        output, the rest of the output is printed first.
         """
         for stream, shown in self._shown.items():
             if not record[f"{stream}_dropped"] and len(record[stream]) > shown:

@@ -58,7 +58,9 @@ def print_accepted(session: Session, accepted: Json) -> None:
 
 
 def wait(session: Session, job: int, waiting: WaitOptions) -> Json:
-    """Prints the progress of a job until it ends, and returns the job; raises WaitedEnough, Detached or Refused."""
+    """Prints the progress of a job until it ends, and returns the job. Raises WaitedEnough or Detached if the command
+    stops waiting, and CliError if the job can no longer be followed.
+    """
     view = StepLine(session.output, lambda step: _tail(session.client, job, step), verbose=waiting.verbose)
     following = Following(session.client, job, logs=waiting.verbose or session.output.live)
     until = time.monotonic() + waiting.timeout if waiting.timeout else None

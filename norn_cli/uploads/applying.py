@@ -1,4 +1,6 @@
-"""Registers an infraspec under the app's name in it; its mistakes are reported with the path that the user typed."""
+"""Registers an infraspec with the server, under the name in its field `app`; its mistakes are reported with the path
+that the user typed.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,7 @@ def apply_file(session: Session, file: Path) -> Json:
 
 @contextmanager
 def mistakes_of(file: Path) -> Iterator[None]:
-    """Raises again a Refused that the block raises; as the file of each mistake it then has the path that the user
-    typed.
-    """
+    """Raises a Refused of the block again, with the path that the user typed as the file of each mistake."""
     try:
         yield
     except Refused as error:
@@ -31,7 +31,9 @@ def mistakes_of(file: Path) -> Iterator[None]:
 
 
 def name_of(session: Session, file: Path, spec: str) -> str:
-    """Returns the app that the infraspec names; raises Refused with all its mistakes if it names none."""
+    """Returns the app that the infraspec names; raises Refused with all its mistakes if it names none, and Usage if
+    `--app` names another app.
+    """
     name = app_of(spec)
     if not name:
         # Without an app's name the infraspec cannot be registered, but the server can still report the mistakes in it.

@@ -56,7 +56,9 @@ class Ignored:
         return self._reincludes and not ignored_by_git
 
     def _by_git(self, path: str, directory: bool) -> bool:
-        """Returns the decision of the nearest .gitignore that has a rule for the entry."""
+        """Returns True if the nearest .gitignore with a rule for the entry leaves the entry out; False if no .gitignore
+        has one.
+        """
         whole = self._root / path
         for place in whole.parents:
             spec = self._git_spec(place)

@@ -24,7 +24,9 @@ from norn_cli.uploads.uploading import Local
 
 @dataclass(frozen=True)
 class Wanted:
-    """An app to deploy. `named`: the infraspec names the source, so that nothing is uploaded."""
+    """An app to deploy. `named`: the server has the source, in a repository or a directory that it knows, so nothing is
+    uploaded.
+    """
 
     place: Local
     named: bool

@@ -1,4 +1,4 @@
-"""Drift: the fields of a running app that others have changed in its cluster."""
+"""Drift: the fields of a running app that somebody other than Norn has changed in its cluster."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ def validate_for_app(path: AppPath, query: FileQuery) -> Response:
 
 @api.get("/api/apps/<app>/specs", responses=responses_of(ListOf[AppliedSpecResponse]))
 def list_specs(path: AppPath, query: ListQuery) -> Response:
-    """Lists the infraspecs that were applied to an app, newest first; the list is empty for an app that has a
-    directory.
+    """Lists the infraspecs that were applied to an app, newest first; the list is empty for an app that has a directory
+    in NORN_APPS_DIR.
     """
     with norn().database.transaction() as tx:
         apps.one(tx, norn().settings.apps_dir, path.app)

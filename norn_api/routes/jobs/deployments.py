@@ -1,4 +1,4 @@
-"""Deployments and releases: every attempt, and the releases that a rollback can go back to."""
+"""Deployments (attempts to make a release live), and the releases of an app."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def call_function(app: str, rest: str | None) -> Response:
 
 
 def _streamed(app: str, received: ReceivedCall, live: LiveFunction) -> Response:
-    """Returns an answer that is sent while the function prints it, or the recorded answer for a repeated key."""
+    """Returns an answer that is sent while the function prints it, or for a repeated Idempotency-Key, the recorded
+    answer.
+    """
     give_back = norn().waiting.take(shares=shares())
     try:
         work = accept(app, received, sync=True, stream=True)

@@ -68,7 +68,7 @@ class UploadSummary(ResponseModel):
 
 
 class SourceKept(ResponseModel):
-    """An uploaded source as it is kept: named by its tree, independent of the archive's bytes."""
+    """An uploaded source that is kept; its name depends on its files, not on the bytes of the archive."""
 
     revision: str = Field(examples=["src-0123456789ab"])
     """Its name: `src-` and the beginning of the SHA-256 of its tree. Pass it to deploy as `source`."""

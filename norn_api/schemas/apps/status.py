@@ -59,7 +59,7 @@ class AppResponse(ResponseModel):
     origin: str | None
     """The image's reference, the repository's address or the directory."""
     directory: str | None
-    """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as it exists."""
+    """The directory of `NORN_APPS_DIR` that holds its infraspec; the app is listed as long as this directory exists."""
     upload: UploadSummary | None
     """The last uploaded source."""
     core: bool
@@ -102,5 +102,5 @@ class AppDetail(AppResponse):
 
     spec: Json | None
     uptime: UptimeResponse | None
-    """Null for a cron job or a function."""
+    """Null for a cron app or a function."""
     recent: list[RunSummary | CallResponse]

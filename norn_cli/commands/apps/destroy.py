@@ -13,8 +13,8 @@ from norn_cli.options import command as norn_command
 from norn_cli.session import Session, pass_session
 
 _NOTHING_STANDS = ("not_forged", "spec_invalid")
-"""The codes with which a teardown is refused if there is nothing to tear down. `spec_invalid` is one of them, because a
-broken infraspec matters only if the app is not registered.
+"""The codes with which a teardown is refused if there is nothing to tear down. `spec_invalid` is one of them: the
+server refuses a teardown for a broken infraspec only if the app is not registered, and then forge has made nothing.
 """
 
 

@@ -1,4 +1,4 @@
-"""`norn drift`: shows the fields of an app that others have changed in its cluster."""
+"""`norn drift`: shows the fields of an app that somebody other than Norn has changed in its cluster."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from norn_cli.session import Session, pass_session
 def command(session: Session, app: str | None, release: str | None, waiting: WaitOptions) -> None:
     """Goes back to RELEASE (see norn releases), or without it to the release that was live before.
 
-    Each further rollback goes back by one more release. A release that a rollback replaced needs its number.
+    Each further rollback goes back by one more release. To return to a release that a rollback replaced, name its
+    number.
     """
     if app and app.isdigit() and release is None:  # no app has a number as its name
         app, release = None, app

@@ -35,7 +35,7 @@ def command() -> None:
 @click.argument("app", required=False)
 @pass_session
 def list_schedules(session: Session, app: str | None) -> None:
-    """Lists every app that has a schedule, or one APP, with a sign for each of its last 30 occurrences."""
+    """Lists every app that has a schedule, or one APP, with one character for each of its last 30 occurrences."""
     answer = session.client.schedules()
     if app is not None:
         found = [each for each in answer["items"] if each["app"] == app]

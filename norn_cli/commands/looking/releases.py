@@ -1,4 +1,4 @@
-"""`norn releases`: lists the releases that a rollback can go back to."""
+"""`norn releases`: lists the releases of an app."""
 
 from __future__ import annotations
 

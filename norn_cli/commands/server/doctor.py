@@ -1,4 +1,6 @@
-"""`norn doctor`: checks the server, and a server on this machine, and says what helps."""
+"""`norn doctor`: asks the server to check itself, checks this machine too if the server runs on it, and says what
+helps.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def _server(session: Session) -> Json:
 
 
 def _here(session: Session) -> list[Json]:
-    """Returns the checks of a server on this machine; none if the server is elsewhere or not installed."""
+    """Returns the results of the checks of this machine; none if the server runs elsewhere or is not installed here."""
     if not session.profile.loopback:
         return []
     try:
