@@ -70,7 +70,9 @@ class PublicSettings(SettingsGroup):
 
     @property
     def has_tunnel(self) -> bool:
-        """True if the settings name a tunnel, or a token that can find one; only workers need the token."""
+        """True if the settings name a tunnel, or hold an API token with which one is found. Only workers need the
+        token.
+        """
         return bool(self.cloudflare_api_token or self.cloudflare_tunnel or self.cloudflare_config_map)
 
     @property

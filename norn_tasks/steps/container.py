@@ -36,8 +36,8 @@ from norn_tasks.steps.redacted_terminal import RedactedTerminal
 from norn_tasks.steps.step import Step, StepContext
 
 ADOPTABLE_STDIN = 64 * 1024
-"""A body of at most this size is sent to the engine completely before the code begins, so that a later owner can adopt
-the run.
+"""A body of at most this size is sent to the engine completely before the code begins, so that a worker that takes the
+job over can adopt the run.
 """
 SHORTEST = 0.1
 SYNC_GRACE = 1.0
@@ -150,9 +150,11 @@ def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
 
 
 def _as_it_stands(context: StepContext) -> StepContext:
-    """Returns the context with the job as it is in the ledger, where a run that never began is not counted.
+    """Returns the context; if the ledger has taken back a start of the code that never happened, the job in it has the
+    lower number of starts, and no container.
 
-    If the engine then becomes unreachable, the step runs again with the job as it was claimed.
+    If the engine then becomes unreachable, the runner repeats the step with the job as it was claimed, and this
+    function corrects the job again.
     """
     runs = context.hooks.taken_back
     if runs is None:
@@ -162,7 +164,8 @@ def _as_it_stands(context: StepContext) -> StepContext:
 
 
 def _taken_over(context: StepContext, run: Run) -> ContainerExit | None:
-    """Returns how the container of an earlier owner ended; None if the code may be started now.
+    """Returns how the container of an earlier owner ended; None if the code may be started now. Raises WorkerLost if
+    the code may not be started again.
 
     A container that an earlier owner recorded is adopted or removed before anything new is started.
     """
@@ -188,7 +191,7 @@ class WorkerLost(NornError):
 
 def run_of(context: StepContext, client: RunClient | None = None) -> Run:
     """Returns the description of the container for the job's execution. A one-off of a long-running app may write to
-    its root file system.
+    its root file system. Raises ReleaseGone if the release has no image.
     """
     job, spec, limits = context.job, context.spec, context.tools.limits
     execution = job.required_execution()
@@ -234,7 +237,7 @@ def _passed_on(context: StepContext) -> Callable[[bytes], None] | None:
 
 
 def _timeout(job: Job, spec: Infraspec) -> float:
-    """Returns the time limit in seconds; for a synchronous call, what is left of it since the call was accepted."""
+    """Returns the time limit in seconds; for a synchronous call, the part that is left since the call was accepted."""
     execution = job.required_execution()
     if isinstance(job.request, RunJobRequest):
         return float(job.request.timeout)

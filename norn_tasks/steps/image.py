@@ -188,7 +188,8 @@ class ImportImage(Step):
 
 
 class PruneImages(Step):
-    """Removes the app's images that no kept release needs, and the images of stages that their builds left behind.
+    """Removes the app's images that no kept release needs, and the images of build stages from which no kept image was
+    built.
 
     Only images that carry the labels of the app and of this control plane are removed. Images of stages carry no labels
     and are removed by their ids. An app's build can print false ids, so an image that has a label or a tag is never
@@ -220,7 +221,7 @@ class PruneImages(Step):
 
 
 class RemoveImages(Step):
-    """Removes all images of an app that is purged, and the images of stages that its builds left behind."""
+    """Removes all images of an app that is purged, and the images of build stages left behind by its builds."""
 
     name = "remove-images"
     best_effort = True

@@ -23,7 +23,7 @@ _OVERLAP_SECONDS = 60
 stored late.
 """
 _RESUMED_LINES = 10_000
-"""The most past lines that a worker which takes the job over sends before new lines."""
+"""How many past lines at most are sent, before new lines, by a worker that takes the job over."""
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -45,7 +45,8 @@ class ReadLogs(Step):
         question, kept = _question(context, request), logs.collects(context.cluster.name)
         trouble = logs.trouble(context.cluster.name) if kept else ""
         if not kept or (trouble and not question.narrow):
-            # without the times of sent lines, the reader could not leave out lines that were already sent
+            # the cluster's lines have no times, so a worker that takes the job over could not leave out past lines that
+            # were already sent: it sends only new ones
             tail = request.tail if sent is None else 0
             _read_in_cluster(context, request, emit, tail, trouble)
         else:

@@ -46,7 +46,9 @@ class MoveApp(Step):
     stage = DeploymentState.DEPLOYING
 
     def run(self, context: StepContext) -> Learned | None:
-        """Makes the release live, and records the new cluster of the app, in the transaction that ends the rollout."""
+        """Makes the release live, and records the new cluster of the app, in the transaction that ends the rollout.
+        Raises StepFailed if the app has volumes by now.
+        """
         if context.spec.volumes:
             raise StepFailed(
                 f"{context.job.app} has volumes now, and a move does not copy what is in them",

@@ -83,7 +83,9 @@ class LookAtImages(Step):
 
 
 class LookAtNetwork(Step):
-    """Tests what the containers of runs can reach: other apps through the router, and a cloud's metadata."""
+    """Tests which addresses (other apps through the router, a cloud's metadata) and which features of the kernel the
+    containers of runs can reach.
+    """
 
     name = "look-at-network"
 

@@ -1,6 +1,6 @@
 """The base class of all steps, and the context that a step gets: the job, the tools, and the watch.
 
-The watch takes the output of the step, and is set when the step must stop.
+The watch takes the output of the step; its `stop` is set when the step must stop.
 
 A step decides what should exist; the ports create it. A step returns only what it learned, and the runner records that.
 """
@@ -146,7 +146,7 @@ class StepContext:
         return opened
 
     def _named(self, spec: Infraspec) -> tuple[Sealed, ...]:
-        """Returns those secrets that the infraspec names, and those credentials of its services, that are set.
+        """Returns the secrets that the infraspec names and the credentials of its services, as far as they are set.
 
         An app that went live before Norn had shared services has no credentials until its next forge or deploy.
         """

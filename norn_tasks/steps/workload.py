@@ -84,7 +84,9 @@ def _stream_grace(context: StepContext, spec: Infraspec) -> int:
 
 
 def generation_of(job: Job) -> int:
-    """Returns the generation that the job rolls out: a new one, or the one that it continues, as a scale does."""
+    """Returns the generation that the job rolls out: the existing one for a job such as a scale, which continues it;
+    otherwise a new one.
+    """
     continued = job.request.generation if isinstance(job.request, ReplicasJobRequest) else None
     return continued or job.id
 
@@ -189,12 +191,12 @@ def _draining(status: WorkloadStatus) -> str:
 
 
 class CompareWorkload(Step):
-    """Compares the running replicas of the app with its live release, to find what others have changed."""
+    """Compares the running replicas of the app with its live release, to find changes that others have made."""
 
     name = "compare-workload"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Records what differs, field by field; secrets in values are hidden."""
+        """Records the fields that differ; secrets in their values are hidden."""
         hidden = context.hidden.of_text
         found = tuple(
             replace(each, wanted=each.wanted and hidden(each.wanted), found=each.found and hidden(each.found))

@@ -1,4 +1,4 @@
-"""Accepts deploys that pushes request, in the same way as those that people request."""
+"""Accepts deploys that pushes request, in the same way as deploys that people request."""
 
 from __future__ import annotations
 

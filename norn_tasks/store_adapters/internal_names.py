@@ -23,7 +23,7 @@ class InternalNames:
         self._read_at: float | None = None
 
     def __call__(self) -> tuple[str, ...]:
-        """Returns the names as they were at most a second ago."""
+        """Returns the names as they were at most a second ago, or when the database last answered."""
         with self._lock:
             if self._read_at is None or time.monotonic() - self._read_at > KEPT_SECONDS:
                 self._read()

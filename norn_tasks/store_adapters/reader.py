@@ -17,7 +17,7 @@ class ReaderStop:
 
     @property
     def reason(self) -> str | None:
-        """`cancelled` when no client reads."""
+        """The reason of the job's own stop; without one, `cancelled` when no client reads."""
         return self._outer.reason or (None if self._live.watched(self._job) else "cancelled")
 
     def wait(self, seconds: float) -> bool:

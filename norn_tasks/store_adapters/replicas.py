@@ -26,7 +26,7 @@ class ReplicaTable:
         self._retried(lambda tx: rows.starting(tx, replica, fence))
 
     def live(self, container: str, address: str, fence: Fence) -> None:
-        """Lets the router send to `address`. Raises NotFound for a container without a row."""
+        """Lets the router send requests to `address`; raises NotFound for a container without a row."""
         if not self._retried(lambda tx: rows.live(tx, container, address, fence)):
             raise NotFound(f"container {container} was never recorded as a replica", hint="deploy the app again")
 

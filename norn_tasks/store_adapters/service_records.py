@@ -99,9 +99,7 @@ class ServiceRecordTable:
             return services.of_app(tx, app)
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
-        """Returns those of the app's parts of this kind that no other app uses; from now on no other app can reserve
-        them.
-        """
+        """Returns the app's parts of this kind that no other app uses; from now on no other app can reserve them."""
         return self._fenced(fence, lambda tx: services.leave(tx, app, kind))
 
     def forget(self, app: str, grant: Grant, fence: Fence) -> None:

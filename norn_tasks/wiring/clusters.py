@@ -18,7 +18,7 @@ from norn_tasks.wiring.logs import hiding, kept_logs
 
 
 def clusters(settings: Settings, database: Database, engine: EngineClient, instance: str) -> tuple[Cluster, ...]:
-    """Returns the clusters of a worker."""
+    """Returns the clusters of a worker: Docker, and Kubernetes if the settings name a namespace there."""
     patience = settings.self_stop_seconds
     last = LastLines(engine, kept_logs(settings), hiding(settings, database))
     docker = DockerCluster(

@@ -1,4 +1,4 @@
-"""Incus: its engine, its runtime, and the checks of what it needs."""
+"""Incus: its engine, its runtime, and the checks of its requirements."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from norn_tasks.settings import Settings
 
 
 def service_servers(settings: Settings) -> Mapping[ServiceKind, Server]:
-    """Returns the servers of apps' services: those of the operator, or otherwise those that Norn runs."""
+    """Returns the servers of apps' services: the ones that the operator named, otherwise the ones that Norn runs."""
     keys = _keys(settings)
     events = GivenServer(settings.services_events_url, settings.services_events_address)
     buckets = GivenServer(settings.services_s3_url, settings.services_s3_address)

@@ -1,7 +1,7 @@
 """Makes the parts of a worker from the settings: the process that runs the jobs of a class, and the worker's presence.
 
 A worker of several classes has one process object for each, with slots, connections, leases and shares of its own. They
-share what is known about the engines, the connection on which cancellations arrive, and the presence.
+share the knowledge about the engines, the connection on which cancellations arrive, and the presence.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def _watch_kubernetes(settings: Settings, database: Database, actor: str) -> Non
 
 
 def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
-    """Starts the thread that makes the nest, if runs may use that; returns the nest."""
+    """Starts the thread that makes the nest (the container in which crun starts runs), if runs may use it; returns the
+    nest.
+    """
     try:
         fast = fast_road(settings, database)
     except NornError as error:

@@ -39,7 +39,7 @@ class _ShareFull(Exception):
 
 
 class _Admission:
-    """The admission of a claim: it counts the jobs in their shares, and takes back those that were not claimed."""
+    """The admission of a claim: it counts jobs in their shares, and undoes the count of jobs that were not claimed."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
@@ -56,7 +56,7 @@ class _Admission:
         return entered
 
     def keep(self, jobs: Iterable[Job]) -> None:
-        """Takes back everything that was counted except these jobs."""
+        """Undoes the count of every job except these."""
         self._counted.subtract((job.kind, job.app) for job in jobs)
         for kind, app in self._counted.elements():
             self._shares.leave(kind, app)

@@ -30,7 +30,9 @@ class RouteTunnel(Step):
 
 
 def through_router(context: StepContext) -> bool:
-    """Returns True if the router serves the app: an app on Docker, or one that has moved away from Docker."""
+    """Returns True if the router serves the app: the app runs on Docker, or has moved from Docker to another cluster
+    and kept its address at the router.
+    """
     if context.job.cluster is None:
         return False
     exposed, door = context.job.facts.get(ServiceAddress), context.tools.limits.door

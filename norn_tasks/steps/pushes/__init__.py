@@ -1,1 +1,1 @@
-"""Steps that decide what to do after a push."""
+"""Steps that decide after a push whether to deploy."""

@@ -43,7 +43,7 @@ class ProvisionServices(Step):
         return None if spec.services.grants() else "no services asked for"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns a note about what the app has, and all of its secrets if a credential is new."""
+        """Returns a note about the app's parts, and all of its secrets if a credential is new."""
         grants, app = context.spec.services.grants(), context.job.app
         records, fence, stop = context.tools.records, context.watch.fence, context.watch.stop
         before = self._known(context, current(context.job.sealed))
@@ -59,8 +59,8 @@ class ProvisionServices(Step):
         return Learned(sealed=sealed, note=described(grants))
 
     def _make(self, context: StepContext, urls: dict[str, Secret], before: dict[str, Secret]) -> None:
-        """Creates the parts. If a server refuses, those credentials in `before` that the server still has are stored
-        again.
+        """Creates the parts. If a server refuses, stores the earlier credentials (`before`) again, except those that
+        were already replaced on their server.
         """
         app, records, fence = context.job.app, context.tools.records, context.watch.fence
         for grant in context.spec.services.grants():
@@ -112,7 +112,8 @@ class DeleteServices(Step):
     name = "delete-services"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns a note about what is kept or permanently removed; a topic that another app uses is kept.
+        """Returns a note about the kept or permanently removed parts and snapshots; a topic that another app uses is
+        kept.
 
         The note also names snapshots with files on other machines, because afterwards no row names these files.
         """

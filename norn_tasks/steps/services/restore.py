@@ -30,7 +30,7 @@ class RestoreDatabase(Step):
     name = "restore-database"
 
     def run(self, context: StepContext) -> Learned | None:
-        """Returns a note about what was restored. If an earlier worker has already replaced the database, it is not
+        """Returns a note about the restored snapshot. If an earlier worker has already replaced the database, it is not
         replaced again.
         """
         wanted, fence = _wanted(context), context.watch.fence
@@ -82,8 +82,8 @@ def _wanted(context: StepContext) -> Snapshot:
 
 
 def _credential(context: StepContext) -> Secret:
-    """Returns the app's credential. A restore may run SQL functions of the app, so it must have no more rights than the
-    app.
+    """Returns the app's credential; raises NoService if it has none. A restore may run SQL functions of the app, so it
+    must have no more rights than the app.
     """
     sealed = current(context.job.sealed).get(ServiceKind.POSTGRES.variable)
     if sealed is None:

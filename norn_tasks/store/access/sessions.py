@@ -122,7 +122,7 @@ def make_code(tx: Tx, code: str, token: str) -> None:
 def lookup(tx: Tx, hashed: str) -> SignedIn | None:
     """Returns the session of a cookie's hash; None if it is unknown, too old, or its token was revoked.
 
-    Records once a minute that the session and its token are used.
+    Records at most once a minute that the session and its token were used.
     """
     s, k = t.SessionRow, t.TokenRow
     columns = (s.id, s.csrf_hash, s.expires_at, k.id.label("token_id"), k.name, k.scopes, k.apps)

@@ -152,7 +152,8 @@ def lookup(tx: Tx, hashed: str) -> Actor | None:
 def ensure_bootstrap(database: Database, path: Path) -> bool:
     """Registers the admin token in the file `path` (mode 0600); returns False if it was registered before.
 
-    Writes the file if there is none. An existing file keeps its token, and a revoked token stays revoked.
+    Writes the file if there is none. An existing file keeps its token, and a revoked token stays revoked. Raises
+    InvalidRequest if the file holds no token.
     """
     secret = _read_or_write(path)
     with database.transaction() as tx:

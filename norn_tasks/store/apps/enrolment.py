@@ -15,7 +15,7 @@ from norn_tasks.store.tables import AppRow, JobRow
 
 
 def registered(spec: Infraspec) -> dict[str, Any]:
-    """Returns those columns of an app's row that are filled from its registered infraspec."""
+    """Returns the columns of an app's row that come from its registered infraspec, with their values."""
     return {"role": str(spec.role), "spec": spec.frozen(), "written": spec.to_json()}
 
 

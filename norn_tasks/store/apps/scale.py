@@ -26,9 +26,7 @@ def wanted_by(tx: Tx, apps: Sequence[str]) -> dict[str, int]:
 
 
 def wanted_of(app: Row, in_spec: int) -> int:
-    """Returns how many replicas the app of this row should have when a release is live whose infraspec says
-    `in_spec`.
-    """
+    """Returns how many replicas the app of this row should have if the infraspec of its live release says `in_spec`."""
     return wanted_replicas(in_spec, app["replicas_override"], app["override_spec"])
 
 

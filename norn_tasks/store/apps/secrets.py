@@ -59,9 +59,7 @@ def remember_recipient(tx: Tx, public: str) -> None:
 
 
 def any_sealed(tx: Tx) -> int:
-    """Counts the secrets that are set: those of all apps, those that sign notifications, and tokens for
-    repositories.
-    """
+    """Counts the secrets that are set: secrets of apps, keys that sign notifications, and tokens for repositories."""
     of_apps = tx.scalar(select(func.count()).where(SecretRow.retired_at.is_(None)))
     signing = tx.scalar(select(func.count()).where(DestinationRow.sealed.is_not(None)))
     tokens = tx.scalar(select(func.count()).select_from(LoginRow))
@@ -119,7 +117,8 @@ def forget(tx: Tx, app: str) -> None:
 
 
 def forget_retired(tx: Tx, app: str) -> None:
-    """Deletes, at the end of a rollout, values that were replaced or unset before the first claim of every open job.
+    """Deletes, at the end of a rollout, values that were replaced or unset before any open job of the app was first
+    claimed.
 
     All replicas then belong to that rollout, and each container of a run or a call belongs to one of these jobs, so no
     container can still have such a value.
@@ -135,8 +134,8 @@ DELETE FROM secrets WHERE app = :app AND retired_at < coalesce(
 
 
 def _forget_unused(tx: Tx, app: str) -> None:
-    """Deletes values that were replaced or unset before the first claim of every open job, if the app's role has no
-    replicas.
+    """Deletes values that were replaced or unset before any open job of the app was first claimed, if the app's role
+    has no replicas.
 
     Such an app may never have a rollout, and each of its containers belongs to one of these jobs.
     """

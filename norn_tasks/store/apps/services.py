@@ -104,7 +104,7 @@ HAVING bool_and(leaving_at IS NOT NULL)""")
 
 
 def leave(tx: Tx, app: str, kind: ServiceKind) -> tuple[str, ...]:
-    """Marks the app's parts of this kind as given up, and returns those that no other app uses.
+    """Marks the app's parts of this kind as given up, and returns the ones that no other app uses.
 
     No app can reserve the returned parts before their rows are deleted.
     """

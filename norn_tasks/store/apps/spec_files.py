@@ -20,7 +20,7 @@ from norn_tasks.domain.names import app_name
 
 @dataclass(frozen=True)
 class SpecFile:
-    """An app of a directory: its spec, or what is wrong with it."""
+    """An app of a directory: its spec, or None and the mistakes in it."""
 
     name: str
     directory: Path

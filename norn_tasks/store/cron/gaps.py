@@ -78,7 +78,9 @@ class _Widened:
 
 
 def of(row: Row, schedule: Schedule, before: datetime, verdict: Verdict, reason: str, **more: Any) -> Gap:
-    """Returns the gap of a schedule (`row`) from after its last decided occurrence to before `before`."""
+    """Returns the gap of a schedule (`row`): the time after its last decided occurrence and before `before`. `more`
+    replaces columns of the gap.
+    """
     return {
         "app": row["app"], "schedule": schedule.text, "timezone": schedule.timezone, "anchor": row["anchor"],
         "after": row["decided_until"], "before": before, "verdict": str(verdict), "reason": reason,
@@ -192,7 +194,9 @@ def _give_up(turn: _Turn, row: Row, error: InvalidRequest) -> None:
 
 
 def _caught_up(row: Row, schedule: Schedule, now: datetime) -> Iterator[Started]:
-    """Yields those newest occurrences of a gap that may still run, oldest first."""
+    """Looks at the newest occurrences of a gap, at most CATCH_UP_MOST; yields the ones that may still run, oldest
+    first.
+    """
     policy = effective.policy_of(row)
     for moment in newest_of(schedule, row["after"], row["before"] - _TICK, row["anchor"], CATCH_UP_MOST):
         if policy.may_still_run(moment, now):

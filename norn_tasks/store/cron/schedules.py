@@ -47,7 +47,8 @@ def hold(tx: Tx, app: str) -> None:
 
 
 def _settle(tx: Tx, row: Row, actor: str, closed_for: str) -> datetime:
-    """Decides what is due under the old schedule, closes a pause's open range, and returns the time of the change.
+    """Decides the occurrences that are due under the old schedule, closes a pause's open range, and returns the time of
+    the change.
 
     The old schedule counts up to this time and the new one after it, so no occurrence is lost or decided twice.
     """

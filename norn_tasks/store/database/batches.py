@@ -1,9 +1,9 @@
 """Combines writes of many threads that are ready at the same time into one transaction, because a commit costs the same
 for one row as for ten.
 
-There is no timer and no additional thread. A request that finds nobody writing is written at once by its own thread.
-Requests that come while that thread writes wait, and are the next batch. So a batch is as large as the load makes it,
-and a request that is alone waits for nothing.
+There is no timer and no additional thread. If no thread is writing, a new request is written at once by its own thread.
+Requests that arrive during a write wait for its end, and are written together as the next batch. So a batch is as large
+as the load makes it, and a request that is alone waits for nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Batches(Generic[A, R]):
         self._busy = False
 
     def ask(self, request: A) -> R:
-        """Returns the result of the request, once its batch has been written; raises what its batch raised.
+        """Returns the result of the request, once its batch has been written; raises the error with which its batch
+        failed.
 
         If a batch of several requests fails, and the database is not the reason, each of its requests is tried alone,
         so that none fails because of another one.

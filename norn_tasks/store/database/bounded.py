@@ -1,9 +1,10 @@
 """A database with a short time limit, for the API: it must say "the database is down" within seconds, and never hang.
 
-The server's own timeouts have no effect while the server is frozen or the network is cut. psycopg2 lets a callback wait
-for its connections. The callback here gives up when the complete transaction of its thread has taken too long. If no
-transaction of the process got a response from the server in that time, transactions fail immediately for one second, so
-that a thousand requests do not each wait for the same error. One slow transaction alone does not make others fail.
+The server's own timeouts have no effect while the server is frozen or the network is cut. psycopg2 can leave the
+waiting for a server to a callback. The callback here gives up when the complete transaction of its thread has taken too
+long. If no transaction of the process got a response from the server in that time, transactions fail immediately for
+one second, so that a thousand requests do not each wait for the same error. One slow transaction alone does not make
+others fail.
 """
 
 from __future__ import annotations

@@ -41,6 +41,6 @@ class Base(DeclarativeBase):
 
 
 class ViewBase(DeclarativeBase):
-    """The base class of all views. Views have a registry of their own, because a migration creates them."""
+    """The base class of all views. Views have metadata of their own, so that the metadata of `Base` has only tables."""
 
     type_annotation_map = _TYPES

@@ -15,8 +15,8 @@ PINGED_AFTER = 1.0
 """A connection of jobs or requests that was unused for this number of seconds is pinged before its next use."""
 SELDOM = 10.0
 """A connection that was not used for this many seconds is tested with a ping before its next use. This value suits a
-loop that uses a connection every few seconds and repeats what failed. With a ping before each transaction, a third of
-the loop's load on PostgreSQL would be pings.
+loop that uses a connection every few seconds and repeats a transaction that failed. With a ping before each
+transaction, a third of the loop's load on PostgreSQL would be pings.
 """
 
 

@@ -1,6 +1,6 @@
 """Prepared statements: PostgreSQL parses and plans them once per connection, not at each use.
 
-Planning was two thirds of what a claim cost PostgreSQL. Through a pooler in transaction mode, each transaction may get
+Planning was two thirds of PostgreSQL's work for a claim. Through a pooler in transaction mode, each transaction may get
 another session, which does not know the statements of earlier sessions. There, statements are sent as text.
 """
 
@@ -98,7 +98,7 @@ def prepare_on(engine: Engine) -> None:
 def run(
     connection: Connection, statement: Prepared, values: Mapping[str, Any], *, before: str = ""
 ) -> CursorResult[Any]:
-    """Runs the statement, prepared where the connection may prepare.
+    """Runs the statement; as a prepared statement, unless the connection leads to a pooler.
 
     `before`: SQL that is sent in the same message as a prepared statement, such as `BEGIN;`.
 

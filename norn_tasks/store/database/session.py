@@ -114,7 +114,9 @@ class Database:
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:
-        """Lets the transactions of this thread take `seconds`. Only a BriefDatabase limits them."""
+        """Does nothing here. In a BriefDatabase, which limits the time of transactions, lets the transactions of this
+        thread take `seconds`.
+        """
         yield
 
     def execute_autocommit(

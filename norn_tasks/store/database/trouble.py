@@ -54,8 +54,8 @@ def database_down(error: Exception) -> DatabaseDown:
 
 
 def commit_failed(error: Exception, *, changed: bool) -> DatabaseDown:
-    """Returns the error for a failed commit: Unconfirmed if PostgreSQL may have carried out a change, otherwise what
-    `database_down` returns.
+    """Returns the error for a failed commit: Unconfirmed if PostgreSQL may have carried out a change, otherwise the
+    result of `database_down`.
     """
     code = _code(error)
     if not changed or (code and not code.startswith(("08", "57P"))):

@@ -1,6 +1,6 @@
 """Reads the events in one order, (transaction, id), up to the oldest transaction that may still write events.
 
-If readers remembered only an id, they would miss rows, because a transaction with a lower id may commit later. All
+If readers remembered only an id, they would miss rows, because a row with a lower id may be committed later. All
 transactions below `pg_snapshot_xmin` have ended, so the events up to there are complete, and the cursor of a reader is
 the last pair that it read.
 """

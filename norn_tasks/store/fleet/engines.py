@@ -2,7 +2,8 @@
 
 The home engine is the engine of the first worker that ever reported. Another engine becomes the home engine if no
 worker has reported the old one for two minutes, and if it is on the same machine or no registry is set. With a
-registry, an engine on another machine may just be a second engine while the home engine is unreachable.
+registry, an engine on another machine never becomes the home engine, because it may be a second engine, and the silent
+home engine may come back.
 """
 
 from __future__ import annotations

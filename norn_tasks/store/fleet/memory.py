@@ -24,9 +24,11 @@ UNBOUNDED = 2**62
 
 _ADDED = f"""greatest({wanted.BY_JOB} - (SELECT count(*) FROM replicas r WHERE r.app = c.app AND r.state <> 'draining'),
   CASE WHEN c.kind IN ('scale', 'repair') THEN 0 ELSE 1 END)"""  # noqa: S608 - built from constants
-"""How many replicas a change adds to those that exist: the missing ones, and at least one while it replaces others.
+"""How many replicas a change `c` adds to the existing ones: the missing ones, but at least one if it replaces replicas
+(a scale or a repair replaces none).
 
-Draining replicas do not count: they are not replaced, and end by themselves."""
+Draining replicas do not count: they are not replaced, and end by themselves.
+"""
 _APART = "EXISTS (SELECT 1 FROM workers k WHERE c.cluster = ANY(k.clusters_apart))"
 """True for a job in a cluster with replicas that use no memory of an engine (Kubernetes)."""
 _REPLICAS = f"CASE WHEN {_APART} THEN 0 ELSE coalesce(c.memory, 0) * {_ADDED} END"
@@ -163,7 +165,7 @@ def free(tx: Tx, job: int) -> None:
 
 
 def waiting(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns those of these jobs that wait for memory, each with a sentence about it."""
+    """Returns, for each of these jobs that waits for memory, a sentence about it."""
     rows = tx.execute(_WAITING, {"jobs": list(jobs)}).mappings() if jobs else ()
     return {row["id"]: _sentence(row) for row in rows}
 
@@ -176,7 +178,9 @@ def longest(tx: Tx) -> tuple[int, str] | None:
 
 @dataclass(frozen=True)
 class Shortage:
-    """The oldest job that has waited for some seconds for memory of the engine of the replicas."""
+    """The bytes that a job needs and the free bytes on the home engine, for the oldest job that has waited there for
+    memory for more than 5 s.
+    """
 
     need: int
     free: int

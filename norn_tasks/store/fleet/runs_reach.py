@@ -1,4 +1,4 @@
-"""The addresses that containers of runs could reach, for each engine, at the last observation."""
+"""The addresses and features that containers of runs could reach on each engine at the last observation."""
 
 from __future__ import annotations
 

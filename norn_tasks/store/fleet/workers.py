@@ -50,7 +50,7 @@ class Presence:
     clusters: tuple[str, ...] = ()
     """The names of the clusters that the worker has."""
     clusters_apart: tuple[str, ...] = ()
-    """Those of its clusters that have machines of their own, so that their replicas use no memory of an engine."""
+    """The names of its clusters that have machines of their own, so that their replicas use no memory of an engine."""
     clock: float | None = None
     """Seconds since 1970 by its machine's clock, taken just now."""
     process: str = ""
@@ -84,7 +84,9 @@ def say(tx: Tx, presence: Presence, *, first: bool = False) -> bool:
 
 
 def say_all(tx: Tx, presences: Sequence[Presence], *, first: bool = False) -> frozenset[str]:
-    """Writes the rows of all workers of a process as `say` does; returns the names of those that drain."""
+    """Writes the rows of all workers of a process as `say` does; returns the names of the workers that were asked to
+    drain.
+    """
     for engine, memory_there, building in {(each.engine, each.memory, each.building) for each in presences}:
         if engine is not None and memory_there:
             memory.speak(tx, engine, memory_there, building)
@@ -204,12 +206,14 @@ def require(tx: Tx, job_class: JobClass, within: float) -> None:
 
 
 def has_cluster(tx: Tx, name: str) -> bool:
-    """Returns True if a living worker has the cluster of this name."""
+    """Returns True if a worker has the cluster of this name; a worker that died counts for about an hour."""
     return bool(tx.scalar(select(exists().where(WorkerRow.clusters.contains([name])))))
 
 
 def has_runtime(tx: Tx, name: str) -> bool:
-    """Returns True if a living worker has the runtime of this name, on an engine that answers."""
+    """Returns True if a worker announced the runtime of this name, on an engine that answered; a worker that died
+    counts for about an hour.
+    """
     return bool(tx.scalar(select(exists().where(WorkerRow.capabilities.contains([runtime_capability(name)])))))
 
 

@@ -22,7 +22,9 @@ from norn_tasks.store.rules.fence import held
 
 @dataclass(frozen=True)
 class Beginning:
-    """A run whose code begins next. `before`: its earlier runs; `container`: its container, unless it is recorded."""
+    """A run whose code begins next. `before`: how often its code was started earlier; `container`: its container, if
+    this is not recorded yet.
+    """
 
     fence: Fence
     before: int

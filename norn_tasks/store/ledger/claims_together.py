@@ -1,7 +1,7 @@
 """The claim of several runs at once, for a worker that has several free slots.
 
-One statement finds and locks the jobs that claims one after the other would take, in the same order, and a free slot
-for each. The worker then chooses among them: memory and its own shares are counted there, job by job. A second
+One statement finds and locks the jobs that single claims, one after the other, would take, in the same order, and a
+free slot for each. The worker then chooses among them, and counts their memory and its own shares job by job. A second
 statement takes the chosen jobs. Both belong to one transaction, at whose end the locks of the other jobs are gone.
 """
 
@@ -21,10 +21,10 @@ _WANTED = "CAST(:count AS bigint)"
 _NEW = f"""FROM jobs c WHERE {READY} AND c.app = {{0}}.app AND NOT EXISTS (SELECT 1 FROM slots k WHERE k.job_id = c.id)
     ORDER BY c.sync DESC, c.id"""  # noqa: S608 - built from constants
 
-# `next` has the jobs that each app would get if it got all of them, numbered in the order of their claims. A single
-# claim takes a job of the app with the fewest running jobs, and among equal apps of the app with the oldest ready job.
-# The earlier jobs of the batch count as running. So the first jobs of this order are those that single claims, one
-# after the other, would take.
+# `next` has, for each app, the jobs that the app would get if the whole batch were for this app, numbered in the order
+# of their claims. A single claim takes a job of the app with the fewest running jobs, and among equal apps of the app
+# with the oldest ready job. The earlier jobs of the batch count as running. So the first jobs of this order are those
+# that single claims, one after the other, would take.
 _FIND = Prepared(
     f"""
 WITH RECURSIVE {COMPARED},

@@ -137,7 +137,8 @@ class Ledger:
         Returns the job's current facts. If this ends the job, it is written as soon as PostgreSQL responds, no matter
         how long that takes, unless the job's token has changed by then or the process must end.
 
-        `run_of` is the job's kind; the end of a run that succeeded is then written together with those that wait.
+        `run_of`: the kind of the job, if it is a run. The ends of runs that succeed at the same moment are then written
+        together.
         """
         success = success_of(fence, place, end) if run_of in self._ends else None
         if success is not None and run_of is not None:

@@ -1,8 +1,8 @@
 """Ends runs that succeeded: their executions, steps, slots, memory and jobs, with their events, in one statement.
 
 Most jobs are runs that succeed. Runs that end at the same moment are written in one statement. It passes over a row
-that another session has locked, so that no run waits for another one's row. A run that it did not write is then
-written alone, as other ends are, piece by piece.
+that another session has locked, so that no run waits for another one's row. A run that it did not write is then written
+alone, with several statements, like the other ways to end.
 """
 
 from __future__ import annotations

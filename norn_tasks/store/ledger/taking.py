@@ -59,8 +59,8 @@ class Taken:
 def take_together(database: Database, claimer: Claimer, count: int, admit: Admit) -> Taken:
     """Claims at most `count` runs, in one transaction.
 
-    `admit` counts each job in its share before the commit. The caller takes back what was counted for a job that is
-    not returned, and for all jobs after an error.
+    `admit` counts each job in its share before the commit. The caller undoes the count of each job that is not
+    returned, and after an error the counts of all jobs.
     """
     try:
         with database.transaction() as tx:
@@ -107,7 +107,9 @@ def _take(database: Database, claimer: Claimer, admit: Callable[[Row], None]) ->
 
 
 def _begun(tx: Tx, row: Row, claimer: Claimer) -> Job | None:
-    """Returns the job of the claimed row; if it is outdated or cannot be read, ends it and returns None."""
+    """Returns the job of the claimed row; if it is outdated or cannot be read, ends it and returns None. Raises _NoRoom
+    if its memory is no longer free.
+    """
     try:
         row = forging.begun(tx, row)
         job = _job(tx, row)

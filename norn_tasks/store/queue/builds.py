@@ -71,5 +71,5 @@ def leave(tx: Tx, fence: Fence) -> None:
 
 
 def waiting(tx: Tx, jobs: list[int]) -> dict[int, TurnTaken]:
-    """Returns those of these jobs that wait for their turn, each with the build that has the turn."""
+    """Returns, for each of these jobs that waits for its turn, the build that has the turn."""
     return {row.id: TurnTaken(row.other, row.app) for row in tx.execute(_WAITING, {"jobs": jobs})}

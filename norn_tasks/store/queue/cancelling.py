@@ -14,7 +14,7 @@ def cancel(tx: Tx, job: int, actor: str) -> Row:
     """Cancels a queued job immediately, and asks a running one to stop; returns its row as it was before.
 
     A queued job with a container that may still run is asked to stop too; it ends when a worker has removed the
-    container. An ended job is not changed.
+    container. An ended job is not changed. Raises NotFound if there is no such job.
     """
     row = tx.execute(select(JobRow).where(JobRow.id == job).with_for_update()).mappings().one_or_none()
     if row is None:

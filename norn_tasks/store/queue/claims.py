@@ -200,9 +200,9 @@ class Claimer:
     """A worker of one class that claims a job, and the conditions for the jobs that it can run now.
 
     `engine` is the engine whose memory its jobs use; None while the engine does not answer. `last_resort`: capabilities
-    that the worker lacks because an engine is unreachable. A job that needs these is taken after LAST_RESORT_SECONDS,
-    so that it ends with the engine's error. `full`: the names of shares (usually apps) that already have as many of
-    this worker's slots as they may; it takes no job of these.
+    that the worker lacks because an engine is unreachable. A job that needs one of these is taken after
+    LAST_RESORT_SECONDS, so that it ends with the engine's error. `full`: the names of shares (usually apps) that
+    already use as many of this worker's slots as they may; the worker takes no job of such a share.
     """
 
     worker: str

@@ -1,7 +1,7 @@
 """The end of a job, for any reason: one transaction writes its row, slot, deployment, execution, app and event.
 
-The runner ends jobs that it holds, the sweeper ends stuck jobs, and accepting a job ends those that it supersedes; all
-of them call `end()`.
+The runner ends jobs that it holds, the sweeper ends stuck jobs, and accepting a job ends the jobs that it supersedes;
+all of them call `end()`.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ def drop(tx: Tx, job: int, step: str, first: int, last: int) -> None:
 
 def read(tx: Tx, job: int, step: str | None, after: tuple[int, int] = (0, 0), above: int = -1) -> list[Row]:
     """Returns chunks in the order of the steps, after the cursor (step number, seq), each with `n`, `step`, `seq`,
-    `stream`, `chunk` and `at`; only those with a seq above `above`. A step that has no row yet has the number 1: the
-    only step of a job may get its row only when it ends.
+    `stream`, `chunk` and `at`; with `above`, only chunks with a higher seq. A step without a row counts as step 1,
+    because the only step of a job may get its row only when it ends.
     """
     rows = text("""
         SELECT coalesce(s.n, 1) AS n, l.step, l.seq, l.stream, l.chunk, l.at

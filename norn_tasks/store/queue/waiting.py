@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def reasons(tx: Tx, jobs: Sequence[int]) -> dict[int, str]:
-    """Returns those of these jobs that are queued and could not begin now, each with the reason."""
+    """Returns, for each of these jobs that is queued and could not begin now, the reason."""
     if not jobs:
         return {}
     asked = {"jobs": list(jobs)}

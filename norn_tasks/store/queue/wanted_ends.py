@@ -39,7 +39,9 @@ def _cancelled(row: Row) -> str:
 
 
 def not_begun(row: Row, missing: str) -> str:
-    """Returns why a job expired; `missing` is the part of the sentence about what it lacked, such as a free worker."""
+    """Returns why a job expired; `missing` is the part of the sentence that names the missing thing, such as a free
+    worker.
+    """
     limit = (row["spec"] or {}).get("startDeadline") if row["kind"] == JobKind.CRON_RUN else None
     if limit is None or row["begun_at"] is not None:
         return f"waited {(row['deadline'] - row['created_at']).total_seconds():.0f} s, and {missing}"

@@ -1,5 +1,5 @@
 """A forge of an app with a live release. If the registered infraspec differs from that of the live release, the forge
-makes a new release with it, of the same image.
+makes a new release of the registered infraspec and the same image.
 
 Whether they differ is decided when the forge begins, because a deploy that was accepted earlier may have gone live by
 then.
@@ -43,8 +43,8 @@ def begun(tx: Tx, row: Row) -> Row:
 
 
 def _moving(tx: Tx, row: Row, live: Row | None) -> Row:
-    """Returns the row of a move, with the release that it rolls out; that release has the registered infraspec if it
-    differs from the live one's.
+    """Returns the row of a move, with the new release that it rolls out. This release has the live release's infraspec,
+    or the registered one if that differs.
 
     Raises Conflict if an earlier job has moved the app, or torn it down.
     """

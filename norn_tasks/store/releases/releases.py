@@ -94,7 +94,7 @@ def kept_images(tx: Tx, app: str, retain: int) -> list[str]:
 
 
 def spent_stages(tx: Tx, app: str, kept: list[str]) -> list[str]:
-    """Returns the build stages that builds of the app left behind and from which no image in `kept` was built."""
+    """Returns the ids of the app's build stages from which no image in `kept` was built."""
     rows = tx.execute(
         text("""
         SELECT stage FROM releases r, unnest(r.stages) stage

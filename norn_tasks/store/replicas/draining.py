@@ -17,16 +17,16 @@ from norn_tasks.store.events.publishing import publish
 from norn_tasks.store.fleet import memory
 
 MOST = 32
-"""The most replicas of one app that may drain at the same time; if there are more, those whose time would end first are
-ended.
+"""The most replicas of one app that may drain at the same time; if there are more, the ones whose time would end first
+are ended.
 """
 DUE = "state = 'draining' AND (drained_at IS NOT NULL OR drains_until <= clock_timestamp())"
 """The condition of a draining replica that is to be removed."""
 
 
 def begun(tx: Tx, container: str) -> None:
-    """Publishes that a replica drains. If too many replicas of its app drain, ends the time of those whose time would
-    end first.
+    """Publishes that a replica drains. If too many replicas of its app drain, the time of the ones that would end first
+    ends now.
     """
     row = tx.execute(text(_BEGUN), {"container": container}).one()
     publish(
@@ -58,8 +58,8 @@ def make_room(tx: Tx) -> int:
     """Ends the time of as many draining replicas as are needed for the oldest job that waits for memory; returns how
     many.
 
-    Those whose time would end first go first. Ends none if all of them together would not be enough, or while replicas
-    are about to be removed.
+    The replicas whose time would end first go first. Ends none if all of them together would not be enough, or while
+    replicas are about to be removed.
     """
     short = memory.short_of(tx)
     if short is None or any_due(tx):

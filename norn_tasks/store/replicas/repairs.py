@@ -28,7 +28,7 @@ from norn_tasks.store.rules.lists import LONG_RUNNING_ROLES, OPEN_STATES
 
 PATIENCE = 3600.0
 FIRST_PAUSE, LONGEST_PAUSE = 30, 1800
-"""Seconds between a repair that failed and the next one."""
+"""Seconds between a repair that failed and the next one: after the first failure, and at most."""
 
 _SETTLED = f"""
 SELECT a.name, a.replicas_override, a.override_spec,

@@ -19,8 +19,8 @@ _COUNT_OF = Prepared(
      AND sync = CAST(:sync AS boolean) AND actor = CAST(:actor AS text) LIMIT CAST(:most AS bigint)) w"""  # noqa: S608
 )
 _AT_ONCE = 64
-"""If at most this many places are free, transactions that accept calls take turns. More of these transactions never run
-at the same time, because each needs a connection.
+"""If at most this many places are free, transactions that accept calls take turns. More than this many of them never
+run at the same time, because each needs a connection to the database.
 """
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('norn-waiting-calls'), hashtext(:app))")
 

@@ -58,7 +58,9 @@ def gauges(tx: Tx) -> Gauges:
 
 
 def _usage(tx: Tx) -> Gauges:
-    """Returns the usage of each replica; replicas with the same name, of which one replaces the other, are added up."""
+    """Returns the usage of each replica. While one replica replaces another one of the same name, their usage is added
+    up.
+    """
     rows = tx.execute(_USAGE).all()
     return {
         "norn_replica_cpus": {(row.app, row.replica): row.cpus for row in rows if row.cpus is not None},

@@ -33,7 +33,7 @@ class WorkerRow(Base):
     clusters: Mapped[list[str]] = mapped_column(server_default="{}")
     """The names of the clusters that it has."""
     clusters_apart: Mapped[list[str]] = mapped_column(server_default="{}")
-    """Those of its clusters with replicas that use no memory of an engine (Kubernetes)."""
+    """The names of its clusters in which replicas use no memory of an engine (Kubernetes)."""
     spaces: Mapped[list[Any]] = mapped_column(server_default="[]")
     """The free space on its disks."""
     capabilities: Mapped[list[str]] = mapped_column(server_default="{}")

@@ -178,7 +178,7 @@ class SlotRow(Base):
     app: Mapped[str]
     """The app whose slot it is."""
     n: Mapped[int]
-    """The number of the slot; a slot above 1,000,000 was made for a single job, and is deleted when that ends."""
+    """The number of the slot; a slot above 1,000,000 was made for a single job, and is deleted when that job ends."""
     job_id: Mapped[int | None]
     """The job that holds it; none when it is free."""
     surplus: Mapped[bool] = mapped_column(server_default="false")

@@ -26,7 +26,7 @@ class ReplicaRow(Base):
     drains_until: Mapped[datetime | None]
     """When a draining replica ends at the latest."""
     connections: Mapped[int | None]
-    """How many connections the router has open on it, once it is out of the routes."""
+    """How many connections the router still has open on it, once it gets no new requests."""
     memory: Mapped[int | None]
     health: Mapped[dict[str, Any] | None]
     """How it is checked while it is live; none for a worker."""
@@ -37,7 +37,7 @@ class ReplicaRow(Base):
     """True when as many checks have failed in a row as its spec allows: requests then go to other replicas."""
     checked_at: Mapped[datetime | None]
     restarts: Mapped[int] = mapped_column(server_default="0")
-    """How often the engine had restarted it at the last look."""
+    """How often the engine had restarted it at the last observation."""
     created_at: Mapped[datetime] = mapped_column(server_default=NOW)
 
 

@@ -24,7 +24,7 @@ class ExternalHostRow(Base):
     leaving: Mapped[bool] = mapped_column(server_default="false")
     """True if the app no longer has this name, so that its rule and record must be removed."""
     state: Mapped[str] = mapped_column(server_default="not routed")
-    """`routed`, `not routed` or `drifted`, at the last look."""
+    """`routed`, `not routed` or `drifted`, at the last observation."""
     reason: Mapped[str] = mapped_column(server_default="")
     seen_at: Mapped[datetime | None]
     issuer: Mapped[str] = mapped_column(server_default="")
@@ -48,7 +48,7 @@ class MaintenanceRow(Base):
 
 
 class TunnelCheckRow(Base):
-    """A finding about the tunnel itself, such as its token, at the last look."""
+    """A finding of the last observation about the tunnel itself, for example about its token."""
 
     __tablename__ = "tunnel_checks"
     name: Mapped[str] = mapped_column(primary_key=True)

@@ -236,7 +236,9 @@ class _Work:
         return len(going)
 
     def _quickly(self, table: str, delete: Callable[[_RetentionBatch], int]) -> int | None:
-        """Runs one batch; returns the number of deleted rows, or None if it took too long and must be smaller."""
+        """Runs one batch; returns the number of deleted rows, or None if it took too long and must be smaller. A batch
+        of a single row that takes too long is given up, and returns 0.
+        """
         began = monotonic()
         try:
             with self._database.transaction() as tx:

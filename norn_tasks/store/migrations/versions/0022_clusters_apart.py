@@ -1,4 +1,4 @@
-"""Those of a worker's clusters that use no memory of an engine for their replicas."""
+"""The clusters of a worker in which replicas use no memory of an engine."""
 
 from alembic import op
 
