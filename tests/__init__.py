@@ -1,1 +1,3 @@
-"""The tests: unit (pure), contract (a port's fake and its adapter), integration (real stores), e2e (all of it)."""
+"""The tests: unit (pure code), contract (a port's fake and its real adapter pass the same tests), integration (real
+stores), e2e (a complete Norn).
+"""

@@ -37,7 +37,7 @@ socket.send_fds(socket.socket(fileno=0), [b"."], [inside.fileno()])
 
 
 class Apart:
-    """The simulated machine. `pid` is its first process; At the path `home` its programs see an empty directory of
+    """The simulated machine. `pid` is its first process. At the path `home` its programs see an empty directory of
     their own.
     """
 

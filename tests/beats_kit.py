@@ -78,7 +78,7 @@ class Processes:
         return (self.home / f"{name}.log").read_text("utf-8", "replace")
 
     def decides(self) -> bool:
-        """Returns True after a scheduler has logged its first message."""
+        """Returns True once a scheduler has reported itself in the database."""
         return bool(rows(self.database, "SELECT 1 FROM beats"))
 
 
@@ -186,7 +186,7 @@ class Trouble:
     done: Counter[str]
 
     def until(self, end: float) -> None:
-        """Disturbs the schedulers until `time.monotonic()` reaches `end`; then starts all of them again."""
+        """Disturbs the schedulers until `time.monotonic()` reaches `end`; then lets the frozen ones continue."""
         thaw: dict[str, float] = {}
         while time.monotonic() < end:
             time.sleep(self.chance.uniform(0.5, self.pause))

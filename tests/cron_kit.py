@@ -38,8 +38,8 @@ class Cron:
         factories.add_live_cron(self.database, app, wanted, at_once=at_once)
 
     def outage(self, app: str, ago: timedelta) -> datetime:
-        """Simulates that no scheduler ran for the time `ago` by setting times in the rows back. Returns the beginning
-        of the outage.
+        """Simulates that no scheduler ran for the time `ago` by moving the times in the app's row into the past.
+        Returns the beginning of the outage.
         """
         with self.database.transaction() as tx:
             since = effective.clock(tx) - ago

@@ -4,10 +4,10 @@ force.
 It shares no code with `norn_tasks.domain.cron`. For every minute of a span it computes the time that the wall clock
 shows, and checks whether the five fields match that time. It also records the latest wall time that was reached:
 
-* a job whose minute or hour field begins with a star ("wildcard") runs in every minute whose wall time matches; * any
-other job ("fixed time") runs when the wall clock reaches a matching time for the first time. In spring, times that the
-clock skips are run immediately, as one run; in autumn, times that it shows again are not run again; * day of the month
-and day of the week must both match if one of the two begins with a star; otherwise either is enough.
+* A job whose minute or hour field begins with a star ("wildcard") runs in every minute whose wall time matches.
+* Any other job ("fixed time") runs when the wall clock reaches a matching time for the first time. In spring, times
+  that the clock skips are run immediately, as one run; in autumn, times that it shows again are not run again.
+* Day of the month and day of the week must both match if one of the two begins with a star; otherwise either is enough.
 
 Source: Debian's cron(8), "DAYLIGHT SAVING TIME AND OTHER TIME CHANGES"; crontab(5) about the two fields of days.
 """

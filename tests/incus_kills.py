@@ -1,8 +1,8 @@
-"""Kills a worker with SIGKILL at each point of a run in Incus, or incusd at each moment, and returns what became of the
+"""Kills a worker with SIGKILL at each point of a run in Incus, or incusd at each moment, and returns the result of the
 run.
 
-As a program, this module is the worker: `python -m tests.incus_kills SOCKET POINT NAME` runs one run, and dies at the
-point.
+As a program, this module is the worker: `python -m tests.incus_kills SOCKET POINT NAME` performs one run, and dies at
+the point.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def killed_worker(path: str, point: str, name: str) -> str:
 
 
 def taken_over(runtime: IncusRuntime, container: str, name: str) -> ContainerExit | None:
-    """Adopts the instance that a worker has left."""
+    """Adopts the instance that a worker has left behind; returns how the run ended, or None if the instance no longer
+    exists.
+    """
     return runtime.adopt(run_of(name), container, FakeWatch(token=2).watch)
 
 

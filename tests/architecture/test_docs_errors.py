@@ -25,7 +25,7 @@ SOURCES = [path for package in ("norn_tasks", "norn_api") for path in (ROOT / pa
 
 
 def errors() -> Iterator[type[NornError]]:
-    """Returns every class of error, after importing each module that defines one."""
+    """Yields every class of error, after importing each module that defines one."""
     for path in SOURCES:
         if re.search(r"^    code(, status)? = ", path.read_text(), re.MULTILINE):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))

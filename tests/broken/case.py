@@ -14,7 +14,7 @@ WORKER = "role: worker\n"
 CRON = "role: cron\nschedule: '0 0 1 1 *'\n"
 FUNCTION = "role: function\n"
 _AGAIN = 3
-"""How often a deploy is tried again if the server refused it because it was too busy."""
+"""How often a deploy is tried again if the error is `database_down`, which a database on a busy machine can cause."""
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class World:
         return refusal.value
 
     def rolling(self, workload: Workload, *, until: str) -> Rolling:
-        """Rolls out on a thread; returns when the rows of the replicas have received the call `until`."""
+        """Rolls out on a thread; returns as soon as the fake store of replicas has recorded the change `until`."""
         before = len(self.replicas.changes)
         rolling = Rolling(self, workload)
         wait_until(lambda: any(verb == until for verb, _ in self.replicas.changes[before:]), 10, until)

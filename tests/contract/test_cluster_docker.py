@@ -346,7 +346,9 @@ OWNER = (
     "mkdir /data/lock || exit 5; trap 'rmdir /data/lock; exit 0' TERM; mkdir /www; echo > /www/health;"
     " httpd -f -p 8080 -h /www & wait",
 )
-"""A program that ends unless it gets the lock in its volume, and serves then, as databases do."""
+"""A program that takes a lock in its volume and then serves, as databases do; it ends if another process has
+the lock.
+"""
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Replicas that drain: replaced, out of the routes, and kept for their open connections; then ended by another job."""
+"""Replicas that drain: a rollout has replaced them, and the router sends them no new requests, but they run until their
+open connections have ended. Then another job removes them.
+"""
 
 from __future__ import annotations
 

@@ -135,8 +135,8 @@ def test_many_files_are_too_large_as_well(git: GitCommand, repository: Repositor
 
 
 def without_end(repository: Repository) -> str:
-    """Commits a tree that refers to itself: ten entries in each of ten levels. It has few objects, but 10,000,000,000
-    files.
+    """Commits a tree of ten levels, in each of which ten entries name the same object, and returns the SHA. It has few
+    objects, but 10,000,000,000 files.
     """
     kind, item = "100644 blob", repository.git("hash-object", "-w", "--stdin")
     for _ in range(10):

@@ -209,7 +209,9 @@ def test_a_stage_that_the_classic_builder_leaves_says_whose_it_is(
 def test_an_image_that_is_removed_while_the_builder_looks_for_a_cached_step_fails_no_build(
     clean_engine: EngineClient, order: BuildOrder, tmp_path: Path
 ) -> None:
-    """The first build ends as the classic builder does if another app's image is removed while it reads that image."""
+    """The first build fails with the error that the classic builder gives if another app's image is removed while the
+    builder reads that image.
+    """
     cli, gone = tmp_path / "docker", f"sha256:{'0' * 64}"
     cli.write_text(
         f'#!/bin/sh\n[ "$1" != build ] || [ -e {tmp_path}/tried ] && exec docker "$@"\ntouch {tmp_path}/tried\n'

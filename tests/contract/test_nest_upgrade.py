@@ -1,4 +1,6 @@
-"""The nest of an earlier Norn: its runs end in it, new runs go through Docker, and then it is replaced."""
+"""The nest (the container in which crun starts runs) of an earlier Norn: the runs in it continue to their ends, new
+runs go through Docker, and then the nest is replaced.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _faked(fake: FakeRegistryImages, name: str, version: str, labels: dict[str, 
 
 
 def pushed(registry: DockerRegistry, name: str, version: str, labels: dict[str, str] | None = None) -> str:
-    """Pushes an image with one file by plain `docker push`, and removes it from the engine."""
+    """Pushes an image with one file by plain `docker push`, and removes it from the engine; returns its reference."""
     client: Any = docker.from_env()
     repository, _, tag = name.rpartition(":")
     base = client.containers.create(IMAGE, ["cat", "/version"], labels=labels or {})

@@ -64,7 +64,7 @@ class Shop:
         return replace(empty, bytes=dump.bytes, counts=dump.counts)
 
     def restore(self, snapshot: Snapshot, *, token: int = 1, confirm: Callable[[], None] = nothing) -> bool:
-        """Restores a snapshot as job 7."""
+        """Restores a snapshot as job 7; returns False if that job has already restored it."""
         return self.servers.restore(snapshot, self.url, confirm, claim(token))
 
     def left(self) -> list[str]:

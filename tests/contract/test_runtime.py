@@ -266,7 +266,7 @@ def test_a_cancelled_run_gets_sigterm_and_may_end(runtime: Runtime, base: Run) -
 def test_a_cancelled_program_that_handles_no_signal_ends_within_its_grace(
     runtime: Runtime, base: Run, argv: tuple[str, ...]
 ) -> None:
-    """As the first process of its container the program would ignore SIGTERM."""
+    """If the program were the first process of its container, it would ignore SIGTERM."""
     assert stopped(runtime, replace(base, argv=argv, grace=60), "cancelled") < allowed(5)
 
 

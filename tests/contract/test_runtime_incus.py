@@ -81,7 +81,7 @@ int main(void) {
   if (made) puts(made < 0 ? strerror(errno) : "made a namespace");
 }
 """
-"""A program that makes a namespace without `unshare`, which the filter of calls forbids."""
+"""A program that makes a user namespace by `clone`, because the filter of system calls forbids `unshare`."""
 REACHES = "nc -w 2 $OTHER 8000 </dev/null && echo reached"
 
 

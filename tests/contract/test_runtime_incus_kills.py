@@ -24,7 +24,9 @@ def own() -> Iterator[IncusKit]:
 
 
 def left_of(runtime: IncusRuntime) -> list[str]:
-    """Returns the instances and volumes that runs have left; the single image has one volume, which does not count."""
+    """Returns the instances and volumes that runs have left behind; the single image has one volume, which does not
+    count.
+    """
     images = runtime.on.api.get("/1.0/images")
     assert len(images) == len(volumes(runtime, "image")) == 1
     return [each.name for each in runtime.on.containers()] + volumes(runtime, "container")

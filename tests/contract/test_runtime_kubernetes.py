@@ -138,7 +138,9 @@ def adopted(runs: Runs) -> None:
 
 
 def never_begun(runs: Runs) -> None:
-    """A Job that was created and not started is removed by the next owner, and its start fails after that."""
+    """The next owner removes a Job that was created and not started, and reports that its code never started. After
+    that there is no Job to take over.
+    """
     run = runs.of(SLOW)
     made = run_job(f"{run.name}-job", run, runs.site, Fence(1, 1))
     runs.api.create(made)
@@ -165,7 +167,7 @@ def missing(runs: Runs) -> None:
 
 
 def greedy(runs: Runs) -> None:
-    """A run that uses too much memory gets an error that says so."""
+    """A run that uses too much memory ends with `oom_killed`."""
     assert runs.end(runs.of(sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done"))).oom_killed
 
 

@@ -65,9 +65,7 @@ def ran(runtime: Runtime, run: Run) -> ContainerExit:
 
 
 def test_calls_at_once_share_nothing(in_nest: NestRuntime, base: Run) -> None:
-    """Each run writes a file and a variable of its own and looks for those of others. Afterwards nothing may be
-    left.
-    """
+    """Each run writes a file and a variable of its own, and looks for those of others."""
     found: list[bytes] = []
     script = "ls /tmp; echo $MARK > /tmp/$MARK; cat; cat /tmp/*; ls /proc | grep -c '^[0-9]'; env | grep -c '^MARK='"
 
@@ -272,7 +270,7 @@ def test_a_run_of_an_earlier_life_of_the_nest_has_no_known_end(roads: TwoRoads, 
 
 
 def test_a_nest_that_ends_takes_its_runs_with_it_and_serves_again(nest: NestKeeper, roads: TwoRoads, base: Run) -> None:
-    """The engine starts it again, and a worker tries it again before it is used."""
+    """The engine restarts the nest, and a worker tests the restarted nest before it uses it."""
 
     def end(client: APIClient) -> None:
         client.exec_start(client.exec_create(nest.name, ["sh", "-c", "kill -TERM 1"])["Id"])

@@ -1,4 +1,6 @@
-"""Images and programs of every kind, run by Docker and by the nest: their code, output and end are the same."""
+"""Images and programs of every kind, run by Docker and by the nest (the container in which crun starts runs): their
+code, output and end are the same.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +187,9 @@ def test_a_body_is_read_and_written_to_the_last_byte(
 
 @pytest.mark.parametrize(("size", "fits"), [(LONGEST_VARIABLE, True), (LONGEST_VARIABLE + 1, False)])
 def test_the_longest_variable_is_that_of_the_kernel(runtime: Runtime, base: Run, size: int, fits: bool) -> None:
-    """`NORN_REQUEST_BODY=` has 18 characters, and an environment string has at most 131,071 bytes and an end."""
+    """`NORN_REQUEST_BODY=` has 18 characters, and an environment string has at most 131,071 bytes before its
+    terminating zero byte.
+    """
     script = 'printf %s "$NORN_REQUEST_BODY" | wc -c'
     ended = ran(runtime, replace(base, argv=sh(script), env={"NORN_REQUEST_BODY": "x" * size}))
     assert (ended.exit_code == 0, ended.stdout.head == f"{size}\n".encode()) == (fits, fits)

@@ -37,7 +37,7 @@ class SeenAnswer:
 
 @dataclass
 class Change:
-    """A change that was complete at a moment."""
+    """A change of the code or of the secret to `number`, which was complete at the time `at`."""
 
     what: str
     number: int
@@ -73,7 +73,9 @@ class Stream:
         return Counter(each.problem for each in self.answers if each.problem)
 
     def old(self) -> list[tuple[Change, SeenAnswer]]:
-        """Returns the answers to calls that were sent after a change was complete, and do not show it."""
+        """Returns, with the change, each answer that does not show a change although its call was sent after the change
+        was complete.
+        """
         return [
             (change, each)
             for change in self.changes

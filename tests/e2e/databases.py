@@ -1,5 +1,5 @@
-"""The database of an app on the servers of a stack: its rows, its snapshots, and the databases that restores
-have left.
+"""The database of an app on the servers of a stack: its rows, its snapshots, and the databases that restores have left
+behind.
 """
 
 from __future__ import annotations

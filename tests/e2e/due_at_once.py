@@ -49,7 +49,7 @@ class Moment:
 
     @property
     def in_nest(self) -> int:
-        """The number of runs in the nest."""
+        """The number of runs that ran in the nest (the container in which crun starts runs)."""
         return sum(1 for each in self.runs if each["in_nest"])
 
 

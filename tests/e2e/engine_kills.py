@@ -1,8 +1,9 @@
 """Kills the engine with SIGKILL at a random moment of a cron run and starts it again: the recorded result must be the
 true one.
 
-A run writes to its volume when it begins, and its exit code right before it exits; so the volume has the truth. With
-`live_restore` the run continues while the engine is stopped; without it, the engine ends the run when it starts again.
+A run writes a line into its volume when it begins, and its exit code right before it exits; so the volume shows what
+really happened. With `live_restore` the run continues while the engine is stopped; without it, the engine ends the run
+when it starts again.
 """
 
 from __future__ import annotations

@@ -27,7 +27,9 @@ _LASTING = ("/r/", "/run/nest/roots/", "/run/nest/net/")
 """The places where the nest mounts the roots of images, and the networks that it makes in advance."""
 _RUNS = "run/nest/runs"
 _LAUNCHERS = 16
-"""The number of sandboxes that the nest makes in advance."""
+"""The number of sandboxes (the directory and cgroups of one run each) that the nest makes in advance. A process, its
+launcher, waits in each and becomes crun when a run starts.
+"""
 _CGROUPS = Path("/sys/fs/cgroup")
 _PATTERNS = ("*/docker/{}", "docker/{}", "system.slice/docker-{}.scope")
 """The paths of a container's cgroup: with version 1, with version 2, and with version 2 where systemd manages the

@@ -1,8 +1,8 @@
 """Prepares a server with everything that the examples of the OpenAPI document refer to, by the operations of that
 document.
 
-It has one deployed app of each role, a job, a deployment, a token, a webhook and a login 42, a cron run 42, a call 43,
-a one-off 44.
+It has one deployed app of each role. The id 42 belongs to a job, a deployment, a token, a webhook, a repository login
+and a cron run; 43 belongs to a call, and 44 to a one-off.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def look(speaker: Speaker) -> None:
 
 
 def ask_for_program(speaker: Speaker) -> int:
-    """Requests a program in a replica that prints one line again and again; returns its job."""
+    """Requests a program in a replica that reads a line and prints it; returns its job."""
     return int(speaker.ask("run_in_replica", json={"command": "read line; echo $line"}).json()["job"])
 
 
@@ -209,7 +209,7 @@ def change(speaker: Speaker) -> None:
 
 
 def snapshots(speaker: Speaker) -> None:
-    """Takes a snapshot and a backup of a database, and restores both."""
+    """Takes a snapshot of a database and restores it; takes a backup and tries to restore it (a drill)."""
     ask, settle, mine = speaker.ask, speaker.settle, {"app": "mail-agent"}
     settle(ask("take_snapshot", **mine, json={}))
     (taken,) = speaker.stack.rows("SELECT max(id) AS id FROM snapshots")
@@ -220,7 +220,7 @@ def snapshots(speaker: Speaker) -> None:
 
 
 def secrets_by_files(speaker: Speaker) -> None:
-    """Sets a secret by an encrypted file, and reads it back as one."""
+    """Sets a secret by an encrypted file, exports it into one, and replaces the server's key."""
     ours = speaker.ask("get_key").json()["recipient"]
     file = sops.encrypt("API_KEY: battery staple correct horse\n", ours)
     speaker.settle(speaker.ask("import_secrets", content=file, headers=YAML))

@@ -46,7 +46,7 @@ class IncusWorld:
             assert row["state"] == "succeeded", row["error"]
 
     def add(self, name: str, command: str, more: str = "", schedule: str = "0 0 1 1 *") -> str:
-        """Writes the directory of a cron app with `runtime: incus`."""
+        """Writes the directory of a cron app with `runtime: incus`; returns its name."""
         apps.add_cron(self.stack, name, command, f"runtime: incus\n{more}", schedule)
         return name
 

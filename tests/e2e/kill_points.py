@@ -49,7 +49,7 @@ class Strikes:
         judged.
         """
         self.number += 1
-        # no worker holds the lock under which the nest is made
+        # When the nest is ready, no worker holds the lock under which the nest is made.
         wait_until(self._nest_is_trusted, allowed(60), "the nest is ready")
         self._stop_healthy()
         action = "kill" if struck == "worker" else "stop"

@@ -1,4 +1,4 @@
-"""Calls at a steady rate whose workers are killed: what each caller was answered, and whether code began twice."""
+"""Calls at a steady rate whose workers are killed: the answer to each caller, and whether code began twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ _REFUSALS = ("429 queue_full", "503 unavailable")
 
 @dataclass(frozen=True)
 class KilledAnswer:
-    """The answer to the call with a number: `ok`, or the status and the code of an error."""
+    """The answer to the call `number`. `said` is `ok`, `accepted`, the status and the code of an error, or the name of
+    an exception.
+    """
 
     number: int
     said: str

@@ -73,8 +73,8 @@ def norn(stack: Stack, *argv: str, token: str | None = None) -> Printed:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that is refused: how to send it over HTTP, the same as a command of `norn`, and the expected error of
-    both.
+    """A request that is refused: the request over HTTP, the equal command of `norn`, and the error that both
+    must give.
     """
 
     method: str

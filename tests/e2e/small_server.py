@@ -29,7 +29,7 @@ class Seen:
 
     rollback: float
     deploying: int
-    """The number of running deploys among the accepted ones when the rollback was requested."""
+    """The number of deploys that were still running when the rollback had ended."""
     waits: str
     occurrences: list[dict[str, Any]]
     hanging: int
@@ -46,8 +46,8 @@ class Seen:
 
 
 def live_apps(stack: Stack) -> None:
-    """Deploys three webservers without a memory limit in their specs, one of them with two replicas, and both cron
-    apps.
+    """Deploys three webservers without a memory limit in their specs, and a second release of `shop`, so that it can be
+    rolled back.
     """
     for app in LIVE:
         apps.add_web(stack, app, SERVE, "healthcheck: /\n")
@@ -70,7 +70,9 @@ def add_crons(stack: Stack, punctual: str) -> None:
 
 
 def busy(stack: Stack, punctual: str, build_seconds: int, builds: int = 6) -> tuple[Seen, list[int]]:
-    """Requests the rollback while builds of other apps wait. Returns the results, and the jobs of the builds."""
+    """Requests a rollback of `shop` while builds of other apps wait. Returns the results, and the jobs of the
+    builds.
+    """
     live_apps(stack)
     names = [f"build-{n}" for n in range(builds)]
     for app in names:
@@ -97,7 +99,7 @@ def hanging(stack: Stack) -> int:
 
 
 def builds_now(stack: Stack) -> bool:
-    """Returns True if a build is running."""
+    """Returns True once a build has printed its second line."""
     return bool(stack.rows("SELECT 1 FROM step_logs WHERE step = 'build-image' AND chunk LIKE '%%building 2%%'"))
 
 

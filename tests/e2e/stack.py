@@ -135,7 +135,7 @@ class Stack:
             return False
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Sends a signal to a process, by default SIGKILL; if the signal ends the process, waits for its end."""
+        """Sends a signal to a process, by default SIGKILL; after SIGKILL, waits for the end of the process."""
         process = self.processes[name]
         process.send_signal(number)
         if number == signal.SIGKILL:

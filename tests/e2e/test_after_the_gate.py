@@ -139,7 +139,7 @@ class Writer(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Records the number in the response to each write."""
+        """Sends the writes, and records the number in each response."""
         while self._go_on:
             with contextlib.suppress(httpx.HTTPError):
                 answer = httpx.get(self._url, timeout=5)

@@ -27,7 +27,7 @@ def _images(stack: Stack, app: str) -> int:
 
 
 def _build_containers(stack: Stack, app: str) -> list[str]:
-    """Returns the containers of running builds: those without a label of Norn whose image is the tests' base."""
+    """Returns the containers of an app's builds; the number of seconds in their command identifies the app."""
     listed = _client(stack).containers.list(all=True, ignore_removed=True)
     return [c.id for c in listed if f"i -lt {_SECONDS[app]}" in str(c.attrs["Config"]["Cmd"])]
 

@@ -21,7 +21,7 @@ from tests.e2e.stack import Stack
 from tests.servers import allowed
 
 ENVIRONMENT = {"NORN_ASYNC_WAITING": "2000"}
-"""More calls than wait in this test."""
+"""The limit for waiting calls, which is higher than the number of calls in this test."""
 FLOOD = 1000
 SLOTS = 3
 

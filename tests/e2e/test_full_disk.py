@@ -24,8 +24,8 @@ FULL_SECONDS = float(os.environ.get("NORN_FULL_SECONDS", "8"))
 
 @pytest.fixture
 def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
-    """A machine whose data directory is a disk of 600 MiB: with Norn's own reserve subtracted, there is no room for new
-    work.
+    """A machine whose data directory is on a disk of 600 MiB. When the disk is full, Norn deletes its reserve (a file
+    of 64 MiB); new work is still refused, because it requires 100 MiB here.
     """
     image, mount = private_dir / "disk.img", private_dir / "disk"
     mount.mkdir()
@@ -46,7 +46,7 @@ def machine(private_dir: Path, engine_address: str) -> Iterator[Machine]:
 
 
 def fill(directory: Path) -> Path:
-    """Fills the disk until no byte can be written."""
+    """Fills the disk until no byte can be written; returns the file that fills it."""
     filler = directory / "filler"
     with filler.open("ab", buffering=0) as file:
         for size in (2**20, 4096, 1):

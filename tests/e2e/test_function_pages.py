@@ -1,4 +1,6 @@
-"""Functions at a host name of their own: a webhook of GitHub in the nest, and pages of other origins in a browser."""
+"""Functions at a host name of their own: a webhook of GitHub in the nest (the container in which crun starts runs), and
+pages of other origins in a browser.
+"""
 
 from __future__ import annotations
 
@@ -98,5 +100,6 @@ def test_page_of_another_origin_calls_what_its_cors_allows_and_nothing_else(stac
         "not named": "TypeError", "blind": "opaque", "closed": "401", "api": "TypeError",
     }  # fmt: skip
     assert seen is not None and seen.status == 201
-    # The browser sent the preflight of the request with cookies, and then not the request: a preflight runs nothing.
+    # The browser sent only the preflight of the request with cookies and not the request itself, and a preflight starts
+    # no call.
     assert _calls(stack) == {"anyones": 4, "shops": 1}

@@ -1,5 +1,5 @@
 """Database migrations on a real engine: one that succeeds, and failures of each kind; and the restore of the snapshot
-that Norn takes before.
+that Norn takes before a migration.
 """
 
 from __future__ import annotations

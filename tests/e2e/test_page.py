@@ -36,7 +36,7 @@ NEVER_READ = "never-read-by-norn"
 BRANCH = '<img/src="x"/onerror="window.hostile=1">'
 """The name of a branch that runs a script if a browser reads it as HTML; git allows no space in it."""
 MOST = 80_000
-"""The most bytes of scripts and styles that a browser may load, compressed."""
+"""The largest number of bytes of scripts and styles, compressed, that the page may make a browser load."""
 SERVE = "echo started; exec httpd -f -p 8080 -h /www"
 WRITE = f"i=0; while true; do i=$((i+1)); echo line $i '{HOSTILE}'; sleep 0.2; done"
 VIEWS = [

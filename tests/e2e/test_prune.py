@@ -1,6 +1,6 @@
 """An administrator's `docker system prune --volumes` between runs removes no data of an app and not Norn's identity.
 
-It removes the network of runs. The network is made again, and the run that misses it succeeds.
+The command also removes the network of runs. Norn makes the network again, and the next call succeeds.
 
 The test has an engine of its own, because the command removes everything that is not in use.
 """

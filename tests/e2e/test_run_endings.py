@@ -31,7 +31,7 @@ MEMORY = 50 * 1024
 STUBBORN = "trap '' TERM; echo deaf; while :; do sleep 1; done"
 GREEDY = "x=$(head -c 100000000 /dev/zero | tr '\\\\0' a); echo done"
 LOUD = f"echo first; yes $(head -c 8000 /dev/zero | tr '\\\\0' y) | head -c {GIB}; echo; echo last"
-"""It writes long lines, because the engine's own log handles one line at a time."""
+"""A program that writes long lines, because the engine's own log handles one line at a time."""
 LONG = "echo begun; sleep 100"
 
 
@@ -154,7 +154,7 @@ def test_a_run_whose_engine_is_restarted_is_not_the_apps_fault(world: World, sto
     assert (state, *why) == (
         "error", "engine_restarted", "the engine was stopped while it ran",
         "run it again if that is safe; retries.max in its infraspec.yaml does that")  # fmt: skip
-    # A killed engine does not always learn how the containers ended that ran without it.
+    # A killed engine does not always learn how containers ended while it was down.
     assert code == 143 if stop == "terminate" else code in (137, 143, None)
 
 

@@ -51,7 +51,7 @@ class Told:
 
 
 def dotenv(values: dict[str, str]) -> str:
-    """Writes a .env file."""
+    """Returns the text of a .env file."""
     escaped = {name: value.replace("\\", "\\\\").replace('"', '\\"') for name, value in values.items()}
     return "".join(f'{name}="{value}"\n' for name, value in escaped.items())
 
@@ -117,7 +117,7 @@ def use(stack: Stack, told: Told) -> None:
 
 
 def fail(stack: Stack, told: Told) -> None:
-    """Deploys a release that prints and ends, one whose test fails, and one whose spec names a missing secret."""
+    """Deploys a release that prints its secrets and ends, and one whose spec names a missing secret."""
     crash = SPECS[WORKER].replace(json.dumps(WORK), json.dumps("sh /tell.sh; sh /tell.sh | head -c 2000; exit 1"))
     stack.add_app(WORKER, spec_of(WORKER, told.values[WORKER], crash), canaries.FILES)
     told.shown["failed"] = _failed(stack, WORKER)

@@ -1,4 +1,6 @@
-"""A WebSocket and an event stream of an app outlive its own deploys, whatever dies, and end when they should."""
+"""A WebSocket and an event stream of an app survive deploys of the app and the death of every process except the
+router; `norn restart --now` ends them too.
+"""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def _workers(stack: Stack, elsewhere: Apart, engine: str, logs: Path) -> Iterato
 
 
 def _written(private_dir: Path, name: str, files: Mapping[str, str]) -> Path:
-    """Makes a directory on this machine that is no app of the server."""
+    """Makes a directory on this machine that is no app of the server; returns its path."""
     directory = private_dir / "laptop" / name
     directory.mkdir(parents=True)
     for path, text in files.items():

@@ -1,5 +1,5 @@
-"""Network isolation, tested from inside a container of each kind: what it must not reach, and that it reaches other
-apps by their names.
+"""Network isolation, tested from inside a container of each kind: it reaches nothing that is forbidden, and it reaches
+other apps by their names.
 
 With a packet socket or a raw socket it could read other apps' traffic by forged ARP. A port or a socket of the control
 plane would give access to everything.
@@ -55,8 +55,8 @@ def specs(port: int) -> dict[str, str]:
 
 
 def files(stack: Stack, port: int) -> dict[str, str]:
-    """Returns the probe script with the ports of this control plane, and port 5432, the default of PostgreSQL, although
-    this one uses a socket.
+    """Returns the files of an app: a Dockerfile, a page, and scripts that probe the ports of this control plane and ask
+    the webserver. The ports include 5432, the default of PostgreSQL, although this PostgreSQL uses a socket.
     """
     assert stack.broker is not None
     ports = [stack.port, stack.broker.port, stack.environment["NORN_ROUTER_PORT_FIRST"], 5432]

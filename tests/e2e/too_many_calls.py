@@ -1,4 +1,6 @@
-"""Many callers of a small function: what each is answered and after how long, and how much memory runs may use."""
+"""Many callers of a small function: the answer that each gets, how long it waits for the answer, and how much memory
+runs may use.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def counted(answers: list[TimedAnswer]) -> str:
 
 @dataclass
 class MemorySamples:
-    """Samples of the memory limits of all runs that existed at a moment: in the nest, and as containers of Docker."""
+    """Samples of the memory limits of all runs that existed at a moment: in the nest (the container in which crun
+    starts runs), or as containers of Docker.
+    """
 
     most: int = 0
     taken: int = 0

@@ -140,7 +140,7 @@ class FakeCluster:
             self.replicas.gone(row.container, watch.fence)
 
     def end_drained(self, watch: Watch) -> int:
-        """Removes draining replicas whose time is over."""
+        """Removes draining replicas whose requests have ended or whose time is over; returns how many."""
         self._answer()
         over = [row.container for row in self.replicas.due() if self.replicas.ending(row.container, watch.fence)]
         for container in over:
@@ -175,7 +175,9 @@ class FakeCluster:
                 return
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs the behaviour that `commands` has for the program."""
+        """Runs the behaviour that `commands` has for the program, and returns its exit code; raises NotFound if there
+        is no such replica.
+        """
         serving = [each for each in self._world(command.app).replicas if each.live and each.running]
         if not [each for each in serving if command.replica in (None, each.index)]:
             raise NotFound(f"{command.app} has no such replica")

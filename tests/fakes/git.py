@@ -32,11 +32,13 @@ class FakeGit:
         return sha
 
     def point(self, url: str, ref: str, sha: str) -> None:
-        """Makes a branch or tag name a commit."""
+        """Makes a branch or tag refer to a commit."""
         self.refs.setdefault(url, {})[ref] = sha
 
     def checkout(self, url: str, ref: str, into: Path, watch: Watch) -> Checkout:
-        """Writes the files of the commit that the ref names."""
+        """Writes the files of the commit that the ref names; raises SourceError if there is none, or if they are too
+        large.
+        """
         watch.stop.check()
         if url not in self.refs:
             raise SourceError(f"git could not read {url}: it is not there")
@@ -51,7 +53,9 @@ class FakeGit:
         return Checkout(into, sha)
 
     def newest(self, url: str, branch: str, watch: Watch) -> str | None:
-        """Returns the commit of a branch."""
+        """Returns the newest commit of a branch, None without such a branch; raises SourceError without such a
+        repository.
+        """
         if url not in self.refs:
             raise SourceError(f"git could not read {url}: it is not there")
         return self.refs[url].get(branch)

@@ -92,12 +92,14 @@ class FakeImages:
         return ()
 
     def remove(self, image_id: str) -> bool:
-        """Removes an image of Norn that nothing uses."""
+        """Removes an image of Norn; returns False if something uses it, or if it is not Norn's."""
         image = self.find(image_id)
         return image is None or (APP in image.labels and self._removed(image))
 
     def remove_stage(self, image_id: str) -> bool:
-        """Removes an image without tag and label that nothing uses."""
+        """Removes an image without tag and label; returns False if something uses it, or if it has a tag or Norn's
+        label.
+        """
         image = self.find(image_id)
         return image is None or (not image.tags and APP not in image.labels and self._removed(image))
 

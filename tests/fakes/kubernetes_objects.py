@@ -33,7 +33,9 @@ class FakeKubeObjects:
         return copy.deepcopy(self.there.get((kind, name)))
 
     def patch(self, seen: dict[str, Any], changes: list[dict[str, Any]]) -> dict[str, Any]:
-        """Applies the changes if no other client has changed the object."""
+        """Applies the changes, and returns a copy of the object; raises ObjectMoved if another client has
+        changed it.
+        """
         kind, name = seen["kind"], seen["metadata"]["name"]
         self.before(kind)
         known = self.there[kind, name]

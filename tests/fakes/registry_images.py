@@ -49,7 +49,7 @@ class FakeRegistryImages:
         )
 
     def drop(self, image: Image, app: str) -> bool:
-        """Removes the app's tags, and the image if it has no other tag."""
+        """Removes the app's tags, and the image if it has no other tag; returns False if something uses the image."""
         if image.id in self.engine.used:
             return False
         there = self.engine.there[image.id]

@@ -18,7 +18,7 @@ class FakeReplicas:
     at which the job that makes it loses its lease) and `drains` (whether open requests end without help). They read
     `rows`, `changes` and `counts`.
 
-    `changes`: (verb, container); `counts`: (live, all) after each.
+    `changes`: (verb, container); `counts`: (live, all) after each change.
     """
 
     rows: dict[str, Replica] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class FakeReplicas:
         return tuple(row for row in drains if self.drains or row.until is None or row.until <= datetime.now(UTC))
 
     def ending(self, container: str, fence: Fence) -> bool:
-        """Ends the remaining time of a draining replica."""
+        """Ends the remaining time of a draining replica; returns False if the replica is not draining."""
         self._hold("ending", fence)
         row = self.rows.get(container)
         if row is None or row.state != ReplicaState.DRAINING:

@@ -26,7 +26,9 @@ class FakeRouterPorts:
         self.led.pop(app, None)
 
     def lead(self, app: str, entrance: str, fence: Fence) -> int | None:
-        """Sends the requests of an app to its new entrance if the app is in `led`."""
+        """Sends the requests of an app in `led` to its new entrance, and returns the app's port; returns None for any
+        other app.
+        """
         if app not in self.led:
             return None
         self.led[app] = entrance

@@ -66,7 +66,7 @@ class FakeRuntime:
         return ""
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the prepared images except those in `keep`."""
+        """Removes the prepared images except those in `keep`; returns how many."""
         gone = [image for image in self.brought if image not in keep]
         self.brought = [image for image in self.brought if image in keep]
         return len(gone)
@@ -98,7 +98,9 @@ class FakeRuntime:
         return ended if ended is not None else ContainerExit(None)
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Waits for a container that an earlier owner started."""
+        """Waits for the end of a container that an earlier owner started, and returns how it ended; removes it if it
+        was never started. Returns None if it does not exist.
+        """
         found = self.containers.get(container)
         if found is None:
             return None

@@ -65,7 +65,7 @@ class FakeServices:
         return Dump(1024, {"public.orders": 3})
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
-        """Records the restore, unless the same job has done it before."""
+        """Records the restore; returns False if the same job has done it before."""
         if self.fails is not None:
             raise self.fails
         confirm()
@@ -88,9 +88,9 @@ class FakeServices:
         return tuple(SeenDatabase(name, 8_000_000, 2) for name in names)
 
     def drop_dump(self, file: str) -> bool:
-        """Forgets the dump."""
+        """Forgets the dump; returns False if there is none."""
         return self.dumps.pop(file, None) is not None
 
     def remove(self, app: str, grant: Grant, stop: Stop, *, last: bool) -> None:
-        """Forgets the parts."""
+        """Forgets the parts that were granted to the app."""
         self.made.get((app, grant.kind), set()).difference_update(grant.names)

@@ -19,7 +19,7 @@ class FakeSources:
     kept: dict[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
 
     def checkout(self, app: str, revision: str, into: Path, watch: Watch) -> Checkout:
-        """Writes the files."""
+        """Writes the files of an upload; raises SourceError if the upload is not kept."""
         watch.stop.check()
         if (app, revision) not in self.kept:
             raise SourceError(f"the uploaded source {revision} of {app} is not kept any more")

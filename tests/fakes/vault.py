@@ -18,7 +18,7 @@ class FakeVault:
         self.locked = locked
 
     def open(self, sealed: Sealed) -> Secret:
-        """Decrypts one secret."""
+        """Decrypts one secret; raises SecretsLocked if the key is missing."""
         if self.locked:
             raise SecretsLocked(f"secret {sealed.name} cannot be opened: the fake's key is gone")
         return Secret(sealed.sealed.decode()[::-1])

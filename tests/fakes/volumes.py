@@ -29,7 +29,7 @@ class FakeVolumes:
         return tuple(sorted(self.there.get(app, ())))
 
     def remove(self, app: str) -> tuple[str, ...]:
-        """Removes all of the app's volumes."""
+        """Removes all of the app's volumes, and returns their names; raises Conflict while a container uses one."""
         if app in self.used and self.there.get(app):
             raise Conflict("a container still uses the volume")
         return tuple(sorted(self.there.pop(app, ())))

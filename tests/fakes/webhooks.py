@@ -29,7 +29,7 @@ class FakeMessenger:
     calls: int = 0
 
     def deliver(self, delivery: int) -> Receipt | None:
-        """Records the delivery."""
+        """Records the delivery, and returns its receipt; returns None if there is no such delivery."""
         parcel = self.outbox.parcel(delivery)
         if parcel is None:
             return None

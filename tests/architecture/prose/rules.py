@@ -95,6 +95,6 @@ help).
 IN_MESSAGES = tuple(
     replace(rule, name=f"message: {rule.name}") for rule in RULES if rule.name not in ("answers", "metaphor", "for it")
 )
-"""The rules for messages of the program. Some rules are left out: in a message a server may answer, and a quoted word
-is no metaphor.
+"""The rules for messages of the program. Three rules are left out, because a message may say that a server "answers",
+and may quote a word that is a metaphor elsewhere.
 """

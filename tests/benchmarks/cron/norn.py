@@ -38,8 +38,8 @@ SELECT coalesce(sum(how_many) FILTER (WHERE verdict IN ('fired', 'caught_up')), 
        coalesce(sum(how_many) FILTER (WHERE verdict = 'skipped_overlap'
                                          OR verdict = 'missed' AND reason <> %s), 0)::int AS skipped
   FROM cron_ticks WHERE {_WITHIN}"""
-# A row is written a second time when its run is moved to the next occurrence: its last commit comes too late to be
-# measured. For such rows the recorded time of the decision counts.
+# When a run is moved to the next occurrence, its row is written a second time, so the time of the last commit is too
+# late. For such rows `decided_at` counts.
 _LAGS = f"""
 SELECT extract(epoch FROM CASE WHEN verdict IN ('fired', 'skipped_overlap') THEN pg_xact_commit_timestamp(xmin)
                                ELSE decided_at END - scheduled_for)::float8 AS lag
@@ -110,7 +110,9 @@ class Norn:
         self._stack.spawn("beat")
 
     def cpu(self) -> float:
-        """Returns the CPU seconds of the scheduler. Those of the other processes are recorded at the first call."""
+        """Returns the CPU seconds of the scheduler. The first call also records those of the workers and of PostgreSQL,
+        from which `stop` computes what they used.
+        """
         if self._cpu == (0.0, 0.0):
             self._cpu = self._others()
         return cpu_seconds(self._stack.processes["beat"].pid)

@@ -48,7 +48,7 @@ class Subject(Protocol):
         """Returns the results of the runs; None if the scheduler starts none."""
 
     def close(self) -> None:
-        """Ends all processes and removes their data."""
+        """Ends all processes."""
 
 
 def measure(subject: Subject, schedules: int, minutes: int, every: int) -> Figures:

@@ -76,7 +76,7 @@ def table(found: Sequence[IdleRow]) -> str:
 
 
 def targets(found: Sequence[IdleRow]) -> list[dict[str, object]]:
-    """Returns for each number of apps that has a target whether it is met."""
+    """Returns for each measured number of apps, if it has targets, whether memory and CPU meet them."""
     return [
         {"apps": row.apps, "memory": row.pss_mib <= MOST[row.apps][0], "cpu": row.cpu <= MOST[row.apps][1]}
         for row in found

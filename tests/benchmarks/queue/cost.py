@@ -146,8 +146,8 @@ class Bench:
         self.postgres.execute("SELECT pg_reload_conf()")
 
     def round(self, costs: dict[str, Costs], *, logged: bool) -> None:
-        """Carries as many calls as a worker runs at the same time through all stages, and adds what each stage cost to
-        `costs`. With `logged`, only the statements are counted.
+        """Carries AT_ONCE calls, as many as a worker runs at the same time, through all stages, and adds the costs of
+        each stage to `costs`. With `logged`, only the statements are counted.
         """
         jobs: list[Job] = []
         stages: tuple[tuple[str, Callable[[], int]], ...] = (

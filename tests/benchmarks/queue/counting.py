@@ -81,7 +81,7 @@ def wal_position(postgres: Postgres) -> int:
 
 
 def wal_flushes(postgres: Postgres) -> int:
-    """Returns how often the server's processes waited for the disk with WAL; a session reports that when it ends."""
+    """Returns how often the server has flushed WAL to the disk; a session reports its flushes when it ends."""
     return int(_scalar(postgres, "SELECT wal_sync FROM pg_stat_wal"))
 
 

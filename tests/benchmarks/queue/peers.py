@@ -1,7 +1,7 @@
 """The peers: queues from PyPI as their documentation sets them up, each with two workers of eight slots.
 
-A job of a durable peer has ended when the peer's own table says so, at the time that the table has. The other peers
-keep no record: there a job has ended when its code ran, which is in their favour.
+A job of a durable peer has ended when the peer's own table says so, at the time recorded there. The other peers keep no
+record: there a job has ended when its code ran, which is in their favour.
 """
 
 from __future__ import annotations

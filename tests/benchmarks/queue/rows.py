@@ -58,8 +58,8 @@ def _started(subject: Subject) -> Iterator[None]:
 
 
 def drain(stores: Stores, subject: Subject, lengths: Lengths) -> Figures:
-    """Stops the workers while jobs are accepted, then lets them empty the queue. WAL and CPU in the
-    result are per job; dead rows are a total.
+    """Freezes the workers while jobs are accepted, then lets them empty the queue. WAL and CPU in the result are per
+    job; dead rows are a total.
     """
     with _started(subject):
         stores.postgres.execute("CHECKPOINT")

@@ -34,13 +34,13 @@ class Subject(Protocol):
         """Returns a function that sends one job; each thread has its own."""
 
     def start(self) -> None:
-        """Returns the pids of the processes that run jobs."""
+        """Starts the workers, and the other processes of the queue, if it has any."""
 
     def pids(self) -> list[int]:
-        """Returns the pids of the other processes of the queue, such as those that only schedule."""
+        """Returns the pids of the processes that run jobs."""
 
     def others(self) -> list[int]:
-        """Returns the processes that belong to the queue and run no jobs."""
+        """Returns the pids of the other processes of the queue, such as those that only schedule."""
 
     def replace(self, n: int) -> None:
         """Kills the n-th worker with SIGKILL, and starts another one in its place."""

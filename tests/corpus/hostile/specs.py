@@ -35,7 +35,9 @@ ROLES = {
 
 
 def of_fields() -> Iterator[str]:
-    """Yields a spec for each field with each value: one for a role with the field, and one for a role without it."""
+    """Yields one spec for each field with each value. The roles take turns, so that a field is also given to roles that
+    do not have it.
+    """
     for number, path in enumerate(field_paths()):
         for turn, value in enumerate(VALUES):
             role = tuple(ROLES)[(number + turn) % len(ROLES)]

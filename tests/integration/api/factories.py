@@ -92,7 +92,7 @@ def api(database: Database, broker_url: str = factories.NOWHERE, **settings: Any
 
 
 def add_worker(database: Database, job_class: JobClass = JobClass.INVOKE, *, slots: int = 4) -> None:
-    """Adds a worker of the class that has just reported."""
+    """Adds a worker of this class, which has just reported."""
     with database.transaction() as tx:
         workers.say(tx, Presence(f"{job_class}@test", job_class, "test", 1, slots, factories.ENGINE, None))
 

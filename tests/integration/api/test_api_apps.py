@@ -260,7 +260,7 @@ def test_state_follows_the_last_look(api: Api, ready: int, state: str) -> None:
 def test_an_app_shows_what_its_replicas_use(api: Api) -> None:
     shared.add_live(api.database, "hello", "webserver")
     looks = [{"a": (100.0, 5.0), "b": (100.0, 9.0)}, {"a": (110.0, 6.0), "b": (112.0, 0.5)}]
-    for look in looks:  # b was started again between them
+    for look in looks:  # between the two observations, replica b was restarted
         replicas = [
             ReplicaStatus(each, "running", 1, usage=ReplicaUsage(each, at, seconds, 3_000_000, 64_000_000))
             for each, (at, seconds) in look.items()

@@ -84,7 +84,7 @@ def test_a_second_api_process_answers_while_one_is_frozen(database: Database, br
         wait_until(lambda: len(workers()) == 2, allowed(60), "both have started")
         os.kill(workers()[0], signal.SIGSTOP)
         with process.client(allowed(60)) as client:
-            client.get("/api/version")  # the other one may still begin
+            client.get("/api/version")  # the second worker process may still be starting
         slowest = 0.0
         for _ in range(30):
             began = time.monotonic()

@@ -43,8 +43,8 @@ def fn(connected: Api, broker: Broker) -> Api:
 def worker(
     api: Api, broker: Broker, pieces: list[bytes | None], output: bytes, code: int = 0
 ) -> Iterator[threading.Event]:
-    """Claims one call and sends these chunks, those after None only when the event is set; then ends the call with the
-    output.
+    """Claims one call and sends these chunks; at each None it first waits until the yielded event is set. Then it ends
+    the call with the output.
     """
     go, stop = threading.Event(), threading.Event()
 

@@ -163,7 +163,7 @@ class JobScript:
         norn.on("GET", f"/api/jobs/{job}/logs", text())
 
     def move(self) -> bool:
-        """Moves to the next state; returns False at the end."""
+        """Moves to the next state; returns False if that is the last one."""
         self._at = min(self._at + 1, len(self._states) - 1)
         return self._at < len(self._states) - 1
 

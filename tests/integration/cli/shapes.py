@@ -34,7 +34,9 @@ def scheduled(name: str, recent: list[Json], **schedule: Any) -> Json:
 
 
 def schedule(**more: Any) -> Json:
-    """Returns the response of `GET …/cron`. `last` are its runs; other arguments are fields of the schedule."""
+    """Returns the response of `GET …/cron`. `last` is the list of its runs; other arguments are fields of the
+    schedule.
+    """
     last = more.pop("last", [])
     times = ["2026-11-24T08:00:00Z", "2026-11-25T08:00:00Z"]
     return {"app": "report", "schedule": {**cron_app()["schedule"], **more}, "next": times, "last": last}
