@@ -16,13 +16,17 @@ def main(arguments: list[str]) -> int:
     """Prints the findings; returns 1 if there are any. `--shrink` removes the entries of pending.txt that have no
     finding any longer.
     """
-    paths = sources()
-    findings = in_files(paths) + in_classes(path for path in paths if path.suffix == ".py")
-    if "--shrink" in arguments:
-        FILE.write_text(shrunk(FILE.read_text(), done(findings, PENDING)))
+    paths, shrinks = sources(), "--shrink" in arguments
+    wanted = [] if shrinks else [Path(each).resolve() for each in arguments]
+
+    def is_wanted(path: Path) -> bool:
+        return not wanted or any(path.is_relative_to(each) for each in wanted)
+
+    doubled = in_classes(path for path in paths if path.suffix == ".py")
+    shown = in_files(filter(is_wanted, paths)) + [each for each in doubled if is_wanted(each.path)]
+    if shrinks:
+        FILE.write_text(shrunk(FILE.read_text(), done(shown, PENDING)))
         return 0
-    wanted = [Path(each).resolve() for each in arguments]
-    shown = [each for each in findings if not wanted or any(each.path.is_relative_to(path) for path in wanted)]
     print(*shown, f"{len(shown)} findings", sep="\n")
     return 1 if shown else 0
 
