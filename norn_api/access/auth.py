@@ -162,7 +162,7 @@ class AuthenticatorChain:
 
 
 class Admission:
-    """The right of a sender to continue to read a stream: its token is checked again every few seconds."""
+    """The right of a sender to continue to read a stream: every few seconds, its credentials are checked again."""
 
     def __init__(self, known: Callable[[], bool], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._known = known
@@ -171,7 +171,9 @@ class Admission:
         self._holds = True
 
     def holds(self) -> bool:
-        """Returns False if the token was revoked. While the database is unreachable, the last result is used."""
+        """Returns False once the credentials are no longer valid, such as a revoked token. While the database is
+        unreachable, the last result is used.
+        """
         if self._holds and self._clock() - self._looked >= CACHE_SECONDS:
             self._looked = self._clock()
             with contextlib.suppress(DatabaseDown):

@@ -104,7 +104,9 @@ class ForgeRequest(RequestModel):
     force: bool = False
     """Tear the app down first."""
     cluster: Literal["docker", "kubernetes"] | None = Field(None, examples=[None])
-    """Where the app is to run; an app that runs on Docker moves to Kubernetes. The default leaves it where it is."""
+    """Where the app is to run; `kubernetes` moves an app that runs on Docker. The default leaves the app where
+    it is.
+    """
 
 
 class DeployRequest(RequestModel):

@@ -1,4 +1,4 @@
-"""Models of plans and drift: the changes that Norn would make, and those that others have made."""
+"""Models of plans (the changes that Norn would make) and of drift (the changes that somebody else has made)."""
 
 from __future__ import annotations
 

@@ -47,7 +47,9 @@ class QueueResponse(ResponseModel):
 
 
 class StatsResponse(ResponseModel):
-    """Figures. Past jobs and executions are counted among the newest 10,000."""
+    """The numbers of apps, jobs and executions. A job that has ended, or an execution, is counted only if it is among
+    the newest 10,000.
+    """
 
     apps: dict[str, dict[str, int]]
     """The number of apps by role and state."""

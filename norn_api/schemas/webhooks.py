@@ -35,7 +35,9 @@ class WebhookResponse(ResponseModel):
 
     id: int = Field(examples=[3])
     repository: str = Field(examples=["git.example/ada/blog"])
-    """Host and path. Apps whose `repo.url` names this repository are deployed."""
+    """Host and path. A push to this repository deploys each app that names it in `repo.url`, names the pushed branch in
+    `repo.branch`, and has `repo.autoDeploy`.
+    """
     url: str = Field(examples=["https://git.example/ada/blog.git"])
     """The address that it was made with."""
     created_by: str

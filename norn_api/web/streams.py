@@ -76,7 +76,7 @@ class Source:
 
     @property
     def open(self) -> bool:
-        """False if the process ends, the client has disconnected, or its token was revoked."""
+        """False if the process ends, the client has disconnected, or its credentials are no longer valid."""
         return not (self.closing.is_set() or self.connection.gone()) and self.admission.holds()
 
 

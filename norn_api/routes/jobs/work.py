@@ -108,7 +108,7 @@ def restart(path: AppPath, body: RestartRequest) -> Response:
 
 @api.post("/api/apps/<app>/scale", responses=ACCEPTED)
 def scale(path: AppPath, body: ScaleRequest) -> Response:
-    """Overrides the spec's number of replicas until it is reset."""
+    """Overrides the spec's number of replicas until the override is reset or the spec's number changes."""
     if body.reset == (body.replicas is not None):
         raise InvalidRequest("replicas: give either replicas or reset", hint='send {"replicas": 3} or {"reset": true}')
     work = dispatch.request_scale(norn().intake, path.app, replicas=body.replicas, actor=actor().name, key=key())

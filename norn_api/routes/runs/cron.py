@@ -53,7 +53,9 @@ from norn_tasks.store.status.apps import AppFilter, AppView
 RECENT = Cut(limit=5)
 FAR = datetime.max.replace(tzinfo=UTC)
 INCLUDED = timedelta(microseconds=1)
-"""The start is moved back by this much, so that an occurrence at exactly that time is listed too."""
+"""The start of a list of occurrences is moved back by this much, so that an occurrence at exactly the start is listed
+too.
+"""
 api = noun("cron", "Schedules of cron apps, their ticks and runs")
 
 
@@ -160,7 +162,9 @@ def _listed(occurrences: Iterable[Occurrence]) -> list[OccurrenceResponse]:
 
 
 def _own_zone(app: AppView, plan: ScheduleResponse) -> str:
-    """Returns the default zone of a previewed schedule: the infraspec's, as for an override without a zone."""
+    """Returns the zone of a previewed schedule that is given without one: the zone in the infraspec, which an override
+    without a zone gets too.
+    """
     return app.schedule.timezone if app.schedule is not None else plan.timezone
 
 
@@ -213,7 +217,9 @@ def _change(name: str, change: Callable[[Tx], None]) -> Response:
 
 @api.post("/api/apps/<app>/cron/pause", responses=responses_of(CronResponse))
 def pause(path: SchedulePath, body: PauseRequest) -> Response:
-    """Stops the schedule from firing until it is resumed; skipped occurrences are recorded, and begun runs go on."""
+    """Stops the schedule from firing until it is resumed; skipped occurrences are recorded, and runs that have begun
+    continue.
+    """
     return _change(path.app, lambda tx: dispatch.pause_schedule(tx, path.app, body.reason, actor=actor().name))
 
 

@@ -73,7 +73,9 @@ def invoke(path: FunctionPath, query: InvokeQuery) -> Response:
 
 
 def _answer(call: FunctionCall, io: Answer, live: LiveFunction) -> Response:
-    """Returns the record of a call that has ended; raises an error if it never began."""
+    """Returns the record of a call that has ended; raises NoCapacity or EngineTrouble for a call that could not be
+    started.
+    """
     error = trouble(call)
     if call.begun_at is None and isinstance(error, NoCapacity | EngineTrouble):
         raise error
@@ -96,7 +98,9 @@ def _record(call: FunctionCall, io: Answer, live: LiveFunction | None = None) ->
 
 
 def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[int | None, list[list[str]]]:
-    """Returns the status and the headers of the call's answer at `/fn`, or none if they are not known."""
+    """Returns the status and the headers of the call's answer at `/fn`; None and an empty list if they are not
+    known.
+    """
     if not ExecutionState(call.state).terminal:
         return None, []
     error = trouble(call)

@@ -1,4 +1,6 @@
-"""The audit: every requested change with its sender, and every refused attempt."""
+"""The audit: requested changes and refused attempts, with their senders. Of many refused attempts by one sender, only
+some are recorded.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ class LogsQuery(InQuery):
     """The lines to return."""
 
     tail: int = Field(100, ge=0, le=10_000)
-    """The number of last lines."""
+    """How many of the last lines are returned."""
     follow: bool = False
     """Continue with new lines as they arrive."""
     since: str | None = Field(None, max_length=64, examples=["2h", "2026-11-30T17:00:00Z"])

@@ -86,7 +86,7 @@ class AppResponse(ResponseModel):
     """Its open alerts."""
     notices: list[str]
     mistakes: list[MistakeResponse]
-    """The mistake of its infraspec, if its state is `broken`."""
+    """The mistakes in its infraspec, if its state is `broken`."""
     seen_at: datetime | None
     """The time of the last observation of its replicas."""
     message: str

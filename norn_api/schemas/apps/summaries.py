@@ -35,7 +35,7 @@ class UsageResponse(ResponseModel):
     """The processors and memory in use."""
 
     cpus: float | None = Field(examples=[0.25])
-    """How many processors were in use between the last two measurements; null before the second one."""
+    """How many processors were in use between the last two measurements; null after only one measurement."""
     memory: int = Field(examples=[33_554_432])
     """The bytes of memory in use, without files that the kernel may drop at any time."""
     memory_limit: int | None = Field(examples=[536_870_912])

@@ -21,7 +21,7 @@ from norn_cli.uploads.applying import apply_file
 
 _APP = re.compile(r"[a-z][a-z0-9-]*")
 _HIDDEN_FROM = 6
-"""The number of bytes of the shortest value that the server hides in logs."""
+"""The server hides a value in logs only if it has at least this many bytes."""
 
 
 @commands("secrets")

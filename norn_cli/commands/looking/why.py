@@ -1,4 +1,4 @@
-"""`norn why`: shows which release of an app is live, and its last failure with the last lines and the hint."""
+"""`norn why`: shows which release of an app is live, and its last failures, each with its last lines and a hint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from norn_cli.session import Session, pass_session
 @app_argument
 @pass_session
 def command(session: Session, app: str | None) -> None:
-    """Shows an app's live release, and why the app is not as it should be: its last failure, last lines, the hint."""
+    """Shows an app's live release, and why the app is not as it should be: its last failures."""
     found = session.client.why(session.app(app))
     session.output.data(found, lambda: _print_why(session.output, found), [found["name"]])
 
