@@ -88,7 +88,7 @@ def _alone() -> Iterator[None]:
 
 
 def _exports(text: str) -> dict[str, str]:
-    """Parses lines of `export NAME=VALUE NAME=VALUE`; the PATH of this process is appended to PATH."""
+    """Parses lines of `export NAME=VALUE NAME=VALUE`; in a value, `$PATH` becomes the PATH of this process."""
     words = [word for line in text.splitlines() for word in shlex.split(line) if "=" in word]
     found = dict(word.split("=", 1) for word in words)
     return {name: value.replace("$PATH", os.environ["PATH"]) for name, value in found.items()}

@@ -1,8 +1,8 @@
 """An observer of rollouts in a process of its own: compares Norn's statements about deployments with the cluster's
 objects.
 
-It polls the API server over one connection, far more than five times a second, and shares no code with Norn's own
-decision.
+It polls the API server over one connection, with a pause of `PAUSE` seconds after each poll, and shares no code with
+Norn's own decision.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from norn_tasks.domain.errors import ClusterDown
 from tests.kube_watching import incomplete
 
 PAUSE = 0.08
-"""Seconds between two polls."""
+"""Seconds from the end of a poll to the next one."""
 _SAID = (
     "SELECT DISTINCT ON (d.app) d.app, d.id, d.state, l.generation FROM deployments d"
     " JOIN live_releases l ON l.app = d.app ORDER BY d.app, d.id DESC"

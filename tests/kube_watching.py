@@ -17,7 +17,7 @@ from norn_tasks.adapters.kubernetes.api import Api
 
 Shown = Callable[[list[dict[str, Any]]], bool]
 PAUSE = 0.1
-"""Seconds between two polls: with the time of a poll itself, more than five a second."""
+"""Seconds between two polls, short enough for more than five polls a second."""
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Thief(Polling):
     key: str
 
     def poll(self) -> None:
-        """Replaces the secrets that have the key."""
+        """Replaces each secret that has the key by one without it."""
         for each in self.api.all_of("Secret", f"norn.io/app={self.app}"):
             if self.key in each.get("data", {}):
                 self.api.delete(each)

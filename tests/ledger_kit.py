@@ -34,8 +34,8 @@ INSERT INTO slots(class, app, n) SELECT 'invoke', 'fn-' || a, n
 
 
 def fill(database: Database, *, past: int, ready: int, apps: int, slots: int = 4) -> None:
-    """Writes `past` ended jobs and `ready` waiting calls, app by app, for apps with this number of slots (concurrent
-    calls).
+    """Writes `past` ended jobs, and `ready` waiting calls of `apps` apps; the calls of one app come before those of the
+    next. Each app has `slots` slots (concurrent calls).
     """
     with database.transaction() as tx:
         tx.execute(text("SET LOCAL statement_timeout = 0"))

@@ -66,7 +66,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 def _address(method: bytes, target: bytes) -> tuple[str, int]:
-    """Returns host and port: of `host:port` after CONNECT, of a URL after any other method."""
+    """Returns the host and port of a target: after CONNECT it is `host:port`, after any other method a URL."""
     connect = method == b"CONNECT"
     url = urlsplit(("//" if connect else "") + target.decode())
     return url.hostname or "", url.port or (443 if connect else 80)

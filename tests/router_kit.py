@@ -23,7 +23,7 @@ Fields = list[tuple[str, str]]
 
 
 LOOPS: tuple[Callable[[], asyncio.AbstractEventLoop], ...] = (asyncio.new_event_loop, uvloop.new_event_loop)
-"""The router's event loops: uvloop's where it is installed, else asyncio's."""
+"""Both event loops that the router can have: it uses uvloop's where uvloop is installed, else asyncio's."""
 
 
 def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -42,8 +42,8 @@ def free_port(count: int = 1) -> int:
 
 
 def _first_free(start: int, count: int) -> int:
-    """Returns the first port from `start` on that begins `count` free ones; the search continues at the beginning after
-    the end of `PORTS`.
+    """Returns the first port from `start` on at which `count` consecutive free ports begin; after the end of `PORTS`
+    the search continues at its beginning.
     """
     tried = 0
     while tried < len(PORTS):

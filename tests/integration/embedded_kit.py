@@ -25,14 +25,14 @@ from norn_tasks.embedded.up import await_stores
 from norn_tasks.settings import load
 
 AS_SOMEBODY = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--")
-"""The words that, before a command, let it run as an ordinary user without the rights of root, even if root runs the
+"""The words before a command that run it as an ordinary user without the rights of root, even if root runs the
 tests.
 """
 
 
 @dataclass(frozen=True)
 class Running:
-    """The stores, which respond, and the pid of their supervisor."""
+    """Stores that respond, and the pid of their supervisor."""
 
     where: DataPaths
     database: Store

@@ -195,7 +195,7 @@ def test_a_replica_that_hangs_is_reported_by_the_look_that_has_it_repaired(web: 
     assert [kind for kind, _ in alerts(web)] == ["unhealthy"]
 
 
-# Apps without a serving replica, and problems in between
+# Apps without a serving replica, and the kept history of an app's states
 
 
 def test_an_app_that_does_not_come_back_is_down(web: Database) -> None:

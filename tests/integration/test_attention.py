@@ -1,5 +1,5 @@
-"""A step that must not be repeated: however its job is stopped inside it, the step is not run again before a user
-allows that.
+"""A step that must not be repeated: if its job is stopped in the middle of the step, for whatever reason, the step runs
+again only after a user has allowed it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class World:
         self.dies(die)
 
     def dies(self, inside: Callable[[JobStop], None]) -> None:
-        """Lets a worker run the next job until it dies, and its lease expire."""
+        """Lets a worker run the next job until `inside` kills the worker; then lets its lease expire."""
         with pytest.raises(Killed):
             self.play(inside)
         with self.database.transaction() as tx:

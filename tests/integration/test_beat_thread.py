@@ -1,4 +1,4 @@
-"""Beat as a thread: a turn that fails ends neither beat nor its process."""
+"""Beat (the scheduler) as a thread: a round that fails ends neither beat nor its process."""
 
 from __future__ import annotations
 

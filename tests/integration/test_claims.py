@@ -168,7 +168,9 @@ def test_a_job_that_says_what_nobody_can_run_ends_and_holds_nobody_up(database: 
 
 
 def _running(database: Database, at_once: int, calls: int) -> list[Job]:
-    """Makes a function with this many slots and calls; returns the running ones."""
+    """Makes a function with `at_once` slots and `calls` calls, and claims one call for each slot; returns the claimed
+    jobs.
+    """
     factories.add_live(database, "fn", at_once=at_once)
     with database.transaction() as tx:
         live = releases.require_live(tx, "fn")

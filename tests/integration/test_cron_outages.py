@@ -139,7 +139,7 @@ def test_resume_after_an_outage_runs_nothing_of_it(cron: Cron) -> None:
 
 
 def test_an_outage_longer_than_one_turn_is_still_one_row(cron: Cron) -> None:
-    """A schedule of every minute for four days has more occurrences than one round counts."""
+    """A schedule that is due every minute has more occurrences in four days than one round counts."""
     cron.add("report", "* * * * *", "catchup: none")
     cron.outage("report", timedelta(days=4))
     assert cron.round() == 1

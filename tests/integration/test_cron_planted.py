@@ -52,8 +52,8 @@ def _one_by_one(schedule: Schedule, start: datetime, end: datetime) -> Iterator[
         yield start
 """,
 )
-"""A second change, which goes with the bug of Celery's rules: each occurrence is computed from the previous one,
-because only this path uses the bug.
+"""A second change, made together with the bug of Celery's rules: it makes `between` call `next_after` for each
+occurrence, because only `next_after` contains the bug.
 """
 
 

@@ -1,4 +1,4 @@
-"""What docs/cron.md says about an outage agrees with the ledger after one."""
+"""The table of docs/cron.md about an outage names the rows that an outage really leaves behind."""
 
 from __future__ import annotations
 

@@ -47,7 +47,9 @@ def test_reader_of_events_that_dies_is_replaced_and_loses_no_event(database: Dat
 
 
 def test_reader_of_events_outlives_what_it_cannot_read(database: Database, hub: EventHub) -> None:
-    """If a column is missing for a moment, the error is not DatabaseDown."""
+    """A column is missing for a moment: the reader gets an error other than DatabaseDown, and must continue
+    afterwards.
+    """
     with hub.follow(lambda event: True, drop=lambda: None) as follower:
         with database.transaction() as tx:
             tx.execute(text("ALTER TABLE events RENAME COLUMN data TO gone"))

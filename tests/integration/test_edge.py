@@ -52,7 +52,7 @@ def admitted(edge: RunningEdge, host: str = BLOG) -> RouteState:
 
 @contextmanager
 def refusing(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Runs an ACME server that refuses every account; yields its directory and its own certificate."""
+    """Runs an ACME server that refuses every account; yields its directory's URL and its own certificate's file."""
     key, certificate = directory / "key.pem", directory / "cert.pem"
     words = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]

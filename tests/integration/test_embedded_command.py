@@ -54,7 +54,7 @@ def test_a_process_that_cannot_run_ends_the_start_with_its_name_and_log(tmp_path
 
 @pytest.fixture(scope="module")
 def without_database(private_dir: Path) -> Ended:
-    """The result of a start with a database that does not respond, and its data directory."""
+    """The data directory of a start whose database does not respond, and the result of that start."""
     nowhere = f"postgresql://norn@127.0.0.1:{free_port()}/norn"
     data = private_dir / "without-database"
     return data, norn("up", NORN_DATA_DIR=str(data), NORN_DATABASE_URL=nowhere, NORN_PORT=str(free_port()))

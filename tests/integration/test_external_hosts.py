@@ -202,7 +202,7 @@ def test_the_router_gets_a_name_until_it_leaves(database: Database, table: Exter
     table.claim("mail", MAIL, fence)
     table.claim("mail", POST, fence)
     assert [route.external for route in routes_now(database).routes] == [POST]
-    assert [each.host for each in table.of_app("mail")] == [POST]  # nothing was made for the other app
+    assert [each.host for each in table.of_app("mail")] == [POST]  # nothing was made for the earlier name
     table.release("mail", fence)
     assert [route.external for route in routes_now(database).routes] == [None]
 

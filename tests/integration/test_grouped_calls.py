@@ -65,7 +65,7 @@ def _transactions(database: Database) -> int:
 def test_calls_that_arrive_together_share_a_transaction(database: Database, threads: ThreadPoolExecutor) -> None:
     factories.add_live(database, "fn")
     intake, known = factories.intake(database), _known(database)
-    _accept(intake, known)  # accepted alone, because this call counts the waiting ones
+    _accept(intake, known)  # accepted alone: this first call counts the waiting calls
     with commits_take(database, "jobs", seconds=0.3):
         made = [each.result() for each in [threads.submit(_accept, intake, known) for _ in range(CALLS)]]
     ids = {(row["id"], row["execution"]) for row in _rows(database, "SELECT id, execution FROM jobs")}
@@ -87,7 +87,7 @@ def test_a_call_of_a_group_has_the_rows_of_a_call_alone(database: Database) -> N
 def test_a_call_that_cannot_be_written_fails_alone(database: Database, threads: ThreadPoolExecutor) -> None:
     factories.add_live(database, "fn")
     intake, known = factories.intake(database), _known(database)
-    _accept(intake, known)  # accepted alone, because this call counts the waiting ones
+    _accept(intake, known)  # accepted alone: this first call counts the waiting calls
     bad = Call("POST", "/\ud800")
     with commits_take(database, "jobs", seconds=0.3):
         first = threads.submit(_accept, intake, known)
@@ -102,7 +102,7 @@ def test_a_call_that_cannot_be_written_fails_alone(database: Database, threads: 
 def test_a_deploy_in_between_is_seen(database: Database) -> None:
     wanted = factories.add_live(database, "fn")
     intake, known = factories.intake(database), _known(database)
-    _accept(intake, known)  # accepted alone, because this call counts the waiting ones
+    _accept(intake, known)  # accepted alone: this first call counts the waiting calls
     with database.transaction() as tx:
         factories.add_release(tx, wanted, 2)
     _accept(intake, known)
@@ -115,7 +115,7 @@ def test_a_commit_that_was_not_heard_of_is_unconfirmed_for_all(
     factories.add_live(database, "fn")
     brief = BriefDatabase(database_url, seconds=1.0)
     intake, known = factories.intake(brief), _known(database)
-    _accept(intake, known)  # accepted alone, because this call counts the waiting ones
+    _accept(intake, known)  # accepted alone: this first call counts the waiting calls
     with commits_take(database, "jobs", seconds=2.0):
         asked = [threads.submit(_accept, intake, known) for _ in range(3)]
         errors = [type(each.exception()) for each in asked]

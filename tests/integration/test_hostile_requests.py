@@ -53,7 +53,7 @@ class Pieces:
 
 
 def test_no_archive_writes_outside_of_its_directory(database: Database, tmp_path: Path) -> None:
-    """Each archive is unpacked as a deploy does, next to files that must stay, and also sent to the server."""
+    """Each archive is unpacked as a deploy unpacks it, next to files that must stay."""
     (tmp_path / "x").write_text("mine")
     (tmp_path / "in").mkdir()
     for name, content in archives.of_entries():

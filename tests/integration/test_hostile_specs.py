@@ -21,8 +21,8 @@ LONGEST = 5.0
 
 
 def wrong_with(content: bytes) -> str:
-    """Returns the library's mistake with a file; empty if it refuses the file and names places, or accepts it
-    unchanged.
+    """Returns the parser's mistake with a file; empty if the parser refuses the file and gives each reason a place in
+    it, or accepts the file and reads the same spec back from its JSON.
     """
     try:
         spec = parse(decode(content))
@@ -50,7 +50,9 @@ def test_the_server_answers_each_without_a_defect_or_a_row(database: Database, k
 
 
 def faults(database: Database, kind: str, contents: tuple[bytes, ...]) -> list[str]:
-    """Returns the server's mistakes with these files."""
+    """Sends each file to the server; describes each internal error and each file that the server accepted, and says so
+    if there is any row.
+    """
     api = factories.api(database)
     found = []
     for content in contents:

@@ -1,5 +1,5 @@
-"""An internal name belongs to one app: any other app that requests it is refused, by every route, also when two request
-it at the same time.
+"""An internal name belongs to one app: it is refused to any other app, however that app requests it, and also if two
+apps request it at the same time.
 """
 
 from __future__ import annotations

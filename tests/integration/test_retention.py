@@ -164,9 +164,7 @@ def test_the_audit_is_kept_a_year(database: Database) -> None:
 
 
 def test_no_batch_holds_a_lock_for_long(database: Database) -> None:
-    """30,000 jobs with their steps and output are removed while another thread searches for the oldest lock ten times a
-    second.
-    """
+    """30,000 jobs and their output are removed while another thread looks for the oldest lock every 20 ms."""
     sql(
         database,
         """INSERT INTO jobs(kind, class, app, exclusive, state, actor, created_at)
@@ -184,7 +182,7 @@ def test_no_batch_holds_a_lock_for_long(database: Database) -> None:
 
 
 def tidy_watched(database: Database) -> Tidied:
-    """Removes old data; fails if a transaction with row locks was older than a batch may be."""
+    """Removes old data; fails if a transaction that changed rows was seen to last a second or longer."""
     done, oldest = threading.Event(), [0.0]
 
     def look() -> None:

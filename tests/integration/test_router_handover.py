@@ -46,8 +46,8 @@ async def taken_over(routers: Routers) -> int:
 
 
 class Asking:
-    """A client that sends a request every few milliseconds, and opens a new connection if the server has closed the
-    last one.
+    """A client that sends a request every few milliseconds. Without `keep` each request has a new connection; with it,
+    only the request after a response that closes the connection.
     """
 
     def __init__(self, port: int, *, keep: bool) -> None:
@@ -85,7 +85,8 @@ async def test_of_many_requests_none_fails_while_routers_take_over_from_each_oth
             numbers.append(await taken_over(routers))
         stop.set()
         await asyncio.gather(*asking)
-        assert len(server.heard) - sum(client.answered for client in clients) in (1, 2)  # those of `until_served`
+        # `until_served` has sent the others
+        assert len(server.heard) - sum(client.answered for client in clients) in (1, 2)
         ends = [await asyncio.to_thread(routers.ended, number) for number in numbers[:-1]]
         assert ends == [0, 0, 0]
         assert (await get(routers.port)).status == 200

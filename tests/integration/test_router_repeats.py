@@ -140,7 +140,7 @@ async def test_replicas_that_all_accept_nothing_are_told() -> None:
 
 @story
 async def test_a_replica_that_answers_no_connection_costs_its_time_once() -> None:
-    """A listener with a full backlog: the kernel drops what comes."""
+    """The listener's backlog is full: the kernel drops each new connection."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -47,7 +47,7 @@ OTHER = "incus"
 APPS = {"docker": "usual", OTHER: "other"}
 _NAMED = text("""
 UPDATE releases SET spec = spec || jsonb_build_object('runtime', CAST(:runtime AS text)) WHERE app = :app""")
-"""A spec with a runtime that this version lacks is refused, so the release is written directly."""
+"""Writes a runtime into the releases of an app directly, without a spec that requests it."""
 
 
 @dataclass

@@ -148,8 +148,8 @@ class Killed(BaseException):
 
 
 def renewed(plane: Plane, fails: BaseException | None) -> tuple[str, str]:
-    """Fails to give an app new passwords: the server raises `fails`, or (None) does not respond. Returns the credential
-    that containers get, before and after.
+    """Tries to give an app new passwords, and expects an error: the server raises `fails`, or (None) does not respond.
+    Returns the credential that containers get, before and after.
     """
     plane.run(ProvisionServices(), plane.job("shop", DATABASE))
     before = plane.password("shop", "DATABASE_URL")

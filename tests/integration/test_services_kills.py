@@ -67,7 +67,7 @@ def database_of(app: str) -> str:
 
 
 class Plane:
-    """A control plane with an app that has a database, a namespace, two topics and a bucket."""
+    """A control plane whose apps each have a database, a namespace, two topics and a bucket."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.servers = database, FakeServices()
@@ -97,8 +97,8 @@ class Plane:
         step.run(StepContext(job, cast(Tools, tools), watch, cast(Hooks, None)))
 
     def killed(self, step: Callable[[], Step], job: Job, n: int, *, after: bool) -> bool:
-        """Runs the step with a worker that dies at the n-th change, then with one that does not; returns True if one
-        died.
+        """Runs the step with a worker that dies at the n-th change. If it dies, another worker runs the step to its
+        end. Returns whether the first one died.
         """
         countdown = [n]
         try:
@@ -135,8 +135,9 @@ def plane(database: Database) -> Plane:
 
 
 def deaths(work: Callable[[str, int, bool], bool]) -> int:
-    """Does the work for one app after the other. Each worker dies one change later than the one before, until a worker
-    ends the work before its death; returns the number of deaths.
+    """Calls `work` for one app after another, first with deaths before a change, then with deaths after it. Each worker
+    dies one change later than the one before, until a worker ends the work before its death; returns the number of
+    deaths.
     """
     count = 0
     for after in (False, True):

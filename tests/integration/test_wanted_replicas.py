@@ -26,7 +26,7 @@ EACH = "resources: {memory: 100m}\n"
 
 @pytest.fixture
 def web(database: Database) -> dispatch.Intake:
-    """A live webserver with one replica of 100 MiB whose containers are all gone, and an engine with free memory."""
+    """A live webserver that wants one replica of 100 MiB and has none, and an engine with free memory."""
     factories.add_live(database, "web", "webserver", EACH)
     with database.transaction() as tx:
         memory.speak(tx, factories.ENGINE, 10_000 * MIB, 0)

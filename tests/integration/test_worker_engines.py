@@ -60,8 +60,8 @@ def worker(
 
 @pytest.fixture
 def woken(database: Database, broker: Broker) -> Callable[[EngineMembership], int]:
-    """Starts a worker whose engine has this membership, with a job in the queue; returns the number of wake-ups that
-    are left.
+    """A function that lets a worker whose engine has this membership handle a wake-up, and requires that it takes no
+    job; returns the number of wake-ups that it sent on.
     """
     broker.client().flushall()
 

@@ -1,4 +1,6 @@
-"""Begins and ends that are written in one statement: each has a fence of its own, and waits for no other row."""
+"""Several runs begin or end in one statement: each has a fence of its own, and a run whose row is locked delays no
+other.
+"""
 
 from __future__ import annotations
 

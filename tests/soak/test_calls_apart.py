@@ -18,7 +18,7 @@ CALLS = int(os.environ.get("CALLS", "500"))
 
 @pytest.fixture(scope="module", params=ROADS)
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """A Norn for each road, whose queue takes all calls."""
+    """Settings of a Norn for each road, whose queue takes all calls."""
     return {"NORN_NEST": SETTING[request.param], "NORN_CALLS_WAITING": str(CALLS), "NORN_MAX_WAITING": str(CALLS),
             "NORN_WORKERS_INVOKE": "16"}  # fmt: skip
 

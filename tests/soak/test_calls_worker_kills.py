@@ -28,7 +28,9 @@ _OPEN = "SELECT count(*) FROM jobs WHERE kind = 'invoke' AND state IN ('queued',
 
 @pytest.fixture
 def witness(stack: Stack) -> Iterator[Witness]:
-    """A witness of every start, and the function that reports to it, with three workers."""
+    """A witness, which counts the starts of the code of each call, and the function that reports to it, with three
+    workers.
+    """
     await_nest(stack)
     found = Witness(stack)
     for name in killed_calls.WORKERS[1:]:

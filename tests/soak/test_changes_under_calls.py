@@ -17,7 +17,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "6"))
 
 @pytest.fixture(scope="module", params=ROADS)
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """A Norn for each road."""
+    """Settings of a Norn for each road."""
     return {"NORN_NEST": SETTING[request.param]}
 
 

@@ -1,5 +1,5 @@
-"""After three hours without a scheduler, with 5,000 schedules of every minute, the first new minute is decided
-on time.
+"""After three hours without a scheduler, with 5,000 schedules that are due every minute, the first new minute is
+decided on time.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Compares two thousand random expressions over two years, fifty in each of forty time zones, with the oracle: no
-difference is allowed.
+"""Compares two thousand random expressions over two years, fifty in each of forty time zones, with an independent
+evaluator (`tests/cron_oracle.py`): no difference is allowed.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def add(stack: Stack, app: str, *, schedule: str = "@every 300d", command: str =
 
 @pytest.fixture(scope="module", autouse=True)
 def servers(stack: Stack) -> None:
-    """The servers of apps run."""
+    """Starts the servers that apps share."""
     stack.keep_secrets()
     stack.serve_apps()
 
@@ -84,7 +84,7 @@ def live(stack: Stack, app: str) -> int:
 
 
 def deploy(stack: Stack, shop: AppDatabase, command: str) -> int:
-    """Accepts a deploy whose migration is this command."""
+    """Requests a deploy whose migration is this command; returns its job."""
     spec = SPEC.format(app=shop.app, schedule="@every 300d", command=command)
     (stack.apps / shop.app / "infraspec.yaml").write_text(spec)
     return int(stack.json("deploy", shop.app, "--detach")["job"])

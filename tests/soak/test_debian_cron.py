@@ -1,4 +1,4 @@
-"""A year of 504 random schedules in six zones by Debian's own cron and by Norn: they differ as docs/cron.md says.
+"""A year of 504 random schedules in six zones by Debian's own cron and by Norn: they differ only as docs/cron.md says.
 
 The daemon is the untouched binary of the package `cron`, which `apt-get download` fetches. `virtual_clock.c` is
 preloaded into it, so that a year takes it seconds, and writes down each job that it would start.
@@ -25,8 +25,8 @@ from tests import cron_oracle
 ZONES = (
     "Europe/Berlin", "America/New_York", "America/Santiago", "Australia/Lord_Howe", "Pacific/Chatham", "Africa/Cairo",
 )  # fmt: skip
-"""The time zones: clocks change at 2:00 and 1:00 UTC, at 2:00, at midnight, by half an hour, at 2:45, and on a Friday
-at midnight.
+"""The time zones; their clocks change, in this order, at 1:00 UTC, at 2:00, at midnight, by half an hour, at 2:45, and
+at midnight as a Friday begins.
 """
 EACH = 84
 MOST = 5_000

@@ -142,7 +142,7 @@ def test_streams_survive_twenty_deploys_of_their_own_and_of_the_other_app(stack:
 
 @pytest.fixture
 def pebble(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Let's Encrypt's test server, which reaches every name on this machine; yields the settings of an edge for it."""
+    """Let's Encrypt's test server, for which every name is on this machine; yields the settings of an edge for it."""
     assert shutil.which("pebble-challtestsrv"), "this proof needs Debian's package pebble: apt-get install pebble"
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(

@@ -1,5 +1,7 @@
-"""Kills the engine with SIGKILL in the middle of a cron run that writes to a volume, in 50 rounds: the code runs once,
-and its true exit code is recorded.
+"""Kills the engine with SIGKILL in the middle of a cron run that writes to a volume, 25 times with the engine's setting
+`live-restore` and 25 times without it: the code of each run runs once, and its true exit code is recorded.
+
+The environment variable ROUNDS replaces the number 25.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def demo(machine: FreshMachine) -> FirstDemo:
 
 
 def _shell(machine: FreshMachine, command: str) -> subprocess.CompletedProcess[str]:
-    """Runs a shell command as a user types it after the demo; the network is no longer available then."""
+    """Runs a shell command as a user types it after the demo; it has no network, because it does not know the relay."""
     return machine.run("bash", "-c", f". .norn/env && {command}", cwd=CHECKOUT)
 
 

@@ -1,5 +1,5 @@
-"""Kills incusd at 30 moments of a run, and the worker at each point, many times: no code runs twice, and nothing is
-left.
+"""Kills incusd at 30 moments of a run, and a worker ten times at each of three points: no code runs twice, and nothing
+is left.
 """
 
 from __future__ import annotations

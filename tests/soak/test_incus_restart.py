@@ -1,5 +1,5 @@
-"""Restarts during runs in Incus: first of all programs while instances continue, then of the machine with its
-instances.
+"""Restarts during runs in Incus: once of all programs (Norn, its stores and incusd) while the instances continue, and
+once of the whole machine.
 
 No code runs twice, the record has the true end and the output, and no instance, image or volume is left.
 """
@@ -17,7 +17,9 @@ from tests.incus import IncusKit, own_incus, volumes
 from tests.servers import Postgres, allowed, wait_until
 
 SECONDS = {"kill": 60, "down": 300}
-"""How long the program of a run lives: over the restart of programs, and until the machine stops."""
+"""Seconds for which the program of a run sleeps: after `kill` it outlives the restart of the programs; with `down` it
+is still running when the machine stops.
+"""
 PROGRAMS = ("api", "invoke", "cron", "deploy", "observe", "beat", "router")
 
 

@@ -65,7 +65,7 @@ class World:
     number: int = 0
 
     def spec(self, app: str, replicas: int = 2) -> None:
-        """Writes an app's directory, with a spec that no other one had."""
+        """Writes an app's directory, with a spec that differs from every earlier one."""
         self.number += 1
         write(self.stack, app, SPEC.format(app=app, replicas=replicas, colour=f"c{self.number}"), f"w{self.number}")
 
@@ -129,7 +129,9 @@ def ended(stack: Stack, job: int, since: float) -> str:
 
 
 def wanted(what: str, replicas: int) -> Counter[str]:
-    """Returns how many objects of each kind the app has after the operation; the program that pauses included."""
+    """Returns how many objects of each kind the app has after the operation. Its ConfigMap holds the program with which
+    a pod pauses before it ends.
+    """
     if what == "teardown":
         return Counter()
     whole = Counter(Deployment=1, Service=1, ConfigMap=1)

@@ -48,7 +48,9 @@ X
 chmod 755 /www/cgi-bin/once
 httpd -f -p 8080 -h /www & wait"""
 LOOPS = either(waits("CrashLoopBackOff"), ended_again())
-"""The sign of a crash loop: a container waits for this reason, or, before that, a second run of it has ended."""
+"""The sign of a crash loop: a container waits with the reason CrashLoopBackOff, or its second run has ended before
+that.
+"""
 KILLED = happened("Killing", "failed startup probe")
 
 pytestmark = pytest.mark.timeout(1800)
@@ -67,7 +69,7 @@ class Broken:
     worker: bool = False
     """True if the app is a worker, which gets no requests."""
     act: str = ""
-    """What happens besides the rollout: `quota`: a quota forbids another pod; `key`: its secret loses the key; `claim`:
+    """An action besides the rollout: `quota`: a quota forbids another pod; `key`: its secret loses the key; `claim`:
     its volume claim stays unbound.
     """
 

@@ -54,7 +54,9 @@ TEN: list[tuple[dict[str, Any], set[str], set[str]]] = [
      {"Deployment shop: strategy.type",
       *(f"Deployment shop: strategy.rollingUpdate.{each}" for each in ("maxSurge", "maxUnavailable"))}),
 ]  # fmt: skip
-"""The changes of an infraspec, one after the other: the fields of the plan, and the places in the objects."""
+"""Changes of an infraspec, made one after the other; each with the fields that the plan names, and the fields of the
+cluster's objects that change.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ class End:
     state: str
     sentence: str
     seconds: float | None
-    """Between the moment at which the cluster showed the cause and the end of the job."""
+    """The seconds from the moment at which the cluster showed the cause to the end of the job."""
     live: bool
     """True if the old release is recorded as live and exactly its pods are ready."""
     failures: list[str]
@@ -99,7 +99,7 @@ class End:
 
 @pytest.fixture(scope="module")
 def norn(kube: KubeKit, namespace: str, postgres: Postgres, private_dir: Path, engine_address: str) -> Iterator[Stack]:
-    """A whole Norn with short times."""
+    """A complete Norn whose rollouts have a short time limit."""
     more = {
         "NORN_ROLLOUT_TIMEOUT": "6", "NORN_KUBE_STORAGE_CLASS": "none-such", "NORN_WORKERS_DEPLOY": str(2 * AT_ONCE),
     }  # fmt: skip
@@ -177,7 +177,7 @@ def live_of(stack: Stack, app: str) -> tuple[int, int]:
 
 
 def good_deploys(stack: Stack) -> int:
-    """Deploys an app that works again and again; returns how often."""
+    """Deploys a working app repeatedly; returns how often."""
     for n in range(MORE):
         write(stack, "steady", {**good("steady", worker=False), "replicas": 2, "env": {"N": str(n)}}, "good")
         if n == 0:

@@ -1,8 +1,8 @@
 """Two clients against a Service on a real Kubernetes cluster, in twenty deploys while workers and the API are killed.
 
-One opens a connection for each request; the other keeps ten alive, and repeats a request once if a connection that it
-had used before closed before the first byte of the answer. Any other trouble is a failure. The app exits at once on
-SIGTERM, and its image has nothing but the app.
+One opens a connection for each request; the other keeps ten alive, and repeats a request once if a connection that has
+carried an earlier request closes before the first byte of the answer. Any other trouble is a failure. The app exits at
+once on SIGTERM, and its image has nothing but the app.
 
 The two clients use different ports, as clients on two machines do. When a pod ends, it resets connections that were
 kept, and their ports are free at once. For ten seconds, Linux's connection tracking on the node still leads a new
@@ -38,7 +38,7 @@ response counts as late.
 FIRST_PORT = 22_000
 """The port of the first kept connection; the later ones follow, and all are below those that the kernel chooses."""
 LONGEST = 300
-"""Seconds that a deploy may take whose worker is killed, on a machine that does other work too."""
+"""Seconds that a deploy with a killed worker may take, on a machine that does other work too."""
 ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancelled")
 SPEC = """app: plain
 role: webserver

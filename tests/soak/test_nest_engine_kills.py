@@ -62,7 +62,7 @@ class Machine:
         await_nest(self.stack, ("invoke",))
 
     def wrong(self) -> list[str]:
-        """Returns the calls whose record does not agree with what the witness saw."""
+        """Returns the calls whose record does not agree with the number of starts that the witness counted."""
         found = []
         for row in self.stack.rows(_ENDS, killed_calls.APP):
             number = str(row["path"]).strip("/").replace("/", "-")

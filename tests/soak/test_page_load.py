@@ -1,6 +1,6 @@
 """The page under load: 500 apps, 10,000 events, a log of 100,000 lines, and ten minutes of streaming.
 
-It prints what a person would wait for and what memory the page takes; `MINUTES=1` makes the streaming shorter.
+It prints how long a person would wait, and how much memory the page takes; `MINUTES=1` makes the streaming shorter.
 """
 
 from __future__ import annotations

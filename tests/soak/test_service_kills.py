@@ -143,7 +143,9 @@ class Plane:
         return {name: vault.open(each).reveal() for name, each in sealed.items()}
 
     def works(self, app: str) -> dict[str, str]:
-        """Fails unless the app has all of its parts, and uses each with its credential; returns these."""
+        """Fails unless the app has all of its parts, and uses each of them with its credential; returns the
+        credentials.
+        """
         found = self.credentials(app)
         assert found.keys() >= {"DATABASE_URL", "KV_URL", "EVENTS_URL"}
         with closing(psycopg2.connect(found["DATABASE_URL"])) as connection, connection.cursor() as cursor:

@@ -1,4 +1,5 @@
-"""Ordinary apps without any change for Norn: Django, flaskr with its tests, apps that use other names for variables.
+"""Ordinary apps without any change for Norn: Django, flaskr with its tests, and an app whose environment variables have
+unusual names.
 
 They are built on python:3.11-slim and node:20-alpine. The test downloads the wheels, for builds that reach no package
 index.

@@ -18,7 +18,7 @@ MEMORY = 512 * 2**20
 
 @pytest.fixture(scope="module", params=ROADS)
 def environment(request: pytest.FixtureRequest) -> dict[str, str]:
-    """A Norn for each road with little memory, on which 32 calls of a function may wait."""
+    """Settings of a Norn for each road: it has little memory, and 32 calls of a function may wait."""
     return {"NORN_NEST": SETTING[request.param], "NORN_ENGINE_MEMORY": str(MEMORY), "NORN_CALLS_WAITING": "32"}
 
 

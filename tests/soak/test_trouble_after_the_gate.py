@@ -114,7 +114,7 @@ class Seen:
 
 
 def watch(stack: Stack, phone: Receiver, mailbox: Mailbox, seen: Seen) -> None:
-    """Reads all places of reports once."""
+    """Reads the status, the alerts, `norn why` and the received messages once, and notes each new report."""
     states = {each["name"]: each["state"] for each in stack.json("status")["items"]}
     alerts = {(each["app"], each["kind"]) for each in stack.json("alerts", "--all")["items"]}
     texts = {"phone": [f"{each.headers['title']}\n{each.body.decode()}" for each in phone.came],
@@ -134,7 +134,7 @@ def watch(stack: Stack, phone: Receiver, mailbox: Mailbox, seen: Seen) -> None:
 
 
 def until(look: Callable[[], None], seen: Seen, wanted: set[tuple[str, str]], seconds: float) -> None:
-    """Reads all places until every wanted report was seen."""
+    """Calls `look` until every wanted report was seen, or the seconds are over."""
     end = time.time() + seconds
     while not wanted <= seen.at.keys() and time.time() < end:
         look()

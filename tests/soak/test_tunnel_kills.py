@@ -75,7 +75,9 @@ class Tunnel:
 
 
 def shipped(namespace: str) -> str:
-    """Returns what Norn ships for a cloudflared in the cluster, in this namespace, without pods."""
+    """Returns the objects that Norn ships for a cloudflared in the cluster, moved to this namespace and without
+    pods.
+    """
     made = []
     for each in yaml.safe_load_all(SHIPPED.read_text()):
         each["metadata"]["namespace"] = namespace
@@ -190,7 +192,7 @@ def reached(stack: Stack, job: int, step: str) -> bool:
 
 
 def kill_its_worker(stack: Stack, job: int) -> bool:
-    """Kills the worker that runs the job and starts it again; returns False if none does."""
+    """Kills the worker that runs the job, and starts the worker again; returns False if no worker runs the job."""
     victim = str(stack.job(job)["lease_owner"]).partition("@")[0]
     if stack.job(job)["state"] != "running":
         return False

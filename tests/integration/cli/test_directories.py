@@ -1,4 +1,4 @@
-"""The command against a real server whose apps are directories: an app can be removed whatever happened to its
+"""The command `norn` against a real server: an app that comes from a directory can be removed, whatever happened to the
 directory.
 """
 

@@ -1,4 +1,6 @@
-"""`norn drift` prints the changes by others; with an option its exit status says whether there was a change."""
+"""`norn drift` prints the fields that others have changed in an app's objects; with an option its exit status says
+whether there are any.
+"""
 
 from __future__ import annotations
 

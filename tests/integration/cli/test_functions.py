@@ -1,4 +1,4 @@
-"""Calling functions: binary input, binary output, and true messages about failed calls."""
+"""Calling functions: input and output stay binary, and the messages about failed calls name the true reason."""
 
 from __future__ import annotations
 

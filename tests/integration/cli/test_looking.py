@@ -1,4 +1,6 @@
-"""The output of `norn` about apps and jobs: tables, the facts about one thing, the API's JSON unchanged, and names."""
+"""The output of `norn` about apps and jobs: tables, the facts about one thing, the API's unchanged JSON, and bare
+names.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ def worker(**more: Any) -> Json:
 
 
 def leaving(norn: Norn, *seen: Json | None) -> None:
-    """Sets the responses about a worker after it was drained, one for each request; None: the worker has left."""
+    """Sets the responses to a drain and to the later requests for the list of workers. Each `seen` is the worker in one
+    of these lists; None: the worker has left.
+    """
     looks = iter(seen)
     draining = worker(draining_at="2026-11-23T10:01:00Z")
     norn.on("POST", "/api/workers/deploy%40host/drain", Answer(draining, 202))

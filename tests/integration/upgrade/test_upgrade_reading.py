@@ -88,7 +88,7 @@ FILLED = {
     "/api/deployments/<id:deployment>": "SELECT id FROM deployments",
     "/api/notifications/<name>/deliveries": "SELECT name FROM destinations",
 }
-"""Addresses, each with the query for its parameters; an address whose only parameter is an app is read for each app."""
+"""Paths of the API, each with the query for its parameters. Any other path with `<app>` is read for each app."""
 UNREAD = (
     "/assets/<path:file>", "/api/docs/<path:file>", "/api/events/stream", "/api/stream",
     "/api/execs/<id:job>/output",
@@ -98,8 +98,8 @@ UNREAD = (
     "/api/apps/<app>/secrets/export/<id:job>", "/api/apps/<app>/snapshots/<id:snapshot>/file",
     "/api/invocations/<id:invocation>/comparison/<id:other>",
 )  # fmt: skip
-"""Addresses that are not read: of rows that an earlier Norn did not write, of deleted bodies, that need a worker, or
-that never end.
+"""Paths that are not read: their rows did not exist in the old version, their bodies are deleted, they need a worker,
+or their response never ends.
 """
 
 

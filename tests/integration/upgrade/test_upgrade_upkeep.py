@@ -62,7 +62,9 @@ def test_events_are_counted_on_from_where_the_old_version_was(own: Plane) -> Non
 
 @pytest.fixture(scope="module")
 def restored(copies: Copies) -> Plane:
-    """A control plane that was restored from a backup of the old version and has cleaned up its containers."""
+    """A control plane after the steps of `norn restore` on the old version's rows: the rows are adapted, and a job has
+    put each long-running app in order.
+    """
     plane = copies()
     with plane.database.transaction() as tx:
         after_restore.settle(tx)

@@ -15,7 +15,7 @@ _OPEN = "SELECT id, kind, app, container, facts FROM jobs WHERE state = '{}' ORD
 
 
 def _ends(plane: Plane, kind: str, app: str, jobs: list[int]) -> list[str]:
-    """Returns how those jobs ended that have this kind and app: their states, with the codes of errors."""
+    """Returns how the jobs of this kind and app ended: their states, with the codes of errors."""
     found = plane.rows(
         """SELECT state, error->>'code' AS code FROM jobs
             WHERE kind = :kind AND app = :app AND id = ANY(:jobs) ORDER BY id""",
@@ -38,7 +38,7 @@ WAITED = {
 
 @pytest.fixture(scope="module")
 def worked(copies: Copies) -> tuple[Plane, list[int]]:
-    """A control plane whose workers have done all waiting jobs, and these jobs."""
+    """A control plane whose workers have done all waiting jobs, and the ids of these jobs."""
     plane = copies()
     waiting = plane.rows(_OPEN.format("queued"))
     for row in waiting:
@@ -115,7 +115,7 @@ LEFT = {
 
 @pytest.fixture(scope="module")
 def swept(copies: Copies) -> tuple[Plane, list[int]]:
-    """A control plane that has swept and done the jobs of dead workers, and these jobs."""
+    """A control plane that has swept and done the jobs of dead workers, and the ids of these jobs."""
     plane = copies()
     left = plane.rows(_OPEN.format("running"))
     for row in left:
@@ -159,7 +159,7 @@ DEPLOYED = ("shop", "hello", "pages", "mailer", "resize", "report", "nightly", "
 
 @pytest.fixture(scope="module")
 def deployed(copies: Copies) -> tuple[Plane, dict[str, int]]:
-    """A control plane that deployed old apps again, and the jobs that did it."""
+    """A control plane that deployed old apps again, and the id of each app's deploy."""
     plane = copies()
     jobs = {app: plane.admin.post(f"/api/apps/{app}/deploy", json={}).json["job"] for app in DEPLOYED}
     plane.run(JobClass.DEPLOY)
