@@ -1,5 +1,5 @@
 """The Celery application, with one queue per job class. A message only wakes a worker, which then takes its job from
-PostgreSQL. Tasks are named by strings.
+PostgreSQL. A sender names the task by a string, so that it need not import the code of the task.
 
 Publishing takes bounded time: the API allows it 300 ms without a retry, and after a failure it does not publish for 5 s
 (the circuit breaker). If a wake-up is lost, work only starts later, because the sweeper sends wake-ups again.
@@ -32,7 +32,7 @@ def create(broker_url: str) -> Celery:
     """Returns the application for a broker. Its queues use the default exchange, which needs no keys in Redis."""
     app = Celery("norn", broker=broker_url, set_as_current=False)
     app.conf.update(
-        # A wake-up that is lost costs only time, so the broker keeps no record of those that a worker has taken.
+        # A wake-up that is lost costs only time, so the broker keeps no record of wake-ups that a worker has taken.
         task_queues=[Queue(str(c), Exchange(""), routing_key=str(c), no_ack=True) for c in JobClass],
         task_default_exchange="",
         task_create_missing_queues=False,
@@ -58,8 +58,8 @@ def create(broker_url: str) -> Celery:
 class Waker:
     """Publishes wake-ups in bounded time, and publishes none for a while after the broker did not accept one.
 
-    It sends none while ENOUGH wake-ups of a class are waiting, because each of those makes a worker take any job of the
-    class.
+    It sends none while ENOUGH wake-ups of a class are waiting, because each waiting wake-up makes a worker take any job
+    of the class.
     """
 
     def __init__(self, broker_url: str) -> None:
@@ -109,7 +109,7 @@ class Waker:
                 self._unseen[job_class] = left - times
                 return times
         with self._app.connection_or_acquire() as connection:
-            # One short question: kombu's own way to count messages asks four, because it has priorities.
+            # One command suffices here: kombu itself counts messages with four, one for each priority.
             free = max(0, ENOUGH - int(connection.default_channel.client.llen(str(job_class))))
         allowed = min(times, free)
         with self._lock:
@@ -117,7 +117,7 @@ class Waker:
         return allowed
 
     def _send(self, job_class: JobClass, times: int) -> None:
-        """Sends wake-ups in one message to the broker, which takes a third of the CPU time of Celery's `send_task`."""
+        """Sends all wake-ups in one command to the broker, for a third of the CPU time of Celery's `send_task`."""
         with self._app.connection_or_acquire() as connection:
             channel: Any = connection.default_channel
             channel.client.lpush(str(job_class), *(self._message(channel, job_class) for _ in range(times)))

@@ -46,7 +46,7 @@ class AgeVault:
 
     def unwrap(self, wrapped: str) -> bytes | None:
         """Decrypts the key of an encrypted file; returns None if the file was encrypted for another key. Raises
-        SecretsLocked.
+        SecretsLocked if the keys of this worker cannot be read.
         """
         try:
             return self._unsealed(wrapped.encode("utf-8", "surrogatepass"))
@@ -72,7 +72,9 @@ class AgeVault:
         return sealing.recipient_of(keys[0])
 
     def resealed(self, sealed: Sealed, public: str) -> bytes | None:
-        """Returns the secret, encrypted again for this public key; None if that key already decrypts the secret."""
+        """Returns the secret, encrypted again for this public key; None if that key already decrypts the secret. Raises
+        SecretsLocked if no known key decrypts it.
+        """
         for key in self._tried():
             if sealing.recipient_of(key) == public:
                 try:

@@ -139,8 +139,8 @@ def drain_worker(tx: Tx, name: str, *, actor: str) -> None:
 
 
 def take_answer(intake: Intake, execution: int) -> None:
-    """Deletes the input and output of a call after its result was read, except those that the app's `function.record`
-    keeps.
+    """Deletes the input and output of a call after its result was read, except the parts that the app's
+    `function.record` keeps.
     """
     with intake.database.transaction() as tx:
         payloads.taken(tx, execution)

@@ -106,7 +106,7 @@ def request_fresh_look(intake: Intake, app: str, *, actor: str) -> Accepted:
 def request_end_of_drained(intake: Intake, *, actor: str) -> Accepted | None:
     """Requests the removal of draining replicas that are due; None if there are none.
 
-    Before that, ends the time of some draining replicas early, if the oldest job that waits for memory needs theirs.
+    Before that, it makes some draining replicas due early, if the oldest job that waits for memory needs their memory.
     """
     with intake.database.transaction() as tx:
         if not draining.any_there(tx):
@@ -131,8 +131,8 @@ def request_end_of_drained(intake: Intake, *, actor: str) -> Accepted | None:
 _DRAINED = "end:drained"
 """The dedupe key of the removal of draining replicas."""
 _TUNNEL, _ACCESS = "look:tunnel", "look:access"
-"""The dedupe keys of two kinds of jobs: observations of the tunnel, and fetches of Access's keys. A request joins a job
-that has not ended.
+"""The dedupe keys of two kinds of jobs: observations of the tunnel, and fetches of the keys of Cloudflare Access. A
+request joins a job that has not ended.
 """
 
 

@@ -48,7 +48,7 @@ class DestinationToAdd:
 AT_ONCE = 50
 """The most deliveries that become jobs in one round."""
 ON_TIME = 5.0
-"""For how many seconds an occurrence may wait for its verdict while the scheduler still counts as punctual."""
+"""The scheduler counts as late if an occurrence has waited longer than this many seconds for its verdict."""
 
 
 def add_destination(tx: Tx, new: DestinationToAdd, *, actor: str) -> Secret | None:

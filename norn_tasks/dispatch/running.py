@@ -30,7 +30,7 @@ GROUPED_BODY = 64 * 1024
 
 
 def request_cancel(intake: Intake, job: int, *, actor: str) -> None:
-    """Cancels a queued job immediately. Asks a job that runs, or has a container that may still run, to stop.
+    """Cancels a queued job immediately. If the job runs, or if its container may still run, the job is asked to stop.
 
     A job that has ended is not changed.
     """
@@ -166,7 +166,7 @@ def request_cron_run(
 
 
 def _allow_client(live: Row, client: ClientTerminal | None) -> None:
-    """Raises InvalidRequest for a terminal or an open input in an instance of Incus."""
+    """Raises InvalidRequest if a client wants to be connected to a run with `runtime: incus`."""
     if client is not None and registry.spec_of(live["spec"]).runtime is RuntimeName.INCUS:
         raise InvalidRequest(
             "a run with runtime: incus cannot have a terminal or an open input",

@@ -40,7 +40,9 @@ def set_secrets(tx: Tx, apps_dir: Path | None, app: str, values: Mapping[str, Se
 
 
 def unset_secret(tx: Tx, apps_dir: Path | None, app: str, name: str, *, actor: str) -> None:
-    """Unsets one of an app's secrets; raises AppNotFound, NotFound if it is not set, Conflict for a credential."""
+    """Unsets one of an app's secrets; raises AppNotFound, NotFound if it is not set, Conflict if Norn sets it as a
+    credential.
+    """
     _refuse_credentials(_require_app(tx, apps_dir, app), app, (name,))
     secrets.unset(tx, app, name, actor=actor)
 

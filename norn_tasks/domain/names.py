@@ -1,7 +1,7 @@
 """Checks names against lists of allowed characters: in infraspecs, in the API's paths and bodies, and in CLI arguments.
 
-Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Nothing is normalised, because
-two spellings of one name would then be two identities.
+Each function returns its argument if it is valid, and raises `InvalidRequest` otherwise. Nothing is normalised, so each
+name has exactly one spelling.
 """
 
 from __future__ import annotations

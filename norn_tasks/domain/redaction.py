@@ -127,7 +127,9 @@ class Redactor:
         return bool(self._held)
 
     def feed(self, data: bytes) -> bytes:
-        """Takes the next piece, and returns the redacted bytes, except those that may be the beginning of a secret."""
+        """Takes the next piece, and returns the redacted bytes, except bytes at the end that may be the beginning of a
+        secret.
+        """
         if not self._redaction:
             return data
         data = self._held + data

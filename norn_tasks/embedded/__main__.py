@@ -19,7 +19,7 @@ from norn_tasks.embedded.status import show, status
 from norn_tasks.settings import Settings, load
 
 EXITS = {AlreadyRunning: 5, NotEmpty: 5, NotFound: 3, InvalidRequest: 2}
-"""The exit codes of errors that have a code of their own; any other error has 1."""
+"""The errors that have an exit code of their own; for any other error, the exit code is 1."""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -112,9 +112,7 @@ def incus(settings: Settings) -> Iterator[MachineFinding]:
 
 
 def edge(settings: Settings) -> Iterator[MachineFinding]:
-    """Yields a finding that says whether the edge (the HTTPS server) has opened its ports; if not, its hint is what to
-    do.
-    """
+    """Yields a finding that says whether the edge (the HTTPS server) has opened its ports; if not, it has a hint."""
     if not settings.has_edge:
         return
     name, ports = "local:edge", f"{settings.edge_http_port} and {settings.edge_https_port}"

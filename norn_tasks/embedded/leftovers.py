@@ -39,7 +39,9 @@ def _is_ours(entry: Path, where: DataPaths) -> bool:
 
 
 def _is_fork(command: list[str], configuration: str) -> bool:
-    """Returns True for the command line of the supervisor and its forks, but not for that of an editor of the file."""
+    """Returns True for the command line of the supervisor and its forks, but not for the command line of an editor that
+    has opened the file.
+    """
     return command[-1:] == [configuration] and SUPERVISE in command
 
 

@@ -17,7 +17,7 @@ from norn_tasks.domain.errors import AlreadyRunning
 
 @dataclass(frozen=True)
 class Holder:
-    """The holder of the lock: the supervisor's pid (while it starts, that of `norn up`), its start time, and Norn's
+    """The holder of the lock: the supervisor's pid (while it starts, the pid of `norn up`), its start time, and Norn's
     URL.
     """
 

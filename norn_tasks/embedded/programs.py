@@ -76,7 +76,8 @@ def fill(restorer: PostgresProgram, url: str, dump: Path) -> None:
 
 
 def run(program: Path, url: str | None, words: Sequence[str | Path], what: str) -> str:
-    """Runs one of PostgreSQL's programs on the database and returns its output; raises NotStarted.
+    """Runs one of PostgreSQL's programs on the database and returns its output; raises NotStarted, whose sentence
+    begins with `what`.
 
     The password is passed in the environment, because every user can read command lines.
     """

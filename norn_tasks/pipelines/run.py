@@ -6,10 +6,10 @@ from norn_tasks.steps.step import Step
 
 
 def run(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that runs one container."""
+    """Returns the step that runs one container."""
     return (RunContainer(),)
 
 
 def oneoff(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that runs one container, whose output a client can read while it runs."""
+    """Returns the step that runs one container, whose output a client can read while it runs."""
     return (RunCommand(),)

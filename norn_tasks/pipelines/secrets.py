@@ -6,12 +6,12 @@ from norn_tasks.steps.step import Step
 
 
 def import_secrets(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that decrypts a file and sets its secrets."""
+    """Returns the step that decrypts a file and sets its secrets."""
     return (ImportSecrets(),)
 
 
 def export_secrets(_job: Job) -> tuple[Step, ...]:
-    """Lists the step that writes the secrets into an encrypted file."""
+    """Returns the step that writes the secrets into an encrypted file."""
     return (ExportSecrets(),)
 
 

@@ -20,7 +20,7 @@ class UncancelledStop:
         return None if self.job.reason == "cancelled" else self.job.reason
 
     def wait(self, seconds: float) -> bool:
-        """Sleeps for at most `seconds`."""
+        """Sleeps for at most `seconds`; returns True if the job must stop for another reason than a cancellation."""
         if self.job.reason != "cancelled":
             return self.job.wait(seconds)
         time.sleep(seconds)  # the job's own stop is already set, so waiting on it would return immediately

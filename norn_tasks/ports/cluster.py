@@ -72,7 +72,9 @@ class Workload:
     services: bool = False
     """True if the containers must reach the servers of shared services by name."""
     tag: str = ""
-    """The tag of the image on the engine, for a cluster whose operator loads images; empty where none is needed."""
+    """The tag of the image on the engine, for a cluster onto whose nodes the operator loads images; empty for any other
+    cluster.
+    """
 
     @property
     def drains(self) -> int:
@@ -125,8 +127,8 @@ class Cluster(Protocol):
         """Declares which containers should run; raises ReleaseGone if the image does not exist."""
 
     def await_rollout(self, workload: Workload, watch: Watch) -> WorkloadStatus:
-        """Rolls out what was applied, one replica at a time: a new one must pass its gate (the health test) before an
-        old one is stopped.
+        """Rolls out the workload that was applied, one replica at a time: a new one must pass its gate (the health
+        test) before an old one is stopped.
 
         So at most one replica more than wanted runs at a time. With `recreate` the old replicas are stopped first.
 
@@ -152,9 +154,9 @@ class Cluster(Protocol):
         """Stops and removes everything of the app that runs."""
 
     def end_drained(self, watch: Watch) -> int:
-        """Stops and removes the draining replicas of all apps that have drained, or whose time is over.
+        """Stops and removes the draining replicas, of any app, that have no open connection left or whose time is over.
 
-        Returns how many. A cluster that ends replaced replicas by itself has none.
+        Returns how many it removed. A cluster that ends replaced replicas by itself has none.
         """
 
     def status(self) -> tuple[WorkloadStatus, ...]:
@@ -230,14 +232,14 @@ class Replicas(Protocol):
         """Returns True if the router has reported that it has no open request to the replica."""
 
     def draining(self, container: str, seconds: float, fence: Fence) -> None:
-        """Lets a leaving replica run on for its open connections, for that time at most."""
+        """Lets a leaving replica keep running for its open connections, for at most `seconds`."""
 
     def due(self) -> tuple[Replica, ...]:
-        """Lists the draining replicas of all apps that have no open connection, or whose time is over."""
+        """Returns the draining replicas, of any app, that have no open connection left or whose time is over."""
 
     def ending(self, container: str, fence: Fence) -> bool:
-        """Ends the time of a draining replica; returns False if it is no longer draining, so that it must not be
-        removed.
+        """Records that the time of a draining replica is over; returns False if it is no longer draining, so that it
+        must not be removed.
         """
 
     def gone(self, container: str, fence: Fence) -> None:

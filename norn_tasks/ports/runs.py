@@ -67,9 +67,9 @@ class Run:
     are kept.
     """
     logged: bool = True
-    """True if its output also goes to a bounded log of the engine, from which a later owner reads it."""
+    """True if its output also goes to a bounded log of the engine, from which a later worker of the job reads it."""
     handed_on: bool = True
-    """True if its container is left to the next owner of its job, provided that its code was started and it is
+    """True if its container is left to the next worker of its job, provided that its code was started and it is
     `logged`.
     """
     grace: float = 10.0
@@ -85,7 +85,9 @@ class Run:
     published: str = ""
     """The reference of its image in the registry; empty for one that was never pushed."""
     tag: str = ""
-    """The tag of its image on the engine, for a cluster whose nodes have images loaded manually; empty for others."""
+    """The tag of its image on the engine, for a cluster onto whose nodes the operator loads images; empty for any other
+    cluster.
+    """
     hidden: Redaction = NOTHING_HIDDEN
     """The values that are hidden in everything that is read from it."""
 
@@ -100,7 +102,7 @@ class Run:
 
     @property
     def outlives_owner(self) -> bool:
-        """True if the container is left to the next owner of the job when its code was started."""
+        """True if the container is left to the next worker of the job when its code was started."""
         return self.logged and self.handed_on
 
     @property
@@ -131,7 +133,7 @@ class Hooks(Protocol):
         """Records that the code is about to be started."""
 
     def never_begun(self) -> int:
-        """Records that an earlier owner never started the code; returns how many of its permitted starts the job has
+        """Records that an earlier worker never started the code; returns how many of its permitted starts the job has
         used.
         """
 
@@ -195,14 +197,14 @@ class Runtime(Protocol):
         After a cancellation, the code gets SIGTERM and its grace period. Then the container is ended and removed, and
         Stopped is raised; the error's fact `ended` is the end of the container. If the worker drains or the lease is
         lost, the container is removed immediately. But if the run `outlives_owner` and its code was started, the
-        container is left to the next owner, which may already be waiting for its end.
+        container is left to the next worker of the job, which may already be waiting for its end.
 
         Raises ReleaseGone if the image does not exist, EngineDown if the engine did not answer before anything was
         created.
         """
 
     def adopt(self, run: Run, container: str, watch: Watch) -> ContainerExit | None:
-        """Waits for the end of a container that an earlier owner recorded, takes its output, and removes it.
+        """Waits for the end of a container that an earlier worker recorded, takes its output, and removes it.
 
         If the engine can prove that the container was never started, it is removed, and the result says so
         (`never_started`). Returns None if the container no longer exists, so that its outcome is unknown.

@@ -58,8 +58,8 @@ class SharedServices(Protocol):
         """Replaces the snapshot's database with the snapshot, in one transaction; returns False if this job has already
         done so.
 
-        Before that transaction, and after an error, the database is unchanged. `confirm` raises LeaseLost if the job
-        has another owner. Raises ServiceDown. Raises StepFailed if the file of the snapshot is not on this machine,
+        Before that transaction, and after an error, the database is unchanged. `confirm` raises LeaseLost if another
+        worker has the job. Raises ServiceDown. Raises StepFailed if the file of the snapshot is not on this machine,
         cannot be restored, or has other row counts than recorded.
         """
 
@@ -124,7 +124,7 @@ class ServiceRecords(Protocol):
         """Deletes the row of a snapshot without a file."""
 
     def of_app(self, app: str) -> tuple[GrantedPart, ...]:
-        """Returns the parts that the app has, including those that its infraspec no longer names."""
+        """Returns the parts that the app has, including parts that its infraspec no longer names."""
 
     def leave(self, app: str, kind: ServiceKind, fence: Fence) -> tuple[str, ...]:
         """Returns the app's parts of this kind that no other app uses; from now on, no other app can reserve these

@@ -41,7 +41,7 @@ class ExternalHosts(Protocol):
         """Marks all names of the app for removal."""
 
     def of_app(self, app: str) -> tuple[ExternalHost, ...]:
-        """Returns the names of an app, including those that are marked for removal."""
+        """Returns the names of an app, including names that are marked for removal."""
 
     def all(self) -> tuple[ExternalHost, ...]:
         """Lists the names of all apps."""
@@ -81,7 +81,7 @@ class Dns(Protocol):
         """Points the name at the tunnel, and removes the records of the app's other names."""
 
     def unpoint(self, app: str, watch: Watch) -> RouteOutcome:
-        """Removes the records of all names of the app; the note lists those that could not be removed."""
+        """Removes the records of all names of the app; the note lists the records that could not be removed."""
 
     def look(self, stop: Stop) -> RecordsLook | None:
         """Observes the records; returns None without a tunnel. A missing answer is a finding, not an error."""

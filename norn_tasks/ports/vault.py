@@ -20,7 +20,7 @@ class Vault(Protocol):
 
 
 class Keyring(Protocol):
-    """Creates a new key, and encrypts secrets of another key again for the new one."""
+    """Creates a new key, and encrypts for the new key the secrets that were encrypted for another one."""
 
     def add_key(self, in_use: str) -> str:
         """Creates a key and returns its public key. If a key that is not `in_use` already exists, returns that one.

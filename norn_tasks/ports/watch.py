@@ -17,7 +17,7 @@ class Stop(Protocol):
 
     @property
     def reason(self) -> str | None:
-        """`cancelled`, `draining`, `lease_lost`; None while the work may go on."""
+        """`cancelled`, `draining` or `lease_lost`; None while the work may go on."""
 
     def wait(self, seconds: float) -> bool:
         """Sleeps for at most `seconds`; returns True immediately when the stop is set."""

@@ -1,6 +1,4 @@
-"""The steps that each role of an app adds to the pipelines: those that provision, release and dismantle an app of this
-role.
-"""
+"""The steps that each role adds to the pipelines that provision, release and dismantle an app of this role."""
 
 from norn_tasks.domain.infraspec import Role
 from norn_tasks.roles.cron import CRON

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 
 class ConnectionCounts:
-    """The counts of this router and of its predecessor, while there is one; `write` gets those that have changed."""
+    """The counts of this router and of its predecessor, while there is one; `write` is called with the counts that have
+    changed.
+    """
 
     def __init__(self, write: Callable[[Mapping[str, int]], None]) -> None:
         self._write = write

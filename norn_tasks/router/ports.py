@@ -26,7 +26,7 @@ it is not.
 
 
 K = TypeVar("K")
-"""The key by which ports are known."""
+"""The type of the key under which a `PortSet` stores a port."""
 
 
 class PortSet(Generic[K]):

@@ -13,7 +13,7 @@ class ReplicaUser(Receiver, Protocol):
     """The exchange that uses the connection."""
 
     def flush(self) -> None:
-        """Passes on what has arrived of the answer."""
+        """Passes on the part of the answer that has arrived."""
 
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
         """Ends the exchange, because the answer is complete."""
@@ -49,7 +49,7 @@ class ReplicaConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._reader = ReplyReader()
 
-    # Calls of the exchange
+    # Called by the exchange
 
     def send(self, user: ReplicaUser, method: bytes, data: bytes) -> None:
         """Sends the first bytes of a request, whose answer `user` receives."""
@@ -97,7 +97,7 @@ class ReplicaConnection(asyncio.Protocol):
         self._user = None
         self._transport.abort()
 
-    # Calls of asyncio
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Stores the transport."""
@@ -131,7 +131,7 @@ class ReplicaConnection(asyncio.Protocol):
             user.flush()
 
     def eof_received(self) -> bool:
-        """Ends an answer whose end is the end of the connection; returns True if the sending side stays open."""
+        """Completes an answer that ends with the connection; returns True if the sending side stays open."""
         self.usable = False
         user = self._user
         if user is not None and self._tunnelling:

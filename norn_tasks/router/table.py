@@ -37,7 +37,7 @@ class Entry:
         self.turn += 1
         backends, best, fewest = self.backends, None, 0
         start = self.turn % max(1, len(backends))
-        for n in range(start - len(backends), start):  # from `start` on, and continuing at the beginning after the end
+        for n in range(start - len(backends), start):  # negative first: from `start` to the end, then the others
             backend = backends[n]
             if backend in refused:
                 continue

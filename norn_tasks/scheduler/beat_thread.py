@@ -1,7 +1,7 @@
 """Beat as a thread of another process: `norn up` runs it beside the workers' jobs, to save the memory of a process.
 
-The loop and its tasks are those of the process `beat`. If a turn of the loop fails, the loop goes on after a second:
-the failure must not end the jobs of this process, and without beat no schedule would be decided.
+It runs the same loop and tasks as the process `beat`. If a turn of the loop fails, the loop goes on after a second: the
+failure must not end the jobs of this process, and without beat no schedule would be decided.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONNECTIONS = 5
 
 
 class BeatThread:
-    """The thread of a beat; it ends with its process, or after `stop`.
+    """A thread that runs beat; it ends with its process, or after `stop`.
 
     `database`: CONNECTIONS of its connections may be used. `failures`: how many turns have failed.
     """

@@ -20,8 +20,8 @@ DELETE_BELOW = 32 * MIB
 
 
 class DiskReserve:
-    """The reserve in a data directory, created if more than `above` bytes are free; not used if the database is
-    elsewhere.
+    """The reserve in a data directory; not used if the database is elsewhere. It is created when more than `above`
+    bytes and twice its own size are free.
     """
 
     def __init__(self, data_dir: Path, above: int) -> None:

@@ -1,5 +1,5 @@
-"""The scheduler's decisions: first about occurrences that are due now, in batches, then about those of an outage. Then
-it wakes the workers of each class once.
+"""The scheduler's decisions: first, in batches, about occurrences that are due now; then about occurrences that were
+due during an outage. After that, it wakes the workers once.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class DueSchedules:
         self._started, self._since = 0, 0.0
         self._runnable_until: datetime | None = None
         self.ahead: Ahead | None = None
-        """The work ahead, if the last round had nothing to decide."""
+        """When the next work is due, as the last round saw it; None if that round had something to decide."""
 
     def round(self) -> bool:
-        """Decides every due occurrence, and then, for GAPS_SECONDS, occurrences of outages; returns True if some of the
-        latter are left.
+        """Decides every due occurrence, and then, for GAPS_SECONDS, occurrences of outages; returns True if occurrences
+        of outages are left.
 
         Counting a long outage of many schedules takes minutes. The scheduler does its other work between these rounds.
         """

@@ -1,6 +1,6 @@
 """Housekeeping, on a thread and a database connection of its own, so that it never delays the scheduler's decisions.
 
-It checks the disk reserve once a second. Every few seconds it counts new events, and deletes those parts of calls that
+It checks the disk reserve once a second. Every few seconds it counts new events, and deletes the parts of calls that
 must not be kept. Once an hour, one of the running schedulers deletes rows after the end of their retention.
 """
 

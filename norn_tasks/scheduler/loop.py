@@ -56,9 +56,9 @@ class _Every:
 
 
 def _pause(away: float, passed: float) -> float:
-    """Returns how long to sleep; `away` is the time from `passed` seconds ago until the next work is due.
+    """Returns how long to sleep, if `passed` seconds ago the next work was due in `away` seconds.
 
-    A schedule that changed since then was announced, and ends the sleep.
+    If a schedule has changed since then, its NOTIFY ends the sleep early.
     """
     return HELD_ELSEWHERE if away <= 0 else min(max(0.0, away - passed), LONGEST_SLEEP)
 

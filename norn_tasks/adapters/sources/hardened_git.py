@@ -1,5 +1,5 @@
-"""Calls git without hooks, without prompts, without foreign configuration, and only with permitted protocols
-(docs/security.md 3).
+"""Calls git without hooks, without prompts, without the configuration of the system or of a user, and only with
+permitted protocols (docs/security.md 3).
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class HardenedGit:
-    """A repository of Norn's at `git_dir`, on which git is called."""
+    """Calls git on a repository that belongs to Norn, at `git_dir`."""
 
     git_dir: Path
     watch: Watch
     config: tuple[str, ...] = ()
     ssh: str = "ssh -oBatchMode=yes"
     login: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment from which git gets user and password (see `askpass`)."""
+    """Environment variables from which git gets user and password (see `askpass`)."""
 
     def call(
         self,

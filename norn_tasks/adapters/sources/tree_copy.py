@@ -35,7 +35,7 @@ class TreeCopy:
     def copy(self) -> str:
         """Copies the tree, and returns the SHA-256 (hex) over its paths, kinds, executable bits and contents.
 
-        Raises SourceError over the limits, or for a file that cannot be read.
+        Raises SourceError if a limit is exceeded or a file cannot be read.
         """
         try:
             for entry in self._entries(self.origin):

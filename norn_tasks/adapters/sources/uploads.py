@@ -34,8 +34,8 @@ class UnpackedUploads:
 
 
 class _Unpacking:
-    """Writes the entries of an archive (ArchiveConsumer). Every parent directory is one that this class created, never
-    a link.
+    """Implements `archive.ArchiveConsumer`: writes the entries of an archive as files. Every parent directory is one
+    that this class created, never a link.
     """
 
     def __init__(self, into: Path, watch: Watch) -> None:

@@ -1,1 +1,3 @@
-"""Accepting calls of functions: those that arrive together, and the bounds of their queues."""
+"""Accepts calls of functions, several in one transaction if they arrive together, and limits the queues of waiting
+calls.
+"""

@@ -1,10 +1,10 @@
-"""Accepts the asynchronous calls of a function that arrive together in one transaction.
+"""Accepts asynchronous calls: one transaction accepts the calls of a function that arrive together.
 
 Many threads of an API process accept calls at the same time, and share the wait for the disk (`Batches`). A call that
 is alone waits for no other call.
 
-A call whose function's queue may be full is not accepted here, but one by one, because its place must be counted. Each
-count allows some further calls without another count (`UncountedPlaces`).
+If the queue of a function may be full, its calls are not accepted here but one by one, because the waiting calls must
+be counted first. After a count, some further calls may be accepted without another count (`UncountedPlaces`).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _write(release: KnownRelease, requests: Sequence[_Request]) -> Sequence[Acce
 
 
 class UncountedPlaces:
-    """How many calls of each function this process may still accept without counting those that wait.
+    """How many calls of each function this process may still accept without counting the waiting calls.
 
     After a count, 1/32 of the free places may be taken without another count, for one second. So several processes
     together exceed the limit of the queue by at most the places that their last counts have allowed.
@@ -91,8 +91,8 @@ class UncountedPlaces:
         self._left: dict[tuple[str, str], tuple[int, float]] = {}
 
     def allow(self, app: str, holder: str, free: int) -> None:
-        """Records the result of a count: `free` more calls of the app may wait. They are the calls of `holder`, or of
-        all senders together if `holder` is "".
+        """Records the result of a count: `free` more calls of the app may wait, from the sender `holder`, or from all
+        senders together if `holder` is "".
         """
         with self._lock:
             if len(self._left) >= self.MANY:

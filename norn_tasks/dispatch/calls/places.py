@@ -12,7 +12,7 @@ from norn_tasks.store.database.session import Tx
 from norn_tasks.store.runs import waiting_calls
 
 AGAIN_SECONDS, AGAIN_LATER_SECONDS = 1.0, 10.0
-"""Seconds after which a refused call may be tried again: a synchronous call, and an asynchronous call."""
+"""Seconds after which a refused synchronous call, or a refused asynchronous call, may be tried again."""
 
 
 class QueueFull(TooManyRequests):

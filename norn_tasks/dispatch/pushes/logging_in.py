@@ -17,8 +17,8 @@ _MOST = 4096
 
 
 def set_login(tx: Tx, url: str, username: str, token: Secret, *, actor: str) -> int:
-    """Sets the login for the repository at an https address. Raises InvalidRequest; raises Conflict if the server has
-    no key for encryption.
+    """Sets the login for the repository at an https address. Raises InvalidRequest if an argument is malformed, and
+    Conflict if the server has no key for encryption.
     """
     repo_url(url)
     if not url.startswith("https://"):

@@ -118,8 +118,8 @@ class FailureRule:
 def failure_rule(spec: Mapping[str, Any]) -> FailureRule:
     """Returns the rule of a cron app from its frozen spec.
 
-    If the spec has no `alerts`, every failed run raises an alert, because a daily report could never fail three times
-    within five minutes.
+    If the spec has no `alerts`, every failed run raises an alert: under a rule such as three failures within five
+    minutes, a daily report could never raise one.
     """
     alerts = spec.get("alerts")
     return FailureRule(window=0, threshold=1) if alerts is None else FailureRule(alerts["window"], alerts["threshold"])

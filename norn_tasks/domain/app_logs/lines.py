@@ -18,7 +18,9 @@ DROPPED = "… lines are left out here: they were deleted before this reader got
 """The text of the line that a reader gets in place of old lines that were deleted before they reached the reader."""
 
 _ID_LENGTH = 64
-"""The length of an id of the Docker engine. The name of a pod is shorter, because the name of an app is."""
+"""The length of an id of the Docker engine. The name of a pod is shorter, because the length of an app's name is
+limited.
+"""
 
 Position = Mapping[int, tuple[int, int]]
 """How far a container's log was read.
@@ -133,7 +135,9 @@ class LineNames:
     _owners: dict[str, str] = field(default_factory=dict)
 
     def add(self, origins: Iterable[LogOrigin]) -> None:
-        """Records containers in advance. If several have the same name, a part of its id is added to each name."""
+        """Records containers in advance. If several have the same name, each is shown with a part of its id added to
+        its name.
+        """
         by_name: dict[str, set[str]] = {}
         for origin in origins:
             by_name.setdefault(origin.name, set()).add(origin.container)

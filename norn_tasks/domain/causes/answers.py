@@ -20,7 +20,7 @@ _TLS_SAID = re.compile(
 
 
 def speaks_tls(evidence: Evidence, status: int | None) -> Cause | None:
-    """Returns a cause if the server on the port expects TLS, because Norn sends plain HTTP."""
+    """Returns a cause if the app expects TLS on its port; the health check sends plain HTTP."""
     if not evidence.tls or (status is not None and status != 400):
         return None
     return Cause(

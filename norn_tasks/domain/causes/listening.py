@@ -46,7 +46,7 @@ def waiting(evidence: Evidence) -> Cause | None:
 
 
 def says_another(evidence: Evidence) -> Cause | None:
-    """Returns a cause when the app's sockets cannot be seen, and its output names another address."""
+    """Returns a cause when the app's sockets cannot be seen and its output names another port or a loopback address."""
     if evidence.sockets is not None:
         return None
     for line in reversed(cleaned(evidence.lines)):

@@ -58,8 +58,8 @@ def not_executable(evidence: Evidence) -> Cause | None:
 
 
 def binary_as_script(evidence: Evidence) -> Cause | None:
-    """Returns a cause for a binary of another architecture that the container's init could not execute, and so ran as a
-    shell script.
+    """Returns a cause for a binary of another architecture: the container's init could not execute it, and ran it as a
+    shell script instead.
     """
     if evidence.program is None or not evidence.program.head.startswith(b"\x7fELF"):
         return None

@@ -28,7 +28,7 @@ def with_cause(verdict: ExecutionVerdict, known: Evidence, *, tests: bool = Fals
 
 def of_a_call(verdict: ExecutionVerdict, known: Evidence) -> ExecutionVerdict:
     """Returns the verdict on a call, with a cause only if that is a read-only root file system. The cause does not
-    quote the output, because the caller gets the verdict.
+    quote the output, because the verdict is shown to the caller of the function.
     """
     if verdict.cause not in _BY_ITSELF:
         return verdict

@@ -147,7 +147,7 @@ def _next_fixed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
 
 
 def _next_elapsed(fields: str, zone: ZoneInfo, moment: datetime) -> datetime:
-    """Searches one period of constant UTC offset after the other, because local time has no jumps within such a
+    """Searches the periods of constant UTC offset one after the other, because local time has no jumps within such a
     period.
     """
     begin = moment.replace(microsecond=0) + _SECOND

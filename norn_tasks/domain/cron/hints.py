@@ -1,4 +1,6 @@
-"""Hints for schedules that Norn cannot read: how to write for Norn what other cron programs accept."""
+"""Hints for schedules that Norn cannot read: most say how to write, in Norn's syntax, a form that other cron programs
+accept.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Unconfirmed(DatabaseDown):
 
 
 class DeadlockVictim(DatabaseDown):
-    """Two transactions waited for each other, and PostgreSQL rolled this one back; a retry succeeds."""
+    """Two transactions waited for each other, and PostgreSQL rolled this one back; a retry usually succeeds."""
 
 
 class DiskFull(Unavailable):

@@ -99,7 +99,7 @@ def _status(value: str, before: int | None) -> int:
 
 def _allowed(name: str, before: list[tuple[str, str]]) -> bool:
     """Returns True if the function may set the header, and False if it is ignored because the server sets it itself;
-    raises for any other header.
+    raises InvalidRequest for any other header.
     """
     lower = name.lower()
     if lower in _COMPUTED:

@@ -104,7 +104,7 @@ class Text(ValueKind):
     may_be_empty: bool = False
 
     def read(self, value: Any) -> str:
-        """Returns the text; any scalar of a file is one, also `1.10` or `true` without quotes."""
+        """Returns the text. Any scalar of a file counts as a text, even `1.10` or `true` without quotes."""
         if not isinstance(value, str):
             refuse(f"{described(value)} is not a text", "write a text, in quotes if it has special characters")
         text = str(value)

@@ -164,7 +164,7 @@ class Services(Section):
     """An object-store bucket."""
 
     def grants(self) -> tuple[Grant, ...]:
-        """Returns what the app may use of each shared service: its database, namespace, topics and bucket."""
+        """Returns the parts of each shared service that the app may use: its database, namespace, topics and bucket."""
         named = (
             (ServiceKind.POSTGRES, (self.postgres.database,) if self.postgres else ()),
             (ServiceKind.KV, (self.kv.namespace,) if self.kv else ()),

@@ -94,7 +94,7 @@ class ExecutionVerdict:
     ended: ContainerExit
     """The end of its container."""
     cause: str = ""
-    """The code of a bad end, which never changes."""
+    """The code of a bad end, which is the same in every version of Norn; empty for a good end."""
     sentence: str = ""
     """A sentence about a bad end."""
     hint: str = ""

@@ -130,7 +130,7 @@ class Problem:
     """The reason why a job or a step ended badly."""
 
     code: str
-    """The code, which never changes; docs/errors.md lists them all."""
+    """The code, which is the same in every version of Norn; docs/errors.md lists all codes."""
     sentence: str
     """A sentence for people."""
     hint: str = ""

@@ -54,7 +54,7 @@ class Replica:
 
     @property
     def unhealthy(self) -> bool:
-        """True if as many checks in a row have failed as `health.retries` of the infraspec allows."""
+        """True if at least `health.retries` checks in a row have failed (a field of the infraspec)."""
         return self.health is not None and self.failures >= self.health.retries
 
     @property
@@ -79,7 +79,7 @@ class ReplicaSighting:
     silent: bool = False
     """True if the last check got no answer at all."""
     unhealthy: bool = False
-    """True if as many checks in a row have failed as `health.retries` of the infraspec allows."""
+    """True if at least `health.retries` checks in a row have failed (a field of the infraspec)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The step: a small idempotent part of a pipeline. Defines what a step may return, and its states."""
+"""The step, a small idempotent part of a pipeline: its states, and the result that it may return."""
 
 from __future__ import annotations
 

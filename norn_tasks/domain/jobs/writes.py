@@ -181,7 +181,7 @@ class EngineLook:
 
 @dataclass(frozen=True)
 class ContainersSeen:
-    """The containers on each engine of a worker. When the ledger writes this, it finds those that have no owner."""
+    """The containers on each engine of a worker; the ledger finds the ones that belong to no job and no replica."""
 
     looks: tuple[EngineLook, ...]
 

@@ -134,7 +134,7 @@ def _changes(old: Sequence[RawRule], new: Sequence[RawRule]) -> list[tuple[str, 
 
 
 def _end(lines: Sequence[str], start: int, node: yaml.SequenceNode, following: Sequence[int] = ()) -> int:
-    """Returns the line after an item, without the comments and blanks that follow it."""
+    """Returns the number of the line after an item. Comments and blank lines after the item do not count."""
     end = following[0] if following else min(node.end_mark.line + 1, len(lines))
     if not following and node.end_mark.column == 0:
         end = node.end_mark.line

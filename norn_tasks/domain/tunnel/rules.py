@@ -18,12 +18,12 @@ CATCH_ALL: Final = {"service": "http_status:404"}
 
 
 def own_rule(rules: Sequence[RawRule], host: str) -> RawRule | None:
-    """Returns the rule for all paths of exactly this name."""
+    """Returns the rule for all paths of exactly this name; None if there is none."""
     return next((rule for rule in rules if _is_of(rule, host)), None)
 
 
 def rule_of_name(rules: Sequence[RawRule], host: str) -> RawRule | None:
-    """Returns the first rule of exactly this name, for all paths or for some."""
+    """Returns the first rule of exactly this name, for all paths or for some; None if there is none."""
     return next((rule for rule in rules if _name(rule).lower() == host), None)
 
 

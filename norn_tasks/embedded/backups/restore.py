@@ -32,7 +32,9 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.upkeep import after_restore, exclusive_tasks
 
 NOWHERE = "redis://127.0.0.1:1/0"
-"""A broker that does not exist. None is needed, because the jobs that are accepted here wait for the workers anyway."""
+"""A broker that does not exist. No broker is needed, because the jobs that are accepted here wait for the workers
+anyway.
+"""
 
 
 def restore(settings: Settings, file: Path, *, replace: bool) -> None:

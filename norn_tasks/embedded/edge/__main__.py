@@ -29,7 +29,7 @@ PAUSE_MAX = 10.0
 LASTED_SECONDS = 30.0
 """If Caddy has run for at least this long, it is restarted without a pause."""
 AT_ONCE = 5
-"""After this many ends in a row, the restart waits."""
+"""Up to this many quick ends in a row, Caddy is restarted without a pause; after that, the pause grows."""
 _KEPT = ("PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "GOMEMLIMIT", "GOMAXPROCS")
 
 

@@ -29,7 +29,7 @@ class EdgeSockets:
         return self.http.fileno(), self.https.fileno(), self.quic.fileno()
 
     def close(self) -> None:
-        """Closes all."""
+        """Closes the three sockets."""
         for each in (self.http, self.https, self.quic):
             each.close()
 

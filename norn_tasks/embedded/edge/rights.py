@@ -88,8 +88,8 @@ def _owner(path: Path) -> int | None:
 
 
 def reachable(program: Path, to: Account, directory: Path) -> Path:
-    """Returns a path at which the account can run the program: the given path, or that of a copy in `directory`; raises
-    NotStarted if it can run neither.
+    """Returns a path at which the account can run the program: the given path, or the path of a copy in `directory`;
+    raises NotStarted if it can run neither.
     """
     if _does(to, [program, "version"]):
         return program

@@ -1,5 +1,5 @@
-"""The account that runs the stores: the user's own account or, for root, an unprivileged one, because PostgreSQL
-refuses root.
+"""The account that runs the stores: the account of the user who runs Norn or, if that is root, an unprivileged one,
+because PostgreSQL refuses root.
 
 For root, the first that works is chosen: the owner of existing data; the users of `PREFERRED`, if they can reach the
 programs (not in a virtual environment below /root); a user namespace in which root is `nobody`.
@@ -30,7 +30,9 @@ UNSHARED = ("unshare", "--user", "--map-user=65534", "--map-group=65534", "--")
 
 @dataclass(frozen=True)
 class Account:
-    """A user for the stores: `name` is empty for the user's own account, and `prefix` is put before each command."""
+    """A user for the stores: `name` is empty if it is the account that runs Norn, and `prefix` is put before each
+    command.
+    """
 
     uid: int
     gid: int

@@ -46,8 +46,8 @@ class BrokerAccess:
 
 
 def found() -> Path:
-    """Returns the path of the broker's program: the system's or, otherwise, that of a Python package. Raises NotStarted
-    if there is none.
+    """Returns the path of the broker's program: the system's or, if there is none, the one in a Python package. Raises
+    NotStarted if there is none.
     """
     for name in ("valkey-server", "redis-server"):
         if on_path := shutil.which(name):

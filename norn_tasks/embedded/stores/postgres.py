@@ -47,7 +47,7 @@ def found() -> Iterator[PostgresInstallation]:
 
 
 def directories() -> Iterator[Path]:
-    """Returns the directories that may contain PostgreSQL's programs, with or without a server."""
+    """Yields the directories that may contain PostgreSQL's programs, with or without a server."""
     yield from set(_system())
     yield from _wheel()
 

@@ -13,7 +13,7 @@ from norn_tasks.settings import Settings
 CLASSES = ("invoke", "cron", "deploy", "observe")
 """The classes of work, each with its own queue and slots."""
 TOGETHER = "norn_tasks.tasks.together"
-"""The module of the process that is the worker of all classes and the beat."""
+"""The module of the process that runs beat and the workers of all classes."""
 WORKER_STOP_SECONDS = 45
 """The seconds that a worker has to hand back its work."""
 

@@ -17,14 +17,14 @@ class ContainerHooks:
     def __init__(self, ledger: JobLedger, job: Job, tools: Tools, reach: Callable[[Point], None]) -> None:
         self._ledger, self._job, self._tools, self._reach = ledger, job, tools, reach
         self.has_begun = job.execution is not None and job.execution.adopt
-        """True if the code has begun: started by this worker, or by an earlier owner of the job, whose container may
+        """True if the code has begun: started by this worker, or by an earlier worker of the job, whose container may
         still run.
         """
         self.taken_back: int | None = None
         self._unrecorded: ContainerRef | None = None
 
     def created(self, container: str) -> None:
-        """Records the container, so that another owner of the job can find it."""
+        """Records the container, so that another worker that takes the job over can find it."""
         self._reach(Point.CREATED)
         recorded = self._recorded(container)
         if self._job.execution is not None and isinstance(self._runtime, StartsAtOnce):

@@ -81,7 +81,7 @@ class JobRun:
         for n, step in enumerate(self._steps, 1):
             if self._resumes(step) is not Resume.REDO and done.get(step.name, StepState.RUNNING).done:
                 continue
-            # If there is a container of an earlier owner, the stop is not checked here: the step itself ends that
+            # If an earlier worker has left a container, the stop is not checked here: the step itself ends that
             # container.
             if self._job.container is None:
                 self._stop.check()
@@ -102,7 +102,7 @@ class JobRun:
         return len(self._steps) > 1 or any(self._resumes(step) is Resume.NEVER for step in self._steps)
 
     def _leave_to_a_person(self) -> JobState:
-        """Ends a job that an earlier owner left inside a step that must not be repeated; the ledger adds the reason."""
+        """Ends a job that an earlier worker left in a step that must not be repeated; the ledger adds the reason."""
         self._ledger.finish(self._job.fence, JobState.ERROR)
         return JobState.ERROR
 
@@ -205,7 +205,9 @@ class JobRun:
         return None
 
     def _without_container(self) -> bool:
-        """Removes the container of an earlier owner, if there is one; returns False if its engine is unreachable."""
+        """Removes the container that an earlier worker has left, if there is one; returns False if its engine is
+        unreachable.
+        """
         container = self._job.container
         if container is None or self._hooks.taken_back is not None:
             return True

@@ -53,7 +53,7 @@ class RunnerStop(Stop, Protocol):
 
 
 class StepSink(Protocol):
-    """Receives a step's output: calling it passes stdout, and `err` passes stderr."""
+    """Receives a step's output: a call of the object passes on stdout, and `err` passes on stderr."""
 
     def __call__(self, text: str, /) -> None: ...
     def err(self, text: str) -> None: ...

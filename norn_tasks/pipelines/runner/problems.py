@@ -20,7 +20,8 @@ ERROR_CODES = (
     "secrets_locked",
     "service_down",
 )
-"""The codes of problems that are Norn's fault and not the app's; the job then ends in the state `error`."""
+"""The codes of problems that Norn or its machines have caused, and not the app; the job then ends in the state `error`.
+"""
 
 
 def state_after(problem: Problem) -> JobState:

@@ -25,7 +25,7 @@ from norn_tasks.store.replicas.routes import Route
 _HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]*)", re.IGNORECASE)
 
 DATABASES = frozenset({5432, 6379, 25432, 26379})
-"""The ports of PostgreSQL and Redis, and those of the servers that apps share. The router leaves them free for
+"""The ports of PostgreSQL and Redis, and the ports of the servers that apps share. The router leaves them free for
 databases on this machine. It could not forward to a database, because it only speaks HTTP.
 """
 
@@ -117,7 +117,7 @@ class RunConnection(ClientConnection):
             transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Closes what was open, if this connection was accepted."""
+        """Ends the open exchange, if this connection was accepted."""
         if self._taken:
             super().connection_lost(error)
 

@@ -61,7 +61,7 @@ class ClientAnswer:
         self._out.append(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunking else piece)
 
     def flush(self) -> None:
-        """Sends what has arrived of the answer."""
+        """Sends the part of the answer that has arrived."""
         out = self._out
         if out:
             self._client.write(out[0] if len(out) == 1 else b"".join(out))

@@ -32,7 +32,7 @@ class ClientConnection(ClientStream):
         self._table = table
         self._clients = clients
 
-    # Calls of asyncio
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Stores the transport, and adds this connection to the clients of its address."""
@@ -74,7 +74,7 @@ class ClientConnection(ClientStream):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Closes what was open."""
+        """Ends the open exchange, and removes this connection from the clients of its address."""
         self._closing = True
         self._reader.close()
         self._clients.gone(self)
@@ -113,7 +113,7 @@ class ClientConnection(ClientStream):
             self._pause_or_resume()
 
     def _step(self) -> bool:
-        """Does one piece of work while no request is open; returns True if there may be another one."""
+        """Does one piece of work while no request is open; returns True if there may be more work."""
         if self._leftover is not None and not self._drop_leftover(self._leftover):
             return False
         reader = self._reader
@@ -167,7 +167,7 @@ class ClientConnection(ClientStream):
         elif not self.head_since:
             self.idle_since, self.head_since = 0.0, monotonic()
 
-    # Calls of the exchange
+    # Called by the exchange
 
     def answered(self, *, closing: bool) -> None:
         """Continues with the next request, or ends the connection."""
@@ -212,7 +212,7 @@ class ClientConnection(ClientStream):
         self.write(answers.plain(status, f"this request cannot be served: {sentence}", closing=True))
         self._hang_up()
 
-    # Calls of the address
+    # Called by `Clients`
 
     def close_idle(self) -> None:
         """Closes a connection that has no request open."""

@@ -90,8 +90,8 @@ class Exchange(ClientAnswer):
             self._client.hold(False)
 
     def body_came(self) -> None:
-        """Passes on what has arrived of the body. If no replica reads it, no more is read from the client once the
-        buffer is full.
+        """Passes on the part of the body that has arrived. If no replica reads it, no more is read from the client once
+        the buffer is full.
         """
         if self._replica is not None:
             if data := self.request.unsent():
@@ -107,7 +107,7 @@ class Exchange(ClientAnswer):
             opened.end()
         return replica
 
-    # Calls of the client's connection
+    # Called by the client's connection
 
     def client_full(self, full: bool) -> None:
         """Stops sending the answer while the client has too much unread data."""
@@ -152,7 +152,7 @@ class Exchange(ClientAnswer):
         if self._silence is not None:
             self._silence.cancel()
 
-    # Calls of the replica's connection
+    # Called by the replica's connection
 
     def replied(self, trailers: Fields, *, reusable: bool) -> None:
         """Sends the rest of the answer, and returns the connection to the replica's pool."""

@@ -109,7 +109,7 @@ class ReplyReader:
             self.broken = True
 
     def end_of_stream(self) -> None:
-        """Ends an answer whose end is the end of its connection."""
+        """Completes an answer whose head does not say where the body ends, because it ends with its connection."""
         if self._head_done and self._until_end and not self.broken:
             self.done = True
 

@@ -54,12 +54,12 @@ class ClientRequest:
         self.whole = True
 
     def from_start(self) -> bytes:
-        """Returns the head and what has arrived of the body; both count as sent from now on."""
+        """Returns the head and the part of the body that has arrived; both count as sent from now on."""
         self._sent = 0
         return self.head.raw + self.unsent() if self._pieces else self.head.raw
 
     def unsent(self) -> bytes:
-        """Returns what has arrived of the body and was not sent yet; it counts as sent from now on."""
+        """Returns the part of the body that has arrived and was not sent yet; it counts as sent from now on."""
         if self._sent == len(self._pieces):
             return b""
         data = b"".join(self._pieces[self._sent :])

@@ -99,8 +99,8 @@ class RestartJobRequest(ReplicasJobRequest):
     else.
     """
     now: bool | None = None
-    """If True, no old replica drains: all of them end after the ordinary wait for open requests, also those of earlier
-    changes.
+    """If True, no old replica drains: each ends after the ordinary wait for open requests, even one that has been
+    draining since an earlier change.
     """
 
 

@@ -21,7 +21,9 @@ class ObserveJobRequest(JobRequest):
     databases: bool | None = None
     """If True, the job observes the databases of apps."""
     drained: bool | None = None
-    """If True, the job ends the draining replicas of a cluster whose connections have ended or whose time is over."""
+    """If True, the job ends the draining replicas, in one cluster, that have no open connection left or whose time is
+    over.
+    """
 
 
 @dataclass(frozen=True)
