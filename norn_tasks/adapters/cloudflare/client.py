@@ -30,7 +30,8 @@ _TOKEN = "NORN_CLOUDFLARE_API_TOKEN: has it expired, or was it revoked?"  # noqa
 _AWAY = "https://www.cloudflarestatus.com says whether it is down; norn forge does the rest later"
 _PAGE = 50
 TIMEOUT: Final = httpx.Timeout(connect=1.5, write=1.5, read=4.0, pool=0.5)
-"""The time limits of one request, one for each part; the TLS handshake may take as long as `connect` again.
+"""The time limits of one request, one for each part; the TLS handshake after the connect may take `connect` seconds
+more.
 
 Only the job that has the tunnel's turn (a lock in the database) may send changes. The limits add up to less than the
 time after which the database ends an idle turn. So no request can arrive after its job has lost the turn, and overwrite
@@ -143,7 +144,9 @@ class _Busy(Exception):
 
 
 def _envelope(response: httpx.Response, what: str) -> Any:
-    """Returns the parsed answer to a request that was carried out; raises an error for any other response."""
+    """Returns the parsed answer to a request that was carried out; raises _Busy, Unanswered or CloudflareRefused for
+    any other response.
+    """
     if response.status_code == 429:
         raise _Busy(_pause_of(response))
     try:

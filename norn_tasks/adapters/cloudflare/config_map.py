@@ -50,7 +50,7 @@ class ConfigMapRules:
         return self._file(self._seen("ConfigMap")).rules
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules, and restarts cloudflared so that it reads them."""
+        """Writes the edited rules, and restarts cloudflared so that it reads them; returns True if it wrote them."""
         before = self._written(edit, waiting)
         if before is None and not unfinished:
             return False

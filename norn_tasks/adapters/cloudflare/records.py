@@ -1,8 +1,8 @@
-"""Creates DNS records through Cloudflare's API. A comment in the record marks the records of this control plane; Norn
-changes no others.
+"""Creates DNS records through Cloudflare's API. Each record that Norn creates has a comment with the id of this control
+plane; Norn changes no other records.
 
-A host's record is created in the most specific zone that contains the host. If Cloudflare's answer is lost after it
-created a record, the step finds that record by its comment when it runs again.
+A host's record is created in the most specific zone that contains the host. If Cloudflare created a record but its
+answer was lost, the next run of the step finds the record by its comment.
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ _TRIES, _PAUSE = 4, 0.5
 
 @dataclass(frozen=True)
 class ZoneRecords:
-    """Implements `ports.Dns` for the zones that the token may use. Each record's comment contains `instance`, the id of
-    this control plane.
-    """
+    """Implements `ports.Dns` for the zones that the token may use. `instance` is the id of this control plane."""
 
     client: CloudflareClient
     site: TunnelSite
@@ -60,8 +58,8 @@ class ZoneRecords:
         return RouteOutcome(bool(notes), "; ".join(notes))
 
     def look(self, stop: Stop) -> RecordsLook | None:
-        """Checks each record that Norn has created: it must still exist, be proxied by Cloudflare, and point at the
-        tunnel.
+        """Checks the record of each host name that has one: it must still exist, be proxied by Cloudflare, and point at
+        the tunnel.
         """
         waiting, faults = Waiting(stop), {}
         known = [each for each in self.hosts.all() if each.recorded and not each.leaving]
@@ -115,7 +113,7 @@ class ZoneRecords:
                 raise
 
     def _removed(self, going: Sequence[ExternalHost], watch: Watch) -> list[str]:
-        """Removes the records of names; returns a note for each."""
+        """Removes Norn's records of the host names `going`; returns a note for each name that has a record."""
         waiting, notes = Waiting(watch.stop), []
         going = [each for each in going if each.record is not None]
         zones = self._zones(waiting) if going else []
@@ -197,14 +195,14 @@ class ZoneRecords:
 
 
 def _longest(zones: Sequence[Record], host: str) -> Record | None:
-    """Returns the zone with the longest name that contains the host."""
+    """Returns the zone with the longest name that contains the host; None if no zone contains it."""
     fitting = (zone for zone in zones if host == zone["name"] or host.endswith(f".{zone['name']}"))
     return max(fitting, key=lambda zone: len(zone["name"]), default=None)
 
 
 def _excluding(seen: Sequence[Record], host: str, target: str) -> Record | None:
-    """Returns a record that Norn did not create, if it already points at the tunnel; raises TunnelFailed if it points
-    elsewhere.
+    """Returns the record beside which Norn cannot create a CNAME, if it points at the tunnel already; None if there is
+    no such record. Raises TunnelFailed if it points elsewhere.
     """
     theirs = next((each for each in seen if each["type"] in _EXCLUDES), None)
     if theirs is None:

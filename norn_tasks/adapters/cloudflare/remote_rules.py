@@ -42,7 +42,9 @@ class RemoteRules:
         return _ingress(self._configuration(self._tunnel(waiting), waiting))
 
     def change(self, edit: Edit, waiting: Waiting, *, unfinished: bool) -> bool:
-        """Writes the edited rules; if no answer comes, reads the rules again and repeats the write if necessary."""
+        """Writes the edited rules if they differ from the present ones, and returns True if it did. If a write gets no
+        answer, reads the rules again, and repeats the write if necessary; raises Unanswered after the last try.
+        """
         tunnel, written = self._tunnel(waiting), False
         for left in reversed(range(_WRITES)):
             configuration = self._configuration(tunnel, waiting)

@@ -154,7 +154,9 @@ class EngineClient:
         raise EngineDown(f"the engine has not removed the container {container} in {within:g} s", hint=_HINT)
 
     def now(self, stop: Stop | None = None) -> datetime:
-        """Returns the time of the engine's clock. With a stop, it waits for an engine that is unreachable."""
+        """Returns the time of the engine's clock. If a stop is given, it waits while the engine is unreachable;
+        otherwise it raises EngineDown.
+        """
 
         def time_of(client: docker.APIClient) -> str:
             time_there: str = client.info()["SystemTime"]

@@ -1,4 +1,6 @@
-"""Measures the free space of this worker's disks: that of its workspace, and the engine's if the worker can see it."""
+"""Measures the free space of this worker's disks: the disk of its workspace, and the engine's disk if the worker can
+see it.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,9 @@ class DockerImages:
         self._builder = ImageBuilder(engine, limits, docker)
 
     def build(self, order: BuildOrder, watch: Watch) -> Image:
-        """Builds an image within the limits, and reports the builder's output while it runs."""
+        """Builds, checks and tags an image within the limits, and returns it; reports the builder's output while it
+        runs.
+        """
         disks = spaces(self._engine, self._workspace)
         self._limits.least.require(disks)
         written = dockerfile.recipe(dockerfile.read(order.context, order.dockerfile), order.dockerfile)
@@ -85,7 +87,7 @@ class DockerImages:
             return self._engine.promptly(lambda client: registry.push(client, image_id, name), watch.stop)
 
     def pull(self, reference: str, watch: Watch) -> Image:
-        """Fetches a published image by its reference."""
+        """Fetches a published image by its reference, and returns it; raises RegistryFailed."""
         registry = self._registry or Registry(reference.partition("/")[0])
         watch.say(f"pulling {reference}\n")
         with registry_failures(registry, f"does not give {reference}"):

@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Sequence
 
 INITS = ("init", "tini", "tini-static", "dumb-init", "catatonit", "docker-init", "systemd")
-"""Programs that are meant to be the first process; some of them fail as any other process."""
+"""Programs that are meant to be the first process; some of them fail if they run as any other process."""
 
 
 def is_an_init(program: Sequence[str]) -> bool:

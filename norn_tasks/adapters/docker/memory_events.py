@@ -1,8 +1,8 @@
 """Reads the engine's events about containers that ran out of memory.
 
-The kernel's kill of a process for lack of memory and the end of the container reach the engine separately. If the kill
-is reported last, the engine does not mark the container as `OOMKilled`, and only an event `oom` says why it ended (seen
-with Docker 20.10 on a loaded machine).
+When the kernel kills a container's process for lack of memory, the engine learns of the kill and of the container's end
+separately. If it learns of the kill last, it does not mark the container as `OOMKilled`, and only an event `oom` says
+why it ended (seen with Docker 20.10 on a loaded machine).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Image registries with their credentials and errors: Norn's own registry, through which engines share images, and
-those of apps.
+"""Image registries with their credentials and errors: Norn's own registry, through which engines share images, and the
+registries from which apps take images.
 
 The engine itself pushes and pulls images. So it must be able to reach a registry and to trust it (a registry without
 TLS is listed in `insecure-registries` in the engine's daemon.json).
@@ -50,7 +50,7 @@ class Registry:
 
         Images of the control plane `instance` are recognised by their path, because a registry may have several names.
         Images of other control planes are recognised only at this registry's address; for such an image the result is
-        `norn-<instance>/<app>`, which no app of this control plane is called.
+        `norn-<instance>/<app>`, a name that no app of this control plane has.
         """
         path = reference.partition("@")[0].lower()
         ours = re.search(rf"(?:^|/)norn-{re.escape(instance.lower())}/([^:/]+)", path) if instance else None

@@ -40,7 +40,9 @@ class DockerRegistryImages:
             return self._engine.promptly(lambda client: registry.digest_of(client, reference), watch.stop)
 
     def pull(self, reference: str, app: str, watch: Watch) -> Image:
-        """Fetches an image by its digest, checks it, and tags it for the app."""
+        """Fetches an image by its digest, checks it, tags it for the app, and returns it. Raises SourceError if the
+        image is not allowed, or RegistryFailed.
+        """
         found = self._engine.image(reference)
         if found is not None:
             watch.say(f"{reference} is on the engine\n")

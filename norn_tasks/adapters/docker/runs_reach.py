@@ -29,7 +29,7 @@ METADATA = "169.254.169.254"
 CLOSES_IO_URING, CLOSES_VSOCK = 25, 23
 """The first versions of Docker whose own seccomp profiles forbid io_uring and AF_VSOCK.
 
-Later releases of Docker 20.10 forbid AF_VSOCK too, but not the package of Debian 12.
+Later releases of Docker 20.10 forbid AF_VSOCK too, but the Docker 20.10 that Debian 12 packages does not.
 """
 
 _PATIENCE = 15.0

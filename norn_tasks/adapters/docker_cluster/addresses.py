@@ -47,8 +47,8 @@ def ensure(engine: EngineClient, name: str = NETWORK) -> IPv4Network:
 
 
 def gateway(subnet: IPv4Network) -> str:
-    """Returns the address that the engine's machine has on the network: the first one of a subnet that the engine
-    chose.
+    """Returns the address of the engine's machine on the network. The engine gives it the first address of a subnet
+    that the engine chose itself.
     """
     return str(subnet[1])
 

@@ -193,8 +193,8 @@ class DockerCluster:
                 logs.follow()
 
     def execute(self, command: ExecCommand, terminal: Terminal) -> int:
-        """Runs a program in the requested replica, or otherwise in the first replica of the newest generation that
-        serves.
+        """Runs a program in the requested replica, or otherwise in the first replica of the newest generation; returns
+        its exit code. Raises NotFound if no such replica serves requests now.
         """
         world = joined(look(self._engine.briefly, self._instance, command.app), self._replicas.of_app(command.app))
         serving = [each for each in world.replicas if each.live and each.running]

@@ -1,5 +1,5 @@
-"""The actions of a rollout on an app's containers. Each waits for an engine that is unreachable, until the job is
-stopped.
+"""The actions of a rollout on an app's containers. Most of them wait for a limited time while the engine is
+unreachable, and stop waiting when the job is stopped.
 """
 
 from __future__ import annotations

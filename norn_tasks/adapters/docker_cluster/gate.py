@@ -22,7 +22,7 @@ from norn_tasks.domain.errors import RolloutFailed
 from norn_tasks.ports import Stop, Workload
 
 _FIRST, _AGAIN = 0.05, 0.25
-"""The seconds between the first two checks, and the most seconds between later ones."""
+"""The seconds between the first two looks at the replica's container, and the most seconds between two later ones."""
 LONGEST_PAUSE = 5.0
 """The most seconds between two checks of an app that fails them. The pauses grow, because each check adds a line to the
 app's log.

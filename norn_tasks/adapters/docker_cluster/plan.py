@@ -8,7 +8,7 @@ is created and must pass its gate (its health test).
 So there is at most one replica more than the larger of the old and the wanted number, and there are never fewer live
 replicas than the smaller of the two. A rollout with the strategy "recreate" does not promise this: it removes every old
 replica before it starts a new one. Draining replicas are not counted, and are removed only if no replica may drain.
-After every move, whichever worker made it, the plan is made again.
+After every move, no matter which worker made it, the plan is made again.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DesiredReplicas:
     """The wanted number of replicas, and their generation; `started` are the ids of the replicas that this rollout has
     started.
 
-    `recreate`: old replicas are removed before new ones start. `drains`: draining replicas keep running.
+    `recreate`: old replicas are removed before new ones start. `drains`: draining replicas may keep running.
     """
 
     generation: int

@@ -1,8 +1,9 @@
-"""Removes replicas. The router stops sending requests to a replica; when its open requests and its program have ended,
-its container and its row are removed.
+"""Removes replicas. The router stops sending requests to a replica. When the replica's open requests have ended, or a
+time limit has passed, its program is ended, and its container and its row are removed.
 
-A replica that still has open connections after that wait may drain: it keeps running, without new requests, until the
-connections have ended or its time is over. Then another job removes it (`finish`), so that the deploy need not wait.
+A replica that still has open connections at the time limit may drain: it keeps running, without new requests, until the
+connections have ended or a second time limit has passed. Then another job removes it (`finish`), so that the
+deploy need not wait.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _AGAIN = 0.1
 class Retirement:
     """Removes replicas; `drain`: seconds to wait for open requests. Any worker may finish another worker's removal.
 
-    `streams`: seconds for which a replica may keep running afterwards while it has open connections.
+    `streams`: seconds for which a replica that still has open connections may keep running after that wait.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-r"""The instructions of a Dockerfile: at least all those that any builder would find.
+r"""Finds the instructions of a Dockerfile: every instruction that some builder would find, and perhaps more.
 
 Builders disagree about the "\\" that joins two lines, about here-documents, and about flags (`--from=x`, and in the
 newest builders also `--from x`). So every line that begins like an instruction is read as an instruction, together with
@@ -48,8 +48,8 @@ class Instruction:
 
 
 def instructions(text: str, name: str) -> Iterator[Instruction]:
-    """Yields the instructions FROM, COPY, ADD, RUN and ARG in order, also those after ONBUILD; raises SourceError if
-    too many lines continue each other.
+    """Yields the instructions FROM, COPY, ADD, RUN and ARG in order, including instructions after ONBUILD; raises
+    SourceError if too many lines continue each other.
     """
     escape = escape_of(text)
     lines = text.split("\n")

@@ -95,7 +95,7 @@ def _directives(text: str, mark: str = "#") -> Iterator[tuple[str, str]]:
 
 def _frontend(text: str) -> str | None:
     """Returns the frontend that BuildKit would find: in `# syntax=`, in `// syntax=` or in JSON, also after a line
-    "#!".
+    "#!"; None if it would find none.
     """
     text = re.sub(r"\A#![^\n]*(\n|\Z)", "", text)
     for mark in ("#", "//"):

@@ -75,11 +75,9 @@ class CaddyEdge:
                 if time.monotonic() > start + self.seconds or self._fault(host, began):
                     raise
             except NoCertificate:
-                time.sleep(
-                    PAUSE_SECONDS
-                    # Caddy may log the fault a moment later. After a logged fault no other handshake is made, because
-                    # it would make Caddy order a certificate again.
-                )
+                # Caddy may log the fault a moment later. After a logged fault no other handshake is made, because it
+                # would make Caddy order a certificate again.
+                time.sleep(PAUSE_SECONDS)
                 if time.monotonic() > start + self.refused_seconds or self._fault(host, began):
                     raise
 

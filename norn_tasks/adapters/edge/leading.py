@@ -1,5 +1,5 @@
-"""Checks whether a public host name leads to this server. Every address of the name (of the first four) must return
-this server's sign: a text that Norn serves at all of its public names.
+"""Checks whether a public host name leads to this server. Each of the name's first four addresses must return this
+server's sign: a text that Norn serves at all of its public names.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ _WITHIN = 60
 
 
 class IncusEngine:
-    """Implements `ports.Engine`. Several control planes may share an Incus; each uses only instances with the label of
-    its own `instance`.
+    """Implements `ports.Engine`. Several control planes may share an Incus; `instance` is the id of this one, which
+    uses only containers that are labelled with it.
     """
 
     name = "incus"
@@ -65,7 +65,7 @@ class IncusEngine:
         return RunsReach("")
 
     def labelled(self, key: str, value: str) -> list[dict[str, Any]]:
-        """Returns the instances whose label has this value."""
+        """Returns the instances whose label `key` has this value."""
         try:
             found: list[dict[str, Any]] = self.api.get("/1.0/instances", recursion="1")
         except NotFound:  # the project was not created yet

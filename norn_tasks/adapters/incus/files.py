@@ -73,7 +73,9 @@ class Files:
         return Progress(sizes, End(int(words[2]), words[3] == b"1", words[4] == b"1", float(words[5])))
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
-        """Returns the bytes of a file from an offset up to another; raises NotFound if file or instance is missing."""
+        """Returns the bytes of a file from the offset `start` to before the offset `end`; raises NotFound if file or
+        instance is missing.
+        """
         headers = {"Range": f"bytes={start}-{end - 1}"} if end is not None else {}
         for attempt in range(_TRIES):
             try:

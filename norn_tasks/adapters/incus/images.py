@@ -135,7 +135,9 @@ class IncusImages:
         return self._imported(alias) or self._bring(str(inspected["Id"]), inspected.get("Config") or {}, alias, app)
 
     def _alias(self, image: str) -> str:
-        """Returns the alias of an image, which changes when the init changes."""
+        """Returns the alias of an image. It contains a hash of the init, so that after a change of the init every image
+        is imported again.
+        """
         made = hashlib.sha256(_MADE + self._program()).hexdigest()[:8]
         return f"norn-{image.removeprefix('sha256:')[:32]}-{made}"
 
@@ -194,7 +196,9 @@ class IncusImages:
         return str(self._api.upload("/1.0/images", parts(), headers)["fingerprint"])
 
     def _try(self, fingerprint: str, app: str) -> None:
-        """Creates an instance, which unpacks the image, and removes it; raises StepFailed if files are missing."""
+        """Creates an instance, for which Incus unpacks the image, and removes the instance again. If the image's last
+        file is missing in it, removes the image and raises StepFailed.
+        """
         name = f"norn-try-{uuid.uuid4().hex[:12]}"
         root = {"root": {"type": "disk", "path": "/", "pool": self._pool}}
         source = {"type": "image", "fingerprint": fingerprint}

@@ -46,7 +46,7 @@ _INFRASTRUCTURE = 125
 
 
 class Instance:
-    """An existing instance with the id `id`, for one run of one owner."""
+    """An existing instance with the id `id`, in the hands of one owner (the worker that holds the run's job)."""
 
     def __init__(self, engine: IncusEngine, bridge: Bridge, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = name

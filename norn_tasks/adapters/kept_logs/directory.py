@@ -113,7 +113,7 @@ class KeptLogDirectory:
         return tuple(sorted(path.name for path in self._root.glob("*") if path.is_dir()))
 
     def trim(self) -> None:
-        """Deletes lines that are too old."""
+        """Deletes lines that are too old, and the oldest lines of each app whose lines need too much room."""
         for app in self.apps():
             try:
                 self._files(app).trim()

@@ -73,7 +73,9 @@ class LogReading:
     def _with_older(
         self, find: Finder, question: LogQuestion, found: list[KeptLine], stop: Stop | None
     ) -> list[KeptLine]:
-        """Adds matching lines from the chunks, newest chunk first, until older chunks can add nothing."""
+        """Returns the newest of the lines in `found` and of the matching lines in the chunks. Searches the newest chunk
+        first, and stops when older chunks can add nothing.
+        """
         waiting = self._candidates(question)
         running: list[tuple[ChunkHead, Future[list[KeptLine]]]] = []
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="norn-log-search") as pool:

@@ -139,7 +139,9 @@ class KubernetesCluster:
         return status_of(look.deployment, look.pods)
 
     def entrance(self, workload: Workload, watch: Watch) -> str | None:
-        """Returns the address of the app's Service; raises StepFailed if this machine cannot connect to it."""
+        """Returns the address of the app's Service, or None if it has none; raises StepFailed if this machine cannot
+        connect to it.
+        """
         found = entrance_of(self._api, workload)
         if found is not None:
             require_answer(found, watch.stop)

@@ -71,7 +71,7 @@ class Declaration:
         return deadline(workload, site, ending(look.pods))
 
     def expose(self, also: Collection[int] = ()) -> None:
-        """Writes the Service, with its own ports and those in `also`."""
+        """Writes the Service, with its own ports and the ports in `also`."""
         self._writer.put(service(self._workload, self._site, self._fence, also))
 
     def mark_live(self) -> None:

@@ -77,8 +77,8 @@ class FencedWriter:
         return self._api.create(wanted)
 
     def _seen(self, kind: str, name: str) -> Object | None:
-        """Returns the present object. Raises Conflict if it does not belong to the app, and LeaseLost if it has a
-        higher fence.
+        """Returns the present object; None if it is missing. Raises Conflict if it does not belong to the app, and
+        LeaseLost if it has a higher fence.
         """
         seen = self._api.get(kind, name)
         if seen is not None:
@@ -109,10 +109,10 @@ def require_fence(seen: Seen, fence: Fence) -> None:
 
 
 def _adopted(api: Api, seen: Object) -> Object:
-    """Makes the fields that Norn set when it created the object count as fields that it applied.
+    """Marks the fields that Norn set when it created the object as fields that it applied, and returns the object.
 
-    An apply removes a field only if an earlier apply has set it. Fields that were set by the creation would otherwise
-    stay forever.
+    An apply removes a field only if an earlier apply has set it. Without the new mark, the fields from the creation
+    would stay forever.
     """
     entries = seen["metadata"].get("managedFields") or []
     made = [each for each in entries if each["manager"] == MANAGER and each["operation"] == "Update"]

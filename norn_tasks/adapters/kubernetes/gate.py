@@ -1,7 +1,7 @@
 """Waits until a rollout is complete, or raises an error that says in one sentence why it failed.
 
-`assess` computes the verdict on the rollout. Before each verdict, the fence of the Deployment is compared with that of
-the job. So a job never gives a verdict on a Deployment that a later claim has written.
+`assess` computes the verdict on the rollout. Before each verdict, the fence of the Deployment is compared with the
+fence of the job. So a job never gives a verdict on a Deployment that a later claim has written.
 """
 
 from __future__ import annotations

@@ -80,7 +80,9 @@ class _PodReader:
         self._closed.set()
 
     def _read(self) -> None:
-        """Reads the log, and opens it again whenever it ends. A long silence, a restart or an outage ends it too."""
+        """Reads the log, and opens it again whenever the stream ends, such as after a long silence, a restart or an
+        outage.
+        """
         while not self._closed.is_set():
             with contextlib.suppress(NornError, OSError, *_broken()):
                 if self._api.get("Pod", self._pod) is None:

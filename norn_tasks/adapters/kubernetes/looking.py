@@ -44,7 +44,7 @@ class AppLook:
 
     @property
     def present_template(self) -> Object:
-        """Returns the Deployment's present pod template; raises an error without a Deployment."""
+        """Returns the Deployment's present pod template; raises AssertionError if there is no Deployment."""
         assert self.deployment is not None, "an app without a Deployment has no template"
         return _template(self.deployment)
 

@@ -1,8 +1,8 @@
 """A run whose client is connected: it has a terminal or an input, and ends when its client leaves.
 
 A cluster starts a container before anybody can connect to it, so the first output would be lost. Therefore the
-container of such a run only waits, and the command is started in it as `norn exec` starts a program in a replica:
-together with the connection. The command has the image, the environment and the limits of the container.
+container of such a run only waits, and the command is started in it together with the connection, as `norn exec` starts
+a program in a replica. The command has the image, the environment and the limits of the container.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class AttachedRun(RunJob):
             time.sleep(_LOOK)
 
     def _not_ready(self, pod: RunPod) -> ContainerExit | None:
-        """Returns the end of a run whose pod does not start; raises Stopped when the client has left."""
+        """Returns the end of a run whose pod cannot start or has ended; None otherwise. Raises Stopped when the client
+        has left.
+        """
         self._heed()
         self._pod = pod
         return self._not_started(pod) if pod.started is None or pod.over else None
@@ -67,7 +69,7 @@ class AttachedRun(RunJob):
     def _executed(self, pod: RunPod, client: RunClient, window: _Window) -> ContainerExit:
         """Runs the command; returns its end without its output."""
         run, argv = self._run, self._run.argv or ()
-        # A node gives a program with a terminal another TERM than that of its container.
+        # For a program with a terminal, the node sets another TERM than its container has.
         term = run.env.get("TERM", "")
         command = ExecCommand(run.app, argv, run.name, tty=client.tty, term=term, size=client.size)
         try:

@@ -47,7 +47,9 @@ class RunPod:
 
 
 def seen_pod(pods: Sequence[Seen], uid: str | None) -> RunPod | None:
-    """Returns the pod of a run: the one with this uid or, if no uid is known yet, the oldest one."""
+    """Returns the pod of a run: the one with this uid or, if no uid is known yet, the oldest one; None if there is
+    none.
+    """
     found = [each for each in pods if uid is None or each["metadata"]["uid"] == uid]
     return _read(found[0]) if found else None
 

@@ -23,8 +23,8 @@ each claim.
 
 
 class KubernetesJobs:
-    """Implements `ports.Engine` with Jobs. Several control planes may share a namespace; each uses only Jobs with the
-    label of its own `instance`.
+    """Implements `ports.Engine` with Jobs. Several control planes may share a namespace; `instance` is the id of this
+    one, which uses only Jobs that are labelled with it.
     """
 
     name = "kubernetes"

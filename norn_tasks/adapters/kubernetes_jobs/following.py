@@ -32,7 +32,7 @@ _INFRASTRUCTURE = 125
 
 
 class RunJob:
-    """The Job named `id`, for one run of one owner."""
+    """The Job named `id` of a run, in the hands of one owner (the worker that holds the run's job)."""
 
     def __init__(self, engine: KubernetesJobs, name: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = name
@@ -172,8 +172,8 @@ class RunJob:
         )  # fmt: skip
 
     def _without_pod(self) -> ContainerExit | None:
-        """Returns the end of a run without a pod, if its Job has ended or no longer exists, or if Kubernetes creates no
-        pod.
+        """Returns the end of a run without a pod, if its Job has ended or no longer exists, or if Kubernetes has
+        created no pod for too long; None if it may still get one.
         """
         seen = self._engine.api.get("Job", self.id)
         if seen is None or self._deadline.cancelled:

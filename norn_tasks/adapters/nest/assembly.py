@@ -25,7 +25,7 @@ def nest_on(docker: DockerEngine, data: Path) -> Nest:
 
 
 def nest_or_none(docker: DockerEngine, data: Path, *, wanted: bool) -> Nest | None:
-    """Returns the nest if it is wanted; otherwise removes a nest that was created when it still was. Raises
+    """Returns the nest if it is wanted; otherwise removes a nest that was created earlier, and returns None. Raises
     EngineDown.
     """
     nest = nest_on(docker, data)

@@ -40,7 +40,9 @@ class Door:
         self.directory = directory
 
     def look(self) -> dict[str, Any]:
-        """Returns the facts of the nest; raises EngineDown if it does not answer soon, or Refusal."""
+        """Returns the facts of the nest, such as its id and its version; raises EngineDown if it does not answer soon,
+        or Refusal.
+        """
         with self.open({"do": "look"}, patience=_GLANCE) as conversation:
             return conversation.answer()
 

@@ -73,7 +73,9 @@ class NestImages:
             conversation.answer()
 
     def prune(self, app: str, keep: Collection[str]) -> int:
-        """Removes the app's images from the nest except those with the ids in `keep`; raises EngineDown."""
+        """Removes the app's images from the nest except those with the ids in `keep`, and returns how many it removed;
+        raises EngineDown.
+        """
         kept = [each.removeprefix(_SHORT) for each in keep]
         return int(self._door.ask(do="prune", app=app, keep=kept)["removed"])
 

@@ -17,7 +17,7 @@ from norn_tasks.domain.errors import Conflict, EngineDown, NotFound, StepFailed
 
 NAME = "norn-nest"
 LABEL = f"{PREFIX}nest"
-"""The label of the nest's image and container, so that Norn never takes them for those of an app."""
+"""The label of the nest's image and container, so that Norn never takes them for an app's image or container."""
 BASE = "debian:bookworm-slim"
 _PACKAGES = "busybox-static crun iproute2 nftables python3 tini"
 _INSTALL = (

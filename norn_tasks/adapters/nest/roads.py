@@ -48,8 +48,8 @@ class Nest:
         return self._ready
 
     def make(self) -> bool:
-        """Creates and tests the nest if it is not ready, and returns True if it did so. Otherwise records why it could
-        not, and raises StepFailed, EngineDown or NotFound.
+        """Creates and tests the nest, and returns True; returns False if the nest is ready already. If it cannot be
+        created, records why, and raises StepFailed, EngineDown or NotFound.
         """
         if self.keeper.trusted() is not None:
             return False
@@ -77,7 +77,9 @@ class TwoRoads:
         self._bringing: set[str] = set()
 
     def prepare(self, image: str, app: str, watch: Watch) -> str:
-        """Copies an image into the nest if that is ready; runs of an image that it cannot unpack go through Docker."""
+        """Copies an image into the nest if the nest is ready; runs of an image that it cannot unpack go through
+        Docker.
+        """
         if not self._nest.ready:
             return self._docker.prepare(image, app, watch)
         try:

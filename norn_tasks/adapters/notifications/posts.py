@@ -73,7 +73,7 @@ def _slack(words: AlertMessage) -> Post:
 
 
 def _slack_text(text: str) -> str:
-    """Returns the text with the three characters escaped that Slack interprets in every text, and without mentions."""
+    """Returns the text without mentions; the three characters that Slack interprets in every text are escaped."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _CALLS.sub(f"@{_HIDDEN}", escaped)
 

@@ -80,7 +80,7 @@ class Sender:
 
 
 def _hidden(said: str, url: str) -> str:
-    """Returns the answer on one line, without those parts of the address that may be secret."""
+    """Returns the answer on one line, without the parts of the address that may be secret."""
     text = said
     for part in re.split(r"[/?&=]", url.partition("://")[2].partition("/")[2]):
         if len(part) >= _PART:

@@ -26,7 +26,7 @@ def spare(hidden: Redaction) -> int:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a replica; `at` is the engine's time, as text whose alphabetical order is that of time."""
+    """A line of a replica; `at` is the engine's time, as text whose alphabetical order is the order of time."""
 
     at: str
     replica: str

@@ -73,7 +73,7 @@ def base_environment() -> dict[str, str]:
 
 
 def run(command: Command) -> Completed:
-    """Runs a program to its end.
+    """Runs a program to its end, and returns how it ended.
 
     Raises Stopped within a second after the stop is set, TimedOut after the time limit, and StepFailed if the program
     is not installed. Before it raises an error, it ends the program's complete process group.

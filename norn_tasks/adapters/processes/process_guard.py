@@ -1,4 +1,4 @@
-"""The parent of every program that Norn starts: a script that `process` runs with `python -I -S` and never imports.
+"""The parent of every program that Norn starts: `process` runs this file as a script, with `python -I -S`.
 
 A program and its children run in a process group of their own, under this guard. The guard's stdin is a pipe from the
 worker. When the pipe closes, because the worker closed it or died for any reason (even `kill -9`), the guard kills the

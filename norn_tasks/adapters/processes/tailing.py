@@ -1,4 +1,6 @@
-"""Emits the lines of several replicas for one reader: the last lines by time, then new lines as they arrive."""
+"""Emits the lines of several replicas for one client: the last lines in order of time, then new lines as they
+arrive.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class _NetworkWasMissing(Exception):
 
 
 class Container:
-    """An existing container with the id `id`, for one run of one owner."""
+    """An existing container with the id `id`, in the hands of one owner (the worker that holds the run's job)."""
 
     def __init__(self, engine: EngineClient, container: str, run: Run, watch: Watch, *, begun: bool) -> None:
         self.id = container

@@ -34,8 +34,8 @@ class DockerRuntime:
     name = "docker"
 
     def __init__(self, on: DockerEngine, names: Callable[[], tuple[str, ...]] = tuple) -> None:
-        """Stores the engine; `names` returns the host names of webservers that runs can reach at the address of their
-        bridge.
+        """Stores the engine; `names` returns the host names of webservers, which runs reach at the machine's address on
+        the runs' network.
         """
         self.on, self.engine = on, on.name
         self._client = on.client

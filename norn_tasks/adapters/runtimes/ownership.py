@@ -1,5 +1,5 @@
-"""Decides what happens to a run's container when its owner stops working: the container is removed, or left for the
-next owner.
+"""Decides what happens to a run's container when its owner (the worker that holds the run's job) stops working on it:
+the container is removed, or left for the next owner.
 """
 
 from __future__ import annotations

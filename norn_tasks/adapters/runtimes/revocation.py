@@ -1,4 +1,5 @@
-"""Removes a container that a previous owner may still be about to start, and finds out whether it was started.
+"""Removes a container that a previous owner (a worker that held the run's job) may still be about to start, and finds
+out whether it was started.
 
 An owner that was frozen between `begin` and `start` may wake up at any moment, even between the check of the container
 and its removal. So the container is removed without force: the engine refuses that while the container runs. The
@@ -25,8 +26,8 @@ _REMEMBERED = 200
 
 
 class Revocation:
-    """Removes one container. Create this object before the container is checked, because it reads events from its
-    creation on.
+    """Removes one container. Create this object before the container is checked, because it reads the engine's events
+    from the moment of its own creation on.
     """
 
     def __init__(self, engine: EngineClient, container: str, stop: Stop) -> None:

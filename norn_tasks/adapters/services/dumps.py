@@ -37,8 +37,8 @@ class BackupUnusable(StepFailed):
 
 @dataclass(frozen=True)
 class Dumps:
-    """The dumps, in directories that only Norn can read. `programs` are extra directories that contain PostgreSQL's
-    programs.
+    """The dumps, in directories that only Norn can read. `programs` returns further directories that contain
+    PostgreSQL's programs.
     """
 
     directories: DumpDirectories
@@ -47,8 +47,8 @@ class Dumps:
     """The bucket in which backups are stored; None if they are in a directory."""
 
     def take(self, url: str, database: str, name: str, watch: Watch) -> Dump:
-        """Writes a dump, checks it by reading its list of contents, and counts its rows. Replaces a file of the same
-        name.
+        """Writes a dump, checks it by reading its list of contents, and counts its rows; returns its size and the
+        counts. Replaces a file of the same name.
 
         The dump and the counts are from the same moment, even if the database is written to at the same time.
         """
@@ -165,7 +165,7 @@ class Dumps:
 
 
 def _remove_parts(path: Path, token: int) -> None:
-    """Removes the incomplete dumps of earlier owners of the job, but not that of a later owner."""
+    """Removes the incomplete dumps of earlier owners of the job, but not the incomplete dump of a later owner."""
     for each in path.parent.glob(f".{path.name}.*part"):
         number = each.name.split(".")[-2]
         if not number.isdigit() or int(number) < token:

@@ -43,8 +43,8 @@ _OF_WORKERS = frozenset(
     {"user", "username", "password", "passfile", "service", "servicefile", "iam"}
     | {"sslcert", "sslkey", "sslpassword", "ssl_certfile", "ssl_keyfile", "ssl_password"}
 )
-"""The URL parameters that apps must not get: those that log the workers' user in, and `iam`, the address for requests
-about users.
+"""The URL parameters that apps must not get: the parameters that log the workers' user in, and `iam`, the address for
+requests about users.
 """
 
 
@@ -66,8 +66,8 @@ class GivenServer:
 
 
 def _for_apps(query: str) -> str:
-    """Returns the parameters for apps, without those that identify the workers' user, which would override the app's
-    user.
+    """Returns the parameters for apps. Parameters that identify the workers' user are left out, because they would
+    override the app's user.
     """
     named = ((unquote_plus(each.partition("=")[0]).strip().lower(), each) for each in query.split("&"))
     return "&".join(each for name, each in named if name not in _OF_WORKERS)

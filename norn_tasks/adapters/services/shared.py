@@ -74,7 +74,7 @@ class SharedServers:
         return _promptly(work[grant.kind], stop)
 
     def dump(self, database: str, file: str, watch: Watch) -> Dump:
-        """Writes and checks a dump."""
+        """Writes and checks a dump; returns its size and its row counts."""
         return self._dumps.take(self._url(ServiceKind.POSTGRES, watch.stop), database, file, watch)
 
     def restore(self, snapshot: Snapshot, credential: Secret, confirm: Callable[[], None], watch: Watch) -> bool:
@@ -106,7 +106,8 @@ class SharedServers:
         return _promptly(lambda: postgres.seen(url, names), stop)
 
     def _fill(self, url: str, snapshot: Snapshot, credential: Secret, watch: Watch) -> bool:
-        """Restores a snapshot into a scratch database with the app's role, and compares the row counts.
+        """Restores a snapshot into a scratch database with the app's role, and compares the row counts. Returns False
+        if this job has already replaced the database; raises BackupUnusable if the counts differ.
 
         A restore may run functions of the app, and these must not get the rights of the workers' role.
         """

@@ -47,8 +47,8 @@ class LocalDirectories:
 
 
 def _head(repository: Path) -> str | None:
-    """Returns the commit that is checked out. It reads files and does not call git, because git would read the
-    repository's configuration too.
+    """Returns the commit that is checked out, or None if it cannot be found. It reads files and does not call git,
+    because git would read the repository's configuration too.
     """
     if repository.is_symlink() or not repository.is_dir():
         return None

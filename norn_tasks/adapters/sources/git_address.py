@@ -1,5 +1,5 @@
-"""The addresses from which git may fetch: public ones, by https or ssh, and those that an operator allows
-(docs/security.md 3).
+"""The addresses from which git may fetch: public addresses, by https or ssh, and other addresses that an operator
+allows (docs/security.md 3).
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ _CACHE_TRIES = 3
 
 @dataclass(frozen=True)
 class BuildLimits:
-    """The limits of one build (seconds, bytes, cores), and the space that must stay free on the disks."""
+    """The limits of one build (seconds, bytes, cores), and the space that must stay free on the disks. `cache` is the
+    number of bytes to which the builder's cache is trimmed.
+    """
 
     timeout: float
     memory: int

@@ -30,14 +30,14 @@ _LEGACY_NOTICE = re.compile(
 _PLACE = re.compile(r"(^Dockerfile:|dockerfile parse error (?:on )?line |\(line (?=\d+\)$))(\d{1,6})")
 _EXCERPT = re.compile(r"( *\d{1,6})( \|.*)", re.DOTALL)
 _OF_A_STEP = re.compile(r"#\d+ (?!WARN: )")
-"""The beginning of those lines of BuildKit that show an instruction or its output."""
+"""The beginning of a line in which BuildKit shows an instruction or its output."""
 
 
 class BuildProgress:
     """Passes the lines of stdout and stderr on to `say`, and remembers stages, failures and causes.
 
     Norn adds lines to the Dockerfile that it builds; they are neither shown nor counted. `head`: how many lines it put
-    before the app's first line. `added`: the line numbers of those that it put between the app's lines.
+    before the app's first line. `added`: the numbers of the lines that it put between the app's lines.
     """
 
     def __init__(self, say: Say, head: int = 0, added: Sequence[int] = ()) -> None:

@@ -42,7 +42,8 @@ class ContainerLog:
         log.
 
         Returns False immediately if the container has another reader. Raises NotFound, EngineDown, DiskFull,
-        DatabaseDown or SecretsLocked. After any of these errors, all output before the stored position has been stored.
+        DatabaseDown or SecretsLocked. After any of these errors, a new call continues at the stored position, before
+        which all output has been stored.
         """
         while not stop.is_set():
             began = time.monotonic()

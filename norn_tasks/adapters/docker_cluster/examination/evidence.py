@@ -1,7 +1,8 @@
 """Collects facts about a replica that fails: its last lines, its open ports, and the file that could not be executed.
 
 Nothing is executed in the container. If the engine is on this machine, the open ports are read from /proc. Otherwise
-likely ports are tried: those that the image exposes, those that the output mentions, and the usual ones.
+Norn tries to connect to likely ports: the ports that the image exposes, the ports that the output mentions, and the
+usual ones.
 """
 
 from __future__ import annotations

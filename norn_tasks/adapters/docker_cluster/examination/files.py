@@ -25,7 +25,7 @@ _LINKS = 4
 
 
 def program_file(containers: Containers, found: dict[str, Any], lines: tuple[str, ...]) -> ProgramFile | None:
-    """Returns the beginning of the file that the container could not execute, if its output names one."""
+    """Returns the beginning of the file that the container could not execute; None if its output names none."""
     named = failed_program(lines)
     if named is None:
         return None

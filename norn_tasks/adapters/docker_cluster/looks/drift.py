@@ -33,7 +33,7 @@ def _of_replica(engine: EngineClient, instance: str, workload: Workload, replica
 
 
 def _wanted(instance: str, workload: Workload, replica: ReplicaContainer) -> dict[str, Any]:
-    """Returns the wanted values of those fields of a container that can change while it runs."""
+    """Returns the wanted values of the fields of a container that can change while it runs."""
     return {
         "name": policy.name(workload, replica.index, instance),
         "state": "running",

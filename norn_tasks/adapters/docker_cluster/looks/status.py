@@ -23,7 +23,9 @@ NOT_MEASURED: Mapping[str, ReplicaUsage] = MappingProxyType({})
 def status(
     app: str, world: World, wanted: int | None = None, usage: Mapping[str, ReplicaUsage] = NOT_MEASURED
 ) -> WorkloadStatus:
-    """Returns the status of an app; without `wanted`, the rows give the wanted number. `usage` is by container."""
+    """Returns the status of an app; without `wanted`, the rows give the wanted number. `usage` is keyed by container
+    id.
+    """
     rows = [each.row for each in world.replicas if each.row is not None] + list(world.lost)
     wanted = _wanted(rows) if wanted is None else wanted
     missing = sum(row.state == ReplicaState.LIVE for row in world.lost)
@@ -70,7 +72,9 @@ def _draining(row: Replica) -> str:
 
 
 def _healthy(each: ReplicaContainer) -> bool | None:
-    """Returns None if the replica is not live: it has not passed its gate yet, or it is being removed."""
+    """Returns True if a live replica is well and has the address in its row; None if the replica is not live: it has
+    not passed its gate yet, or it is being removed.
+    """
     return each.well and not each.moved if each.live else None
 
 

@@ -10,8 +10,8 @@ from norn_tasks.adapters.kubernetes.assess.verdicts import RolloutTrouble
 
 
 def unread(seen: SeenRollout) -> RolloutTrouble | None:
-    """Returns why the status allows no verdict yet: the object is being deleted, is paused, or the controller has not
-    read its spec.
+    """Returns why the status allows no verdict yet (the object is being deleted, is paused, or the controller has not
+    read its spec); None if it allows one.
     """
     if seen.subject is None:
         return None

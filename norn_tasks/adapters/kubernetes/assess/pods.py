@@ -1,4 +1,6 @@
-"""A pod in the form that the rules read: its conditions, its events, and its containers of all three kinds."""
+"""A pod in the form that the rules read: its conditions, its events, and its containers, which include init containers
+and sidecars.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads one pod's log into the kept lines, from the position at which the previous reading ended."""
+"""Reads one pod's log from the position at which the previous reading ended, and stores its lines (in `kept_logs`)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from norn_tasks.domain.app_logs.lines import LogOrigin
 from norn_tasks.ports import Hiding, KeptLogs
 
 BATCH = 256 * 1024
-"""The number of bytes of lines after which these lines are kept."""
+"""When the lines that were read reach this number of bytes, they are stored."""
 _QUIET = 60.0
 """Seconds without output after which the log is opened again, in case the connection is dead."""
 _STDOUT = 1
 
 
 class PodLog:
-    """Moves one pod's log from the cluster to the kept lines."""
+    """Moves one pod's log lines from the cluster into Norn's log store."""
 
     def __init__(self, api: Api, logs: KeptLogs, hiding: Hiding, app: str, origin: LogOrigin) -> None:
         self._api, self._logs, self._hiding = api, logs, hiding
@@ -32,10 +32,10 @@ class PodLog:
         self._intake: LineIntake | None = None
 
     def collect(self, *, restarted: bool) -> None:
-        """Keeps the output until the program ends. `restarted`: the node has started the program more than once.
+        """Stores the output until the program ends. `restarted`: the node has started the program more than once.
 
         Raises StepFailed, ClusterDown, DiskFull, DatabaseDown or SecretsLocked, and the errors of a connection that
-        breaks; even then, all output before the kept position is kept.
+        breaks; even then, a new call continues at the stored position, before which all output has been stored.
         """
         position, hidden = self._logs.position(self._app, self._origin.container), self._hiding.of(self._app)
         # When the node starts the program again, the log no longer has the entries from before that start.
@@ -55,7 +55,7 @@ class PodLog:
                 self._intake = None
 
     def keep(self) -> None:
-        """Keeps the complete lines that were read by now; another thread calls this several times in a second."""
+        """Stores the complete lines that have been read by now; another thread calls this several times in a second."""
         with self._lock:
             if self._intake is not None:
                 self._keep(self._intake)

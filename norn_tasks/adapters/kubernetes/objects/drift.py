@@ -1,4 +1,4 @@
-"""Compares an app's objects in the cluster with those that Norn wrote, to find changes that somebody made with
+"""Compares an app's objects in the cluster with the objects that Norn wrote, to find changes that somebody made with
 `kubectl`.
 """
 

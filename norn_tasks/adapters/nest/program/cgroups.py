@@ -26,7 +26,9 @@ _DEVICES = (
 )  # fmt: skip
 """The devices that a container may use: null, zero, full, random, urandom, and terminals."""
 _ENDING = 0.2
-"""The most seconds to wait for crun's own processes, which leave a cgroup a little later than those of the sandbox."""
+"""The most seconds to wait for crun's own processes, which leave a cgroup a little later than the sandbox's
+processes.
+"""
 
 
 def is_v2() -> bool:

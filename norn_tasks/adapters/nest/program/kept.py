@@ -23,5 +23,5 @@ class KeptOutput:
             del self._tail[:-TAIL]
 
     def parts(self) -> tuple[bytes, int, bytes]:
-        """Returns the first bytes, the number of bytes between that were not kept, and the last bytes."""
+        """Returns the first bytes, the number of bytes after them that were not kept, and the last bytes."""
         return bytes(self._head), self._size - len(self._head) - len(self._tail), bytes(self._tail)

@@ -33,8 +33,8 @@ class Pipes:
             os.close(each)
 
     def carry(self, process: int, stdin: bytes, wrote: Callable[[int, bytes], None]) -> None:
-        """Writes the whole input and reads output, until the process of this pidfd has ended and everything was
-        read.
+        """Writes the whole input and reads output, until the process to which the pidfd `process` refers has ended and
+        everything was read.
         """
         self._rest = memoryview(stdin)
         streams = {self._out: STDOUT, self._err: STDERR}

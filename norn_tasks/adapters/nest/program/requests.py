@@ -1,4 +1,6 @@
-"""Serves clients, with one connection per request; a run's connection lasts until the run ends or its owner leaves."""
+"""Serves clients, with one connection per request; a run's connection lasts until the run ends, or until its owner (the
+worker that holds the run's job) leaves.
+"""
 
 from __future__ import annotations
 

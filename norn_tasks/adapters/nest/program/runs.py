@@ -1,5 +1,5 @@
-"""The runs in the nest. Each is reserved, then either withdrawn or started once, and deleted when its owner asks for
-that, or at its end if no later owner may take it over.
+"""The runs in the nest. Each is reserved, then either withdrawn or started once, and deleted when its owner (the worker
+that holds the run's job) asks for that, or at its end if no later owner may take it over.
 
 A reservation starts nothing. If another owner takes the run over before its start, the reservation is withdrawn, and
 the first owner can no longer start the run.
@@ -18,7 +18,9 @@ from norn_tasks.adapters.nest.program.roots.images import NestImageStore
 from norn_tasks.adapters.nest.program.run import Means, NestRun
 
 EPOCH = uuid.uuid4().hex[:12]
-"""A random name for this start of the nest. Runs with another name ended with an earlier start."""
+"""A random name for this start of the nest. A run whose id contains another name belonged to an earlier start of the
+nest, and ended with it.
+"""
 _REMEMBERED = 10_000
 
 
@@ -106,9 +108,9 @@ class Runs:
         return run
 
     def remove(self, name: str, fence: int | None = None) -> None:
-        """Ends a run by its id or its name, and returns when everything of it is removed.
+        """Ends a run by its id or its name, and returns when nothing of it is left.
 
-        `fence` is that of the owner who asks. A run that a later owner has taken over is not ended.
+        `fence` is the fence of the owner who asks. A run that a later owner has taken over is not ended.
         """
         with self._lock:
             named = [each for each in self._runs.values() if name in (each.id, each.name)]

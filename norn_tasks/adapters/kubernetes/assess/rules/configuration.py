@@ -1,4 +1,4 @@
-"""Finds configuration that a container refers to, and that does not exist or that the node refuses."""
+"""Finds configuration to which a container refers, but which does not exist or is refused by the node."""
 
 from __future__ import annotations
 

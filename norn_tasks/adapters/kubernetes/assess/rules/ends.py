@@ -44,8 +44,8 @@ def _of(pod: SeenPod, container: PodContainer) -> RolloutTrouble:
 
 
 def _repeated(pod: SeenPod, container: PodContainer, cause: Cause, sentence: str) -> RolloutTrouble:
-    """Returns the trouble of an ended container. It may still pass until the container loops, or until it is not
-    restarted after its second end.
+    """Returns the trouble of an ended container. It counts as passing until the container is in a crash loop, or has
+    ended at least twice and does not run now.
     """
     looping = container.waiting == "CrashLoopBackOff" or container.ends >= ENDS
     rests = container.ended_now and container.ends > 1
@@ -75,8 +75,8 @@ def _signal(code: int) -> str:
 
 
 def _said(container: PodContainer) -> str:
-    """Returns the last line of the container's termination message; not the text with which a node says that it found
-    no log.
+    """Returns the last line of the container's termination message; empty if there is none, or if it only says that the
+    node found no log.
     """
     message = text(container.end, "message")
     lines = [] if "retrieve container logs" in message else message.splitlines()

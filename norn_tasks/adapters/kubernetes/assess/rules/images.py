@@ -89,7 +89,7 @@ def _pull(pod: SeenPod, container: PodContainer, message: str) -> RolloutTrouble
 
 
 def _message(pod: SeenPod, container: PodContainer) -> str:
-    """Returns why the pull failed: the reason in the container's state, or otherwise that in an event."""
+    """Returns why the pull failed: the reason in the container's state, or otherwise the reason in an event."""
     stated = _BACK_OFF.sub("", container.waiting_message)
     events = _failures(pod, container)
     if stated:

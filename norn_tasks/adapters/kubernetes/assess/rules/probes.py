@@ -98,8 +98,8 @@ def _unready(pod: SeenPod, container: PodContainer, now: datetime) -> RolloutTro
 
 
 def _tried(pod: SeenPod, container: PodContainer, started: datetime | None, now: datetime) -> bool:
-    """Returns True if a startup probe has used all its tries. Nodes older than 1.21 react to that up to a
-    minute late.
+    """Returns True if a startup probe has used all its tries. Nodes with a Kubernetes older than 1.21 react to that up
+    to a minute late.
     """
     spec = mapping(container.spec, _SPECS["startup"])
     event = _last(pod, container, "startup", started)

@@ -55,8 +55,8 @@ class NestImageStore:
             return self._ready.get(image) or self._opened(image)
 
     def bring(self, image: str, record: dict[str, Any], ask: Callable[[], IO[bytes]]) -> None:
-        """Unpacks those layers of an image that are missing. Calls `ask` for the saved image only if layers are
-        missing.
+        """Unpacks the layers of an image that are missing, and stores `record`, the facts of the image. Does nothing if
+        the nest has the image already; otherwise calls `ask`, which returns the saved image.
 
         Raises ValueError or OSError.
         """
@@ -156,7 +156,8 @@ def _overlay(at: Path, lower: list[str]) -> None:
 
 
 def _point(top: Path, merged: Path, path: str, *, directory: bool) -> None:
-    """Creates a mount point in Norn's layer if the image does not have it; keeps a link of the image to a directory.
+    """Creates a mount point in Norn's layer if the image does not have it. A link in the image that leads to a
+    directory is kept.
 
     A link to a file may lead nowhere, as resolv.conf often does; an empty file in Norn's layer hides such a link.
     """

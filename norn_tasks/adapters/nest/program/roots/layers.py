@@ -21,7 +21,9 @@ mount must fit into one page of memory.
 
 
 def unpack(stream: IO[bytes], store: Path, wanted: set[str]) -> None:
-    """Unpacks those layers of a saved image that the store does not have; raises ValueError or OSError."""
+    """Unpacks the layers of a saved image that are in `wanted` and not yet in the store; raises ValueError or
+    OSError.
+    """
     try:
         with tarfile.open(fileobj=stream, mode="r|") as outer:
             for member in outer:
