@@ -117,8 +117,8 @@ def _learned(finished: ExecutionVerdict) -> Learned:
 
 
 def _judged(job: Job, spec: Infraspec, run: Run, ended: ContainerExit) -> ExecutionVerdict:
-    """Returns the verdict on the end of a run, by the limits in the infraspec. If it has no hint, adds one that says
-    where the output is.
+    """Returns the verdict on the end of a run, by the limits in the infraspec. A bad verdict without a hint gets one
+    that says where the output is.
     """
     limit, fields = spec.timeout, OF_A_RUN
     execution = job.required_execution().id
@@ -150,8 +150,8 @@ def _readable(finished: ExecutionVerdict) -> ExecutionVerdict:
 
 
 def _as_it_stands(context: StepContext) -> StepContext:
-    """Returns the context; if the ledger has taken back a start of the code that never happened, the job in it has the
-    lower number of starts, and no container.
+    """Returns the context. If the ledger has taken back a start that never happened, the context's job has the lower
+    number of starts, and no container.
 
     If the engine then becomes unreachable, the runner repeats the step with the job as it was claimed, and this
     function corrects the job again.

@@ -62,8 +62,8 @@ def _group(context: StepContext) -> str:
 
 
 def _ours(context: StepContext, image: Image) -> bool:
-    """Returns True if the image belongs to this control plane; another one on the engine may have an app of the same
-    name.
+    """Returns True if the image belongs to this control plane; another control plane that uses the engine may have an
+    app of the same name.
     """
     return image.instance == context.tools.limits.instance
 

@@ -18,8 +18,8 @@ _SHORT = 12
 
 
 class PublishLiveImage(Step):
-    """Pushes the image of the live release to the registry, if it was never pushed, because nodes pull it from
-    there.
+    """Pushes the image of the live release to the registry, if it was never pushed, because the nodes of Kubernetes
+    pull it from there.
     """
 
     name = "publish-image"

@@ -164,7 +164,7 @@ class StepContext:
         """Runs an action that needs the release's image. If the engine lacks the image, pulls it and runs the action
         again.
 
-        Without the image, the action must fail before it creates anything.
+        If the image is missing, the action must raise ReleaseGone before it creates anything.
         """
         try:
             return action()

@@ -25,8 +25,8 @@ class BuildQueueRows:
 
     @contextmanager
     def turn(self, watch: Watch, *, keep: bool = False) -> Iterator[None]:
-        """Holds the turn inside the block; with `keep`, until the end of the job's next turn, or of the job. Raises
-        Postponed if another build has the turn.
+        """Holds the turn inside the block. With `keep`, the job keeps it after the block, until its next turn or the
+        job itself ends. Raises Postponed if another build has the turn.
         """
         self._take(watch)
         try:

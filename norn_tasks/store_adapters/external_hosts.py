@@ -58,7 +58,7 @@ class ExternalHostTable:
             watch.stop.wait(POLL_SECONDS)
 
     def claim(self, app: str, host: str, fence: Fence) -> None:
-        """Gives the name to the app."""
+        """Gives the name to the app; raises HostTaken if another app has it."""
         self._fenced(fence, lambda tx: external_hosts.claim(tx, app, host))
 
     def release(self, app: str, fence: Fence) -> None:

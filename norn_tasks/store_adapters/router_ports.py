@@ -23,7 +23,7 @@ class RouterPortTable:
     patience: float = 0
 
     def reserve(self, app: str, fence: Fence) -> int:
-        """Returns the app's port; an app without one gets the lowest free one."""
+        """Returns the app's port; an app without one gets the lowest free one. Raises Unavailable if none is free."""
         return self._fenced(fence, lambda tx: routes.reserve_address(tx, app, self.first, self.last))
 
     def release(self, app: str, fence: Fence) -> None:

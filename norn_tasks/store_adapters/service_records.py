@@ -30,7 +30,9 @@ class ServiceRecordTable:
     patience: float = 0
 
     def reserve(self, app: str, grants: tuple[Grant, ...], fence: Fence) -> None:
-        """Reserves the parts for an app."""
+        """Reserves the parts for an app; raises ServiceTaken if another app has one, ServiceDown if one is being
+        removed.
+        """
         self._fenced(fence, lambda tx: services.reserve(tx, app, grants))
 
     def keep(self, app: str, credentials: Mapping[str, Secret], fence: Fence) -> tuple[Sealed, ...]:
@@ -62,7 +64,7 @@ class ServiceRecordTable:
             return snapshots.spent(tx, app, reason, retain)
 
     def snapshot(self, app: str, number: int) -> Snapshot:
-        """Returns a complete snapshot of the app."""
+        """Returns a complete snapshot of the app; raises NotFound or, for an incomplete one, Conflict."""
         with self.database.transaction() as tx:
             return snapshots.whole(tx, app, number)
 

@@ -36,7 +36,7 @@ class BrokerTerminal:
         return Typed(base64.b64decode(message["data"]), message["eof"], (size[0], size[1]) if size else None)
 
     def wrote(self, stream: str, data: bytes) -> None:
-        """Sends a chunk, and waits while the pipe is full."""
+        """Sends a chunk, and waits while the pipe is full; raises Stopped if the client disconnects while it waits."""
         self._put({stream: base64.b64encode(data).decode("ascii")})
 
     def ended(self, exit_code: int) -> None:

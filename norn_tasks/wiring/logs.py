@@ -17,7 +17,7 @@ from norn_tasks.wiring.kubernetes import kube_api
 
 
 def kept_logs(settings: Settings) -> KeptLogDirectory:
-    """Returns the kept log lines of this machine."""
+    """Returns the directory of this machine that keeps log lines."""
     limits = KeepLimits(settings.keep_logs, settings.keep_logs_days * 86400)
     clusters = (DockerCluster.name, *((KubernetesCluster.name,) if settings.kube_namespace else ()))
     return KeptLogDirectory(settings.data_dir / "app-logs", limits, settings.disk_accept_free, clusters)

@@ -134,8 +134,8 @@ class WorkerProcess:
 
         A worker that changes apps asks its engine first, and leaves changes to others if the engine is away.
 
-        Before a call or a cron run it does not ask, because these are too frequent, and end immediately if their engine
-        is dead.
+        For calls and cron runs, an answer that is some seconds old is good enough: they are too frequent to ask each
+        time, and end immediately if their engine is dead.
         """
         self.engine.refresh(None if self.job_class.runs_code else 0.0)
         if self.engine.standing.refused:
@@ -200,9 +200,9 @@ class WorkerProcess:
                 raise
 
     def _last_resort(self) -> frozenset[str]:
-        """Returns the capabilities of an unreachable engine, if no other worker has them.
+        """Returns the capabilities that this worker lacks while its engine is unreachable, if no other worker has them.
 
-        Then a change of an app ends with the engine's error, and a run waits.
+        A change of an app then ends with the engine's error. A worker that runs code gets none, so its jobs wait.
         """
         if self.engine.id is not None or self.job_class.runs_code:
             return frozenset()

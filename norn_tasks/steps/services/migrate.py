@@ -52,7 +52,7 @@ class MigrateDatabase(Step):
         return Learned(writes=(DatabaseMigrated(),))
 
     def _end_earlier(self, context: StepContext) -> None:
-        """Removes a container that an earlier worker or deploy of the app left, because migrations run one at a
+        """Removes a container left behind by an earlier worker or deploy of the app, because migrations run one at a
         time.
         """
         context.remove_recorded()

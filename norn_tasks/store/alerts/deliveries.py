@@ -5,9 +5,9 @@ delivery that is due, and counts the try in the same transaction. So the next tr
 dies.
 
 People get one message for several reports that come together. If several rows are due at the same time for a
-destination that people read, the first becomes the message, and the others become parts of it, which share its tries
-and its end. After a message, such a destination gets nothing for some seconds, so that later reports are combined too.
-A receiver that asks for a pause gets nothing until the pause ends.
+destination that people read, the first becomes the message. The others become parts of it, and share its tries and its
+end. After a message, such a destination gets nothing for some seconds, so that later reports are combined too. A
+receiver that asks for a pause gets nothing until the pause ends.
 
 There may be very many reports about calls, and their receiver may hang. So alerts are sent first, and only a few
 reports of calls are sent at the same time, because the workers that send them also observe the engines.

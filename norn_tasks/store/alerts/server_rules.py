@@ -15,8 +15,8 @@ _SPACES = text("SELECT spaces FROM workers WHERE seen_at > clock_timestamp() - i
 
 
 def look(database: Database, least: Least) -> None:
-    """Raises an alert while a disk that a worker reports has less free space than a build needs; otherwise
-    resolves it.
+    """Raises an alert while a disk that a worker reports has less free space than a build needs; resolves it when every
+    reported disk has enough.
     """
     with database.transaction() as tx:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-server-alerts'))")):

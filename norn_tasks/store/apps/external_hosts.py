@@ -29,7 +29,7 @@ _FIELDS = "host, app, service, ruled, record, recorded, leaving"
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Makes sure that no other app has the infraspec's public name, or takes it before this transaction ends.
+    """Makes sure that no other app has the infraspec's public name, and that none gets it before this transaction ends.
 
     An app has the names in its applied spec, in the spec of its directory (in `files`), and in its rows. Raises
     HostTaken. Callers lock rows before this lock, never after it.

@@ -16,7 +16,8 @@ from norn_tasks.store.rules.lists import OPEN_STATES
 
 
 def take(tx: Tx, spec: Infraspec, files: tuple[SpecFile, ...] = ()) -> None:
-    """Makes sure that no other app has the infraspec's internal name, or takes it before this transaction ends.
+    """Makes sure that no other app has the infraspec's internal name, and that none gets it before this transaction
+    ends.
 
     An app has the names in the specs of its last `apply`, its live release, its deploys and rollbacks that have not
     ended, and its directory (in `files`). Raises HostTaken. Callers lock rows before this lock, never after it.

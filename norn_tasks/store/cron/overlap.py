@@ -1,8 +1,8 @@
 """The running and waiting cron runs of a batch of apps.
 
-A run counts as running while its lease is valid, while its container may exist, or between two tries. A dead worker
-cannot leave these facts behind forever; a flag that it left behind would forbid every later run. A run that did not
-begin by its deadline blocks no other run, because the sweeper ends it.
+A run counts as running while its lease is valid, while its container may exist, or between two tries. These facts end
+even if the worker dies. A flag in a row would not: left behind by a dead worker, it would forbid every later run. A run
+that did not begin by its deadline blocks no other run, because the sweeper ends it.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The server's own timeouts have no effect while the server is frozen or the network is cut. psycopg2 can leave the
 waiting for a server to a callback. The callback here gives up when the complete transaction of its thread has taken too
 long. If no transaction of the process got a response from the server in that time, transactions fail immediately for
-one second, so that a thousand requests do not each wait for the same error. One slow transaction alone does not make
+one second. Otherwise a thousand requests would each wait for the same error. One slow transaction alone does not make
 others fail.
 """
 
@@ -70,7 +70,7 @@ class BriefDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        """Gives a transaction as Database does; raises DatabaseDown at the time limit."""
+        """Yields a transaction as Database does; raises DatabaseDown at the time limit."""
         with self._limited(), super().transaction() as tx:
             yield tx
 

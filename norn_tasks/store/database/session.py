@@ -204,7 +204,7 @@ def note(tx: Tx, channel: str, payload: str) -> None:
 
 
 def _announce(connection: Connection, notes: Sequence[Note]) -> None:
-    """Sends the notifications after the commit. Listeners also poll once a second, so one may be lost."""
+    """Sends the notifications after the commit. Listeners also poll once a second, so a notification may get lost."""
     with _autocommitting(connection) as driver:
         _send(connection, driver, notes)
 

@@ -1,5 +1,5 @@
-"""The control plane's own name, created with its database. Everything that it creates on an engine carries this name,
-because control planes may share an engine.
+"""The name of this control plane (a Norn with its own database), created with the database. Everything that it creates
+on an engine carries this name, because control planes may share an engine.
 """
 
 from __future__ import annotations

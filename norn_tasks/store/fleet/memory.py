@@ -1,7 +1,7 @@
 """Memory admission: a job reserves its container's memory on an engine from its claim until the container is gone.
 
-Workers report how much memory their engine offers to apps; free memory is that amount minus what jobs and replicas have
-reserved. A job that does not fit waits without blocking smaller ones.
+Workers report how much memory their engine offers to apps; free memory is that amount minus the reservations of jobs
+and replicas. A job that does not fit waits without blocking smaller ones.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ def longest(tx: Tx) -> tuple[int, str] | None:
 
 @dataclass(frozen=True)
 class Shortage:
-    """The bytes that a job needs and the free bytes on the home engine, for the oldest job that has waited there for
-    memory for more than 5 s.
+    """The oldest job that has waited for memory of the home engine for more than 5 s: the bytes that it needs, and the
+    bytes that are free there.
     """
 
     need: int

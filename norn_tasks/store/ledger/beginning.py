@@ -2,7 +2,7 @@
 records the container.
 
 Runs that begin at the same moment are written in one statement. It passes over a row that another session has locked,
-so that no run waits for another one's row. A run that it did not write is then written alone, and waits.
+so that no run waits for another one's row. A run that it did not write is then written alone, and waits for the lock.
 """
 
 from __future__ import annotations

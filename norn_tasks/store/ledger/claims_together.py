@@ -1,7 +1,7 @@
 """The claim of several runs at once, for a worker that has several free slots.
 
-One statement finds and locks the jobs that single claims, one after the other, would take, in the same order, and a
-free slot for each. The worker then chooses among them, and counts their memory and its own shares job by job. A second
+One statement finds and locks, in the same order, the jobs that single claims would take one after the other, and a free
+slot for each. The worker then chooses among them, and counts their memory and its own shares job by job. A second
 statement takes the chosen jobs. Both belong to one transaction, at whose end the locks of the other jobs are gone.
 """
 

@@ -186,7 +186,7 @@ class Ledger:
         self._write(write)
 
     def hand_back(self, fence: Fence, *, adopt: bool, postponed: bool = False) -> None:
-        """Puts a job that this worker must leave back into the queue, and does not count its claim.
+        """Puts a job back into the queue because this worker must give it up, and does not count its claim.
 
         `adopt`: its container keeps running, and the next worker waits for the end of the container; the job keeps its
         slot. `postponed`: the current step has done nothing yet, and will begin again. A job inside a step that must

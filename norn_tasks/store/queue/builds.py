@@ -1,6 +1,6 @@
 """The turn to build: on each engine, one job at a time may build.
 
-A turn counts only while its job runs under the token that took it, so the build of a dead worker blocks other builds
+A turn counts only while its job runs under the token that took it. So the build of a dead worker blocks other builds
 only until the lease of its job ends. A job that finds the turn taken goes back to the queue, and is not claimed again
 before the turn is free.
 """

@@ -19,8 +19,8 @@ from norn_tasks.store.rules import ready, shares
 from norn_tasks.store.tables import JobRow
 
 LAST_RESORT_SECONDS = 10.0
-"""The seconds for which a job waits before a worker takes it although the job's engine does not answer, so that the job
-ends with an error.
+"""If the engine of a job does not answer, a worker takes the job after this many seconds anyway, so that the job ends
+with an error.
 """
 
 
@@ -92,8 +92,8 @@ _CLAIM_KEPT_SLOT = Prepared(
 )
 
 LOOKED_AT = 64
-"""How many of the oldest ready jobs a claim compares, and how many apps with a free slot each of its two searches of
-the index finds.
+"""A claim compares this many of the oldest ready jobs. Each of its two searches of the index finds at most this many
+apps with a free slot.
 """
 
 

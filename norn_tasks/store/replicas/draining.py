@@ -1,8 +1,8 @@
-"""Draining replicas: replaced by a rollout, out of the routes, and running until their open connections have ended.
+"""Draining replicas: replaced by a rollout, without new requests, and running until their open connections have ended.
 
-Each has a row with the time at which it ends at the latest. The scheduler requests the job that ends it as soon as the
-router has reported that no connection is open, its time is over, its app has too many draining replicas, or other work
-needs its memory.
+Each has a row with the time at which it ends at the latest. The scheduler requests the job that ends it as soon as one
+of these is true: the router has reported that no connection is open, its time is over, its app has too many draining
+replicas, or other work needs its memory.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ DUE = "state = 'draining' AND (drained_at IS NOT NULL OR drains_until <= clock_t
 
 
 def begun(tx: Tx, container: str) -> None:
-    """Publishes that a replica drains. If too many replicas of its app drain, the time of the ones that would end first
-    ends now.
+    """Publishes that a replica drains. If too many replicas of its app drain, the ones whose time would end first must
+    end now.
     """
     row = tx.execute(text(_BEGUN), {"container": container}).one()
     publish(

@@ -114,8 +114,8 @@ def _owned(tx: Tx, container: str, owner: str, age: float) -> bool:
 
 
 def _execution_lives(tx: Tx, name: str) -> bool:
-    """Returns False if the job of a container's owner has ended. `<id>` is an execution; `t<id>` is a container that a
-    job runs for itself, such as its test.
+    """Returns False if the job of a container's owner has ended. `name` is the id of an execution, or `t` and the id of
+    a job whose container is not an execution, such as a test.
 
     An owner without a row belongs to another database, and counts as not ended.
     """

@@ -1,4 +1,6 @@
-"""Checks that containers of runs can reach other apps, but not the metadata address of a cloud provider."""
+"""Checks of the containers of runs: they should reach other apps, but neither the metadata address of a cloud provider
+nor risky features of the kernel (io_uring, AF_VSOCK).
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ class ReleaseRow(Base):
     image: Mapped[str | None]
     image_id: Mapped[str | None]
     engine: Mapped[str | None]
-    """The only engine that has the image. For a published image: `home` if its containers must run there, else none."""
+    """The only engine that has the image. For a published image: `home` if its containers must run on the home engine,
+    else none.
+    """
     published: Mapped[str | None]
     """The image in the registry, by digest."""
     key: Mapped[str | None]

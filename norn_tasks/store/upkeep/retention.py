@@ -27,8 +27,8 @@ _SLOW = 0.04
 _CANCELLED = "57014"
 """PostgreSQL's code for a statement that exceeded its time limit."""
 
-# `_APPS` finds the apps of a table in its index (app, …), with one step per app. `_NTH` finds the newest row of an app
-# that exceeds the number of rows to keep.
+# `_APPS` finds the apps of a table in its index (app, …), with one step per app. `_NTH` finds, for an app with more
+# rows than are kept, the newest row that may be deleted.
 _APPS = """WITH RECURSIVE a AS ((SELECT app FROM {table} WHERE app IS NOT NULL ORDER BY app LIMIT 1)
     UNION ALL SELECT (SELECT t.app FROM {table} t WHERE t.app > a.app ORDER BY t.app LIMIT 1) FROM a
      WHERE a.app IS NOT NULL)

@@ -24,7 +24,7 @@ class SealedTables:
     patience: float = 0
 
     def in_use(self) -> str:
-        """Returns the public key for which secrets are encrypted."""
+        """Returns the public key for which secrets are encrypted; raises Conflict if there is none yet."""
         with self.database.transaction() as tx:
             return secrets.recipient(tx)
 
