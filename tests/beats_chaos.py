@@ -1,5 +1,6 @@
 """Runs schedulers ("beats") that are killed and frozen, over a mix of schedules, and compares their ledger of
-occurrences with an oracle. The tests of CI and the long soak tests use it.
+occurrences with the oracle (`cron_oracle`, a second implementation of schedules). The tests of CI and the long soak
+tests use it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Starts real schedulers ("beats") and a worker without containers over the stores of the tests, and computes what
-their ledger must hold.
+"""Starts real schedulers ("beats") and a worker without containers over the stores of the tests, and computes the
+occurrences that their ledger must hold, by the oracle (`cron_oracle`, a second implementation of schedules).
 """
 
 from __future__ import annotations

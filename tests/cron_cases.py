@@ -1,5 +1,5 @@
-"""The cases for which schedules are compared with the oracle: twelve expressions in forty time zones, around both
-changes of the clocks.
+"""The cases for which schedules are compared with the oracle (`cron_oracle`, a second implementation of schedules):
+twelve expressions in forty time zones, around both changes of the clocks.
 """
 
 from __future__ import annotations

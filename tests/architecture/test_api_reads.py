@@ -11,7 +11,9 @@ from tests.architecture.source import ROOT, tree
 WRITES = re.compile(r"\b(?:INSERT INTO|DELETE FROM|UPDATE \w+ )|\bFOR UPDATE\b")
 WRITING_CALLS = {"insert", "update", "delete", "publish"}
 ALLOWED = {("tokens", "lookup"), ("sessions", "lookup")}
-"""Both note, at most once a minute, that a token or a session was used."""
+"""The two functions that the API may call although they write: both note, at most once a minute, that a token or a
+session was used.
+"""
 
 
 def writers(module: ast.Module) -> set[str]:

@@ -1,5 +1,5 @@
-"""Only three places of the code may name Docker: the wiring, the settings and the adapters for Docker. No step and no
-row does.
+"""Only the wiring, the settings and the adapters for Docker may contain the string `docker`; no step may. The few
+exceptions are listed, each with its reason.
 """
 
 from __future__ import annotations

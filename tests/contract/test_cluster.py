@@ -1,6 +1,7 @@
 """The promises of every cluster about rollouts, tested on the fake, on a real engine and on a real Kubernetes cluster.
 
-`world` is for promises about the rows of the Docker cluster, `anywhere` for those that hold on Kubernetes too.
+The fixture `world` is for promises about the rows of the Docker cluster, the fixture `anywhere` for promises that also
+hold on Kubernetes.
 """
 
 from __future__ import annotations

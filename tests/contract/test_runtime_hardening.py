@@ -31,8 +31,8 @@ for at in / /tmp /dev/shm; do
 done
 ls /dev | grep -vxE 'console|core|init|mqueue|pts|shm' | sort | xargs echo devices
 """
-"""Prints the limits of its container, which both versions of cgroups show. /dev/init is the init process that the nest
-and Incus add.
+"""A script that prints the limits of its container, by version 1 or version 2 of cgroups. /dev/init is the init process
+that the nest and Incus add.
 """
 LIMITED = """\
 memory 33554432

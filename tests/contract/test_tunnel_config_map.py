@@ -1,5 +1,5 @@
-"""A cloudflared in the cluster that reads a ConfigMap, and a command that makes DNS records: what Norn writes, and when
-it restarts cloudflared.
+"""A cloudflared that runs in the cluster and reads a ConfigMap, and a command that makes DNS records: what Norn writes
+for them, and when it restarts cloudflared.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def traces(values: dict[str, str]) -> list[bytes]:
 
 
 def given_away(data: bytes, trails: list[bytes]) -> list[str]:
-    """Returns the surroundings of the first place of each of the byte strings `trails` in the data."""
+    """Returns, for each byte string in `trails` that occurs in the data, the bytes around its first occurrence."""
     places = [(trail, data.find(trail)) for trail in trails]
     return [f"{data[max(0, at - 60) : at + 60]!r}" for _, at in places if at >= 0]
 
@@ -126,7 +126,7 @@ class Watchers:
     def close(self) -> None:
         """Ends the watching."""
         self._closed.set()
-        self._broker.ping()  # the last message that is read
+        self._broker.ping()  # at this message, the thread that reads messages notices the end
         for thread in self._threads:
             thread.join(10)
 

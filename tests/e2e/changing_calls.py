@@ -53,7 +53,7 @@ class Stream:
     changes: list[Change] = field(default_factory=list)
 
     def await_answers(self, count: int) -> None:
-        """Waits until so many more answers have come."""
+        """Waits until `count` more answers have come."""
         wanted = len(self.answers) + count
         wait_until(lambda: len(self.answers) >= wanted, allowed(60), f"{count} more answers have come")
 
@@ -86,7 +86,7 @@ class Stream:
 
 def _word(number: int) -> str:
     """Returns a secret that stands for a number: its digits, written as letters. Norn hides secrets in answers, so the
-    function prints the digits again.
+    function turns the letters into digits before it prints them.
     """
     return f"{number + 10**9}".translate(_LETTERS)
 

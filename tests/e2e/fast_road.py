@@ -24,7 +24,7 @@ SETTING = {"nest": "auto", "docker": "off"}
 """The value of NORN_NEST with which calls run in the nest, and the one with which they run in Docker."""
 _NEST = "norn-nest-"
 _LASTING = ("/r/", "/run/nest/roots/", "/run/nest/net/")
-"""The places where the nest mounts the roots of images, and the networks that it makes in advance."""
+"""The places of mounts that stay after a run: the roots of images, and the networks that the nest makes in advance."""
 _RUNS = "run/nest/runs"
 _LAUNCHERS = 16
 """The number of sandboxes (the directory and cgroups of one run each) that the nest makes in advance. A process, its
@@ -106,7 +106,7 @@ class Inside:
         return {each for each in names if (found / each).is_dir() and not any((found / each).iterdir())}
 
     def sandboxes(self) -> set[str]:
-        """Returns the names of the cgroups of sandboxes, without those that wait for a run."""
+        """Returns the names of the sandboxes that have cgroups, without those that wait for a run."""
         found = {each.name for parent in self.cgroups for each in parent.glob("nest/*") if each.is_dir()}
         return found - self.waiting()
 

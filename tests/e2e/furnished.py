@@ -72,8 +72,8 @@ class Speaker:
         return set(self._operations)
 
     def ask(self, operation: str, /, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
-        """Sends one request as admin. Values in `more` for parameters of the path are used there; the others go to the
-        request.
+        """Sends one request as admin. Values in `more` fill the parameters of the path; the others are passed to the
+        HTTP client.
         """
         method, address = self._address(operation, more)
         answer = self._http.request(method, address, headers={**self.admin, **(headers or {})}, **more)
@@ -243,8 +243,8 @@ def sign_in_and_out(speaker: Speaker) -> None:
 
 
 def _stop_inside_a_step_that_runs_once(speaker: Speaker, job: int) -> None:
-    """Makes a job need attention, and abandons it. No present step may run only once, so the mark is written by the
-    test.
+    """Makes a job need attention, as if its worker had died in a step that may run only once, and abandons the job. The
+    test itself marks the job's row.
     """
     speaker.stack.rows("UPDATE jobs SET attention = 'open' WHERE id = %s RETURNING id", job)
     speaker.ask("resolve_job", job=job, json={"resolution": "abandon"})

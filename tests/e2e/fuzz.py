@@ -87,7 +87,7 @@ class Fuzzer:
         try:
             try_one()
         except Unsatisfiable:
-            return ""  # a request without parts cannot be wrong
+            return ""  # an operation without parameters and body has no wrong request
         except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
             return f"{operation.label}: {'; '.join(_told(error))}"
         return ""

@@ -1,5 +1,5 @@
-"""Two clients send requests to a webserver while its replicas change, and count failures; used by the short and the
-long proof.
+"""Two clients send requests to a webserver while its replicas change, and count failures; used by a short end-to-end
+test and a long soak test.
 
 Each sends a fixed number of requests per second, even if earlier ones have no response yet. One client opens a
 connection for each request, the other keeps ten open. Every fifth response comes in two parts with a pause between

@@ -1,4 +1,4 @@
-"""Reduces a screenshot (PNG) to 256 colours, which is nearly all that a page of text needs."""
+"""Reduces a screenshot (PNG) to 256 colours; a page of text hardly needs more."""
 
 from __future__ import annotations
 

@@ -98,9 +98,9 @@ class Stack:
     def spawn(
         self, kind: str, known_as: str = "", *, name: str = "", unnamed: bool = False, **environment: str
     ) -> subprocess.Popen[bytes]:
-        """Starts one process; a second one of a kind is known under another name.
+        """Starts one process, and returns it. A test refers to it as `known_as`, by default its kind.
 
-        A worker calls itself `name`, by default what it is known as; if it is `unnamed`, it chooses its name itself.
+        A worker calls itself `name`, by default `known_as`; if it is `unnamed`, it chooses its name itself.
         """
         known_as = known_as or kind
         log = (self.home / f"{known_as}.log").open("ab")

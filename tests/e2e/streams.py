@@ -1,4 +1,5 @@
-"""An app with a WebSocket and an event stream, and clients that number their messages; for the short and long proof.
+"""An app with a WebSocket and an event stream, and clients that number their messages; for a short end-to-end test and
+a long soak test.
 
 The WebSocket echoes numbers that its client sends; the event stream has numbers of its own. Each answer also names the
 release of the replica. So a lost or doubled message, a reconnect and a wrong replica all show.
@@ -86,7 +87,7 @@ def deploy(stack: Stack, app: str, release: int, more: str = "") -> None:
 
 @dataclass(frozen=True)
 class Door:
-    """The place at which an app is reached: by its port, or by TLS for a name."""
+    """The address at which an app is reached: a port, or with `name` a port that serves this host name over TLS."""
 
     port: int
     name: str = ""

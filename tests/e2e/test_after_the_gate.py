@@ -31,7 +31,7 @@ HANGS_ONCE = f"[ -e /data/hung ] && exec {SERVE}; touch /data/hung; {SERVE} & p=
 DATABASE = (
     "mkdir /data/lock || exit 5; trap 'kill $p; rmdir /data/lock; exit 0' TERM; httpd -f -p 8080 -h /www & p=$!; wait"
 )
-"""Locks its directory: a second process that uses the same directory ends immediately."""
+"""A program that locks its directory, as databases do: a second one that uses the directory ends immediately."""
 WRITE = """#!/bin/sh
 n=$(cat /data/n 2>/dev/null || echo 0)
 echo $((n+1)) > /data/n.new && mv /data/n.new /data/n

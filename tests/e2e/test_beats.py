@@ -53,7 +53,7 @@ def _plan(stack: Stack) -> list[tuple[int, float, Callable[[], object]]]:
         (1, 20, start(SECOND)),
         (2, -3, kill(FIRST, SECOND)),  # no scheduler runs when the minute begins
         (2, 5, start(SECOND)),
-        (2, 15, lambda: None),  # long enough that it could decide the minute again
+        (2, 15, lambda: None),  # a wait in which a scheduler could wrongly decide the minute again
     ]
 
 

@@ -34,7 +34,8 @@ def before(stack: Stack) -> Remains:
 
 def test_calls_at_once_share_nothing(stack: Stack, before: Remains) -> None:
     apart_calls.deploy(stack, 8)
-    answers = apart_calls.call_at_once(stack, 14)  # fewer than may wait, no matter how long the first claim takes
+    # so few that all of them may wait, no matter how long the first claim takes
+    answers = apart_calls.call_at_once(stack, 14)
     assert [each for each in answers if not each.apart] == []
     assert (apart_calls.mixed_records(stack, answers), apart_calls.in_nest(stack)) == ([], 14)
     await_clean(stack, before, allowed(20))

@@ -13,7 +13,9 @@ from tests.servers import allowed, wait_until
 ENVIRONMENT = loss_free.ENVIRONMENT
 AT_LEAST = 1500
 RATE, LATE_SECONDS = 40, 10
-"""The long proof sends a hundred requests a second on a quiet machine; next to other tests the machine cannot."""
+"""Lower than in the long test, which sends a hundred requests a second on a quiet machine: other tests run beside this
+one.
+"""
 
 pytestmark = pytest.mark.timeout(500)
 

@@ -94,5 +94,5 @@ def test_the_dead_mans_address_is_called_until_beat_stands_still(stack: Stack, a
     waiting = "SELECT 1 FROM jobs WHERE kind = 'call-deadman' AND state IN ('queued', 'running')"
     wait_until(lambda: not stack.rows(waiting), allowed(15), "what was asked for is done")
     silent = len(alive.came)
-    stack.norn("notify", "test", "ops")  # the workers are healthy and work
+    stack.norn("notify", "test", "ops")  # this succeeds, so the workers still work
     assert len(alive.came) == silent

@@ -114,7 +114,7 @@ def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitServer]:
 
 @pytest.fixture(scope="module")
 def environment(git: GitServer) -> dict[str, str]:
-    """Lets the workers read repositories of the git server."""
+    """The settings with which workers may read repositories of the git server."""
     return {"NORN_GIT_PRIVATE": "true", "NORN_GIT_CA": str(git.ca)}
 
 

@@ -1,5 +1,5 @@
-"""A WebSocket and an event stream of an app survive deploys of the app and the death of every process except the
-router; `norn restart --now` ends them too.
+"""A WebSocket and an event stream of an app survive deploys of the app and the death of workers, the scheduler and the
+API. The death of the router ends them, and so does `norn restart --now`.
 """
 
 from __future__ import annotations

@@ -273,13 +273,15 @@ def both(stack: Stack, joined: Elsewhere) -> Elsewhere:
 
 
 def elsewhere_error(stack: Stack, job_class: str) -> str | None:
-    """Returns the error about its engine that a worker of the other machine reports."""
+    """Returns the error that a worker of the other machine reports about its engine; None if it reports none."""
     found = worker(stack, f"{job_class}-elsewhere")
     return found["engine_error"] if found else "it is not there"
 
 
 def unnoticed(stack: Stack, name: str) -> None:
-    """Waits until a worker's row reports the engine's error, and then uses the home machine as before."""
+    """Waits until the workers of the other machine report the error of their engine. Then checks that the home machine
+    still forges, deploys and calls apps, each within NOTICED_SECONDS.
+    """
     began = time.monotonic()
     for job_class in ("deploy", "invoke"):
         wait_until(lambda: elsewhere_error(stack, job_class), 30, "its row says so")  # noqa: B023

@@ -1,8 +1,8 @@
 """Network isolation, tested from inside a container of each kind: it reaches nothing that is forbidden, and it reaches
 other apps by their names.
 
-With a packet socket or a raw socket it could read other apps' traffic by forged ARP. A port or a socket of the control
-plane would give access to everything.
+With a packet socket or a raw socket, a container could read other apps' traffic by forged ARP. A port or a socket of
+the control plane would give access to everything.
 """
 
 from __future__ import annotations

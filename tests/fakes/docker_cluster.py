@@ -96,7 +96,7 @@ class FakeCluster:
         return f"http://{workload.app}.{self.name}.test"
 
     def apply(self, workload: Workload, watch: Watch) -> None:
-        """Checks the image."""
+        """Checks that the image exists, and raises ReleaseGone if not; starts nothing."""
         self._answer()
         if self.images is not None and workload.image not in self.images:
             raise ReleaseGone(f"the image {workload.image} of {workload.app} is no longer on this engine")
@@ -115,7 +115,7 @@ class FakeCluster:
             raise
 
     def drift(self, workload: Workload, watch: Watch) -> tuple[Drift, ...]:
-        """Compares the number of replicas."""
+        """Returns a deviation if the number of running replicas is not the wanted one."""
         self._answer()
         running = sum(each.generation == workload.generation for each in self._world(workload.app).replicas)
         return tuple(drifts(f"app {workload.app}", {"replicas": workload.replicas}, {"replicas": running}))

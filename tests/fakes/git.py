@@ -61,7 +61,7 @@ class FakeGit:
         return self.refs[url].get(branch)
 
     def difference(self, url: str, before: str, after: str, watch: Watch) -> Difference:
-        """Compares the files of two commits."""
+        """Compares the files of two commits; returns the paths that differ."""
         if before not in self.commits:
             return Difference(None, f"{url} has no branch, tag or commit {before}")
         old, new = self.commits[before], self.commits[after]

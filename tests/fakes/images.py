@@ -60,7 +60,7 @@ class FakeImages:
         return next((each for each in self.there.values() if reference in (each.id, *each.tags)), None)
 
     def publish(self, image_id: str, name: str, watch: Watch) -> str | None:
-        """Puts an image into the registry, if there is one."""
+        """Puts an image into the registry, and returns its reference there; returns None if there is no registry."""
         if self.registry is None:
             return None
         reference = f"registry.example/{name.partition(':')[0]}@{image_id}"

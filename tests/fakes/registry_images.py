@@ -43,7 +43,7 @@ class FakeRegistryImages:
         return tuple(each for each in self.engine.there.values() if any(tag.startswith(prefix) for tag in each.tags))
 
     def ids(self) -> frozenset[str]:
-        """Lists the images with a tag for any app."""
+        """Lists the ids of the images with a tag for any app."""
         return frozenset(
             each.id for each in self.engine.there.values() if any(tag.startswith("norn-pulled/") for tag in each.tags)
         )

@@ -1,8 +1,9 @@
-"""`python -m tests.benchmarks.cron`: measures one row after the other; prints a table at the end and, as the last line,
-a JSON object.
+"""`python -m tests.benchmarks.cron`: measures one row of the results after the other; prints a table at the end and, as
+the last line, a JSON object.
 
-A row is written `scheduler:schedules:minutes`, or `norn:schedules:minutes:seconds` for schedules with a period of
-`seconds`. A scheduler's name alone selects all its rows of docs/benchmarks.md. Without arguments all rows are measured.
+An argument names a row as `scheduler:schedules:minutes`, or as `norn:schedules:minutes:seconds` for schedules with a
+period of `seconds`. A scheduler's name alone selects all its rows of docs/benchmarks.md. Without arguments all rows are
+measured.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""`python -m tests.benchmarks.idle`: measures what a Norn without work takes; prints a table and, as the last line, a
-JSON object.
+"""`python -m tests.benchmarks.idle`: measures the memory and CPU of a Norn without work; prints a table and, as the
+last line, a JSON object.
 
 The apps are a cron job that runs every minute, and webservers, functions and workers that nobody uses.
 """

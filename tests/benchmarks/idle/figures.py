@@ -29,7 +29,9 @@ class IdleRow:
 
 
 def rows(apps: int, looks: Sequence[Mapping[str, Usage]], seconds: float) -> list[IdleRow]:
-    """Returns a row for each process, the largest first, then those of all processes of Norn and of the engine."""
+    """Returns a row for each process, the largest first, then a row with the sums of Norn's processes, and a row for
+    the engine.
+    """
     found = [_row(apps, name, [look[name] for look in looks], seconds) for name in looks[0]]
     own = sorted((row for row in found if row.process != ENGINE), key=lambda row: -row.pss_mib)
     return [*own, _summed(apps, own), *(row for row in found if row.process == ENGINE)]

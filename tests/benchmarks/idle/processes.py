@@ -1,4 +1,4 @@
-"""The processes of a Norn and of the container engine, by name, and what each takes: memory, CPU time and wake-ups."""
+"""The processes of a Norn and of the container engine, by name, and the memory, CPU time and wake-ups of each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Usage:
-    """What some processes take: KiB of memory now, seconds of CPU time and, by pid, wake-ups since their starts."""
+    """The usage of some processes: KiB of memory now, seconds of CPU time and, by pid, wake-ups since their starts."""
 
     processes: int
     pss_kib: int
@@ -30,7 +30,7 @@ class Usage:
 
     @classmethod
     def of(cls, pids: Iterable[int]) -> Usage:
-        """Returns what these processes use together."""
+        """Returns the usage of these processes together."""
         pids = list(pids)
         return cls(len(pids), sum(map(_pss, pids)), sum(map(own_seconds, pids)), {pid: _wakeups(pid) for pid in pids})
 
@@ -42,7 +42,7 @@ class Usage:
 
 
 def usages(where: DataPaths) -> dict[str, Usage]:
-    """Returns what each process of a running Norn takes, with its children, and what the engine takes."""
+    """Returns the usage of each process of a running Norn, with its children, and the usage of the engine."""
     known, router = holder(where.lock), running_router(postgres.url(where))
     assert known is not None, "Norn does not run"
     assert router is not None, "no router runs"

@@ -1,4 +1,6 @@
-"""The stages of a run in the nest, as the nest notes them, and of a call, from the times in its record."""
+"""The stages of a run in the nest (the container in which crun starts runs), as the nest notes them, and the stages of
+a call, from the times in its record.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`python -m tests.benchmarks.queue.cost`: measures what an asynchronous call costs at each stage; prints a table and a
-JSON object.
+"""`python -m tests.benchmarks.queue.cost`: measures the cost of an asynchronous call at each stage; prints a table and
+a JSON object.
 
 A client accepts calls as the API does, and a worker carries them out as the runner does, without containers, on a
 PostgreSQL with fsync on. One call runs after the other, or eight run together as in a worker whose slots are full;

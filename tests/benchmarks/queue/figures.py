@@ -1,4 +1,4 @@
-"""What is measured of one queue, and how it is printed."""
+"""The figures that are measured for one queue, and how they are printed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _one(field: str, values: Sequence[float]) -> float:
 
 
 def table(turns: Sequence[Turn]) -> str:
-    """Returns the rows as a table; what was not measured is a dash."""
+    """Returns the rows as a table; a figure that was not measured is a dash."""
     return markdown([HEAD, *(_line(row) for row in medians(turns))])
 
 

@@ -1,4 +1,4 @@
-"""What was measured of each proxy with each kind of request: medians over the rounds, and the targets."""
+"""The figures of each proxy with each kind of request: medians over the rounds, and the targets."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def table(found: Sequence[Row]) -> str:
 
 
 def targets(found: Sequence[Row]) -> list[dict[str, object]]:
-    """Returns for each kind of request how the CPU time of Norn compares with that of the other proxies."""
+    """Returns for each kind of request the ratio of the CPU time of Norn's router to that of each other proxy, and
+    whether the targets are met.
+    """
     cpu = {(row.kind, row.proxy): row.cpu_us for row in found}
     compared = []
     for kind in dict.fromkeys(row.kind for row in found):

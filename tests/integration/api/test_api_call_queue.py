@@ -20,7 +20,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 @pytest.fixture
 def fn(database: Database, broker: Broker) -> Api:
-    """An application with two functions whose queues hold four calls of each kind."""
+    """An application with two functions, in whose queues four synchronous and four asynchronous calls may wait."""
     api = factories.api(database, broker.url, calls_waiting=4, async_waiting=4)
     for name in ("fn", "other"):
         shared.add_live(database, name, "function", "function:\n  timeout: 3\n")

@@ -51,7 +51,7 @@ def complaints(operation: Any, mode: GenerationMode) -> str:
     try:
         tried()
     except Unsatisfiable:
-        return ""  # a request without parts cannot be wrong
+        return ""  # an operation without parameters and body has no wrong request
     except (schemathesis.errors.SchemathesisError, ExceptionGroup, AssertionError) as error:
         return f"{operation.label}: {error}"
     return ""

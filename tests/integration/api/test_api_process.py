@@ -261,7 +261,7 @@ def test_sender_of_a_large_body_reads_that_nothing_was_done(apart: ApiProcess, o
 
 @contextmanager
 def frozen_cluster(server: Postgres) -> Iterator[None]:
-    """Stops PostgreSQL with all its backends."""
+    """Freezes all processes of PostgreSQL with SIGSTOP, and lets them continue after the block."""
     pids = [server.process.pid, *_children(server.process.pid)]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

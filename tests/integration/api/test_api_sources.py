@@ -116,7 +116,7 @@ def test_another_content_type_is_refused(blog: Api) -> None:
 
 @pytest.fixture
 def small(database: Database) -> Api:
-    """The same application with a limit of 4 KiB."""
+    """An application that accepts sources of at most 4 KiB, with `blog`, which is forged and has no source."""
     api = factories.api(database, source_max=4096)
     with database.transaction() as tx:
         shared.add_app(tx, shared.spec("blog", "worker"))
