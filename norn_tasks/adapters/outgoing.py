@@ -152,7 +152,9 @@ def _said(client: h11.Connection, connection: socket.socket, end: float, headers
 
 
 def _pause(text: str) -> float | None:
-    """Returns the seconds that the header Retry-After asks for, as a number or a date; None if it has neither."""
+    """Returns the seconds that the header Retry-After (a number or a date) asks the sender to wait; None if it is
+    neither.
+    """
     try:
         pause = float(text)
     except ValueError:

@@ -124,8 +124,8 @@ class CloudflareClient:
 
 @cache
 def _trust() -> ssl.SSLContext:
-    """Returns the certificates that this machine trusts. They are read only once, because reading takes longer than a
-    request.
+    """Returns a TLS context with the certificates that this machine trusts. They are read only once, because reading
+    takes longer than a request.
     """
     return ssl.create_default_context()
 
@@ -178,7 +178,9 @@ def _refused(status: int, answer: Mapping[str, Any], what: str) -> CloudflareRef
 
 
 def _pause_of(response: httpx.Response) -> float | None:
-    """Returns the seconds that the header Retry-After asks for, as a number or a date; None if it has neither."""
+    """Returns the seconds that the header Retry-After (a number or a date) asks the client to wait; None if it is
+    neither.
+    """
     asked = response.headers.get("retry-after", "").strip()
     if asked.isdigit():
         return float(asked)

@@ -20,7 +20,9 @@ _ALIVE = ("running", "paused", "restarting")
 
 
 class DockerEngine:
-    """Implements `ports.Engine`. Several control planes may share an engine, and each sees only its own `instance`."""
+    """Implements `ports.Engine`. Several control planes may share an engine; `instance` is the id of this one, which
+    sees only its own containers.
+    """
 
     def __init__(self, client: EngineClient, instance: str = "", name: str = "docker") -> None:
         self.client, self.instance, self.name = client, instance, name

@@ -2,7 +2,7 @@
 registries from which apps take images.
 
 The engine itself pushes and pulls images. So it must be able to reach a registry and to trust it (a registry without
-TLS is listed in `insecure-registries` in the engine's daemon.json).
+TLS must be listed in `insecure-registries` in the engine's daemon.json).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ An ordinary image must run as it does under `docker run`, so a replica has a wri
 default capabilities. It cannot gain more capabilities. Its memory, processes and log are bounded, and it sees nothing
 of the host but its mounts. The engine's init is its first process, because the kernel does not deliver SIGTERM to a
 first process that has no handler. A replica starts without a restart policy, so that a restart cannot hide that its
-program has ended. It gets the policy when it has passed its gate, the health test before it serves.
+program has ended. It gets the restart policy when it has passed its gate (the health test before it serves).
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ def _wanted(each: Instruction) -> list[str]:
 
 
 def _readable(wanted: str, name: str) -> str:
-    """Returns the image name as the builder reads it, without quotes and backslashes; refuses other unusual
-    characters.
+    """Returns the image name as the builder reads it: without quotes, backslashes and other characters that no image
+    name contains. Raises SourceError if a variable is left in it.
     """
     if "$" in wanted:
         raise SourceError(f"{name} names an image that Norn cannot read: {wanted[:80]}", hint="write the image's name")

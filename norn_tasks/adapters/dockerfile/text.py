@@ -2,7 +2,8 @@
 
 The first lines of a Dockerfile may name a frontend, a program that BuildKit downloads and lets do the build. After
 Norn's lines, BuildKit no longer looks for a frontend (moby/buildkit, frontend/dockerfile/parser/directives.go). Norn
-refuses a file that names a frontend other than Docker's own, because its author would be surprised if it was ignored.
+refuses a file that names a frontend other than Docker's own, because the file's author would be surprised if the
+frontend was ignored.
 """
 
 from __future__ import annotations

@@ -87,7 +87,9 @@ class CaddyEdge:
         return f"no certificate for {host}: {fault}{also}"
 
     def _fault(self, host: str, since: float = 0.0) -> str:
-        """Returns why the edge could not get a certificate for the name since `since`; empty if it did not fail."""
+        """Returns why the edge could not get a certificate for the name since `since`; empty if no failure is
+        recorded.
+        """
         try:
             error, at = json.loads((self.directory / FAULTS).read_text())[host]
         except (OSError, ValueError, KeyError, TypeError):

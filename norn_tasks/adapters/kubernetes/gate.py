@@ -38,8 +38,8 @@ class RolloutGate:
         self._seconds = seconds
 
     def passed(self) -> AppLook:
-        """Returns the observation that showed the rollout complete; raises RolloutFailed, LeaseLost, ClusterDown or
-        Stopped.
+        """Returns the observation that showed that the rollout is complete; raises RolloutFailed, LeaseLost,
+        ClusterDown or Stopped.
         """
         looks, said, counts, since = 0, "", None, time.monotonic()
         while True:

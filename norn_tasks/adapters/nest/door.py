@@ -85,7 +85,7 @@ class Conversation:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection. The nest concludes that the owner has left."""
+        """Closes the connection. The nest then knows that the run's owner (the worker that holds its job) has left."""
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()

@@ -90,7 +90,7 @@ class NestKeeper:
     def _left_alone(self) -> dict[str, Any] | None:
         """Returns the facts of a nest that can be kept; None if there is none, or if it must be replaced.
 
-        A slow nest gets some time to answer, because its runs would end with it. Raises StepFailed while a nest of
+        A slow nest gets some time to answer, because replacing it would end its runs. Raises StepFailed while a nest of
         another version of Norn has runs; may raise EngineDown.
         """
         until = time.monotonic() + self._patience

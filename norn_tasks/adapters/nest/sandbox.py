@@ -1,4 +1,6 @@
-"""A run's sandbox in the nest, from the owner's side: starts it, writes its input, reads its output, and removes it."""
+"""A run's sandbox in the nest, from the side of its owner (the worker that holds the run's job): starts the sandbox,
+writes its input, reads its output, and removes it.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def _ntfy(words: AlertMessage) -> Post:
 
 
 def _encoded(title: str) -> str:
-    """Returns a header's value in ASCII (RFC 2047), in words of at most 75 letters."""
+    """Returns a header's value in ASCII (RFC 2047), in encoded words of at most 75 characters."""
     return title if title.isascii() and "=?" not in title else Header(title, "utf-8").encode(linesep="").strip()
 
 

@@ -1,7 +1,8 @@
 """The runtime `noop`, for benchmarks: it starts no container, so that everything else about a run can be measured.
 
-It writes true facts to the ledger: a run is recorded, begun and ended in this order, and with its true times. No
-container exists, so nothing must be removed or listed. This runtime is only used if the setting NORN_TEST_BUILD is on.
+Everything that the ledger records about a run is true: the run is recorded, begun and ended in this order, at the
+recorded times. No container exists, so nothing must be removed or listed. This runtime is only used if the setting
+NORN_TEST_BUILD is on.
 """
 
 from __future__ import annotations

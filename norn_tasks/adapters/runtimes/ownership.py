@@ -23,9 +23,9 @@ def owned(
 ) -> Iterator[None]:
     """Removes the container of a run at the end of the block, or leaves it unchanged for the next owner.
 
-    `discard` removes the container and returns False if that fails. Normally it is called once, because the removal of
-    orphans will find the container later. But a cancelled job must not end before its container is removed, so for such
-    a job `discard` is repeated for up to `patience` seconds.
+    `discard` removes the container and returns False if that fails. Normally it is called only once: if it fails, the
+    removal of orphans finds the container later. But a cancelled job must not end before its container is removed, so
+    for such a job `discard` is repeated for up to `patience` seconds.
     """
     kept = False
     try:

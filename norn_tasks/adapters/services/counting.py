@@ -57,7 +57,7 @@ class FrozenMoment:
 
 @contextmanager
 def frozen(url: str, stop: Stop) -> Iterator[FrozenMoment]:
-    """Yields the present state of a database. It can be read as long as the context is open."""
+    """Yields the present state of a database. It can be read inside the block."""
     with cursor(url) as done:
         # With these settings, the app cannot replace PostgreSQL's functions, and its row security policies cannot hide
         # rows.

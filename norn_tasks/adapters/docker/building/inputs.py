@@ -69,7 +69,9 @@ class BuildInputs:
             return None
 
     def _owners(self, reference: str, found: dict[str, Any] | None, order: BuildOrder) -> set[str]:
-        """Returns the apps that own an image, by its name on the engine, its name in the registry, and its labels."""
+        """Returns the apps that own an image, according to its name on the engine, its name in the registry, and its
+        labels.
+        """
         named = re.match(rf"(?:(?:index\.)?docker\.io/)?(?:norn|{PULLED}/[^:@/]+)/([^:@/]+)", reference)
         shared = self._registry.owner(reference, order.instance) if self._registry is not None else None
         labels = ((found or {}).get("Config") or {}).get("Labels") or {}

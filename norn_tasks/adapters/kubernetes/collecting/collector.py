@@ -66,7 +66,7 @@ class PodLogCollector:
         self._stop.set()
 
     def _collect(self) -> None:
-        """Keeps lines, and looks at the pods regularly and after each change, until the collector is stopped."""
+        """Stores lines, and looks at the pods regularly and after each change, until the collector is stopped."""
         changes = ClusterChanges(self._api, self._instance, self._changed.set)
         looked = float("-inf")
         try:

@@ -67,7 +67,7 @@ def _delegate() -> None:
 
 
 def manager() -> str:
-    """Returns how crun treats cgroups: with version 1, it leaves them to the nest."""
+    """Returns the value of crun's option `--cgroup-manager`: with version 1, crun leaves the cgroups to the nest."""
     return "cgroupfs" if is_v2() else "disabled"
 
 
@@ -98,7 +98,7 @@ def limit(name: str, resources: dict[str, Any]) -> None:
 
 
 def _made(directory: Path) -> None:
-    """Makes a cgroup of version 1. Before a process can enter a cgroup of `cpuset`, it must name processors and
+    """Makes a cgroup of version 1. Before a process can enter a cgroup of `cpuset`, the cgroup must name processors and
     memory.
     """
     directory.mkdir(exist_ok=True)

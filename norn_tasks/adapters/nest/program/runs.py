@@ -127,7 +127,7 @@ class Runs:
                 self._runs.pop(each.id, None)
 
     def images(self) -> set[str]:
-        """Returns the images of all runs."""
+        """Returns the images of all runs that have not ended."""
         with self._lock:
             return {each.image for each in self._runs.values() if not each.ended.is_set()}
 

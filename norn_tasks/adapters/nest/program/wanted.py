@@ -1,6 +1,6 @@
 """Checks a client's description of a run before anything is made for it.
 
-The nest writes numbers into files of the kernel, where some have another meaning: a limit of -1 bytes is no limit.
+The nest writes numbers into files of the kernel, where some numbers have a special meaning: -1 bytes mean no limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _LEAST_MEMORY, _MOST_MEMORY = 2**20, 2**50
 
 
 def checked(request: dict[str, Any]) -> dict[str, Any]:
-    """Returns the request; raises ValueError with the first field that is wrong."""
+    """Returns the request; raises ValueError that names the first wrong field, or KeyError if one is missing."""
     for field in ("name", "image", "hostname"):
         plain_name(request[field])
     tests = {

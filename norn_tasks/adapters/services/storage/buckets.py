@@ -31,11 +31,11 @@ def require(url: str) -> None:
 
 
 def keep_key(url: str, user: str, known: AccessKey | None, present: AccessKey | None) -> AccessKey:
-    """Returns the `known` key of a user if the store still has it; otherwise a new key, because the store itself
-    chooses the secrets.
+    """Returns the `known` key of a user if the store still has it; otherwise makes a new key, whose secret the store
+    itself chooses, and returns it.
 
-    The key `present` stays valid, because containers use it. All other keys are removed; they were left behind by
-    workers that died.
+    Before a new key is made, the user's old keys, left behind by workers that died, are removed. The key `present`
+    stays valid, because containers use it.
     """
     with ObjectStore(url) as store:
         with _fine("EntityAlreadyExists"):
@@ -105,7 +105,9 @@ def _bucket(store: ObjectStore, user: str, bucket: str) -> None:
 
 
 def _owner(store: ObjectStore, bucket: str) -> str | None:
-    """Returns the user in the tag of a bucket; empty if it has no tag, None if the bucket does not exist."""
+    """Returns the user in the tag of a bucket; empty if it has no tag, "somebody else" if the store shows no tags, None
+    if the bucket does not exist.
+    """
     try:
         tags = store.s3("GET", bucket, "tagging=")
     except StoreRefused as error:
