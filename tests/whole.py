@@ -1,9 +1,9 @@
-"""Runs all tests, four at a time, and the files in which one failed once more alone: what `make test` calls.
+"""Runs all tests, four at a time, and then alone the files in which one failed. `make test` runs this.
 
 On two cores, a test can exceed a time limit of the design only because three other tests run at the same time. A test
 that fails for any other reason fails again when it runs alone. The whole file runs again, because a test may build on
-what earlier tests of its file have started. Tests without processes of their own get no second run, and neither do
-failures in more than eight files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
+the state that earlier tests of its file have made. There is no second run if a test without processes of its own has
+failed, or if there are failures in more than eight files (docs/decisions/054-a-crowded-failure-is-run-alone.md).
 """
 
 from __future__ import annotations

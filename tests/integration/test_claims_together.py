@@ -1,4 +1,4 @@
-"""The claim of several runs at once: it takes what single claims would take one after the other, and no more."""
+"""The claim of several runs at once: it takes exactly the jobs that single claims would take one after the other."""
 
 from __future__ import annotations
 

@@ -78,9 +78,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """Everything is changed around one minute, half of it within one second of the minute, while a scheduler
-    runs.
-    """
+    """All changes are made around one minute, half of them within one second of it, while a scheduler runs."""
     kinds = {f"{kind}-{n:03}": kind for n in range(EACH) for kind in ACTS}
     kinds |= {f"{kind}-more-{n:03}": kind for n in range(60) for kind in CLOSE}
     Crons(dict.fromkeys(kinds, ("* * * * *", "UTC")), beats_kit.now(database)).write(database)

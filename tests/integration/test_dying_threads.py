@@ -1,4 +1,4 @@
-"""Threads that die are noticed and replaced, or an error says what they can no longer do."""
+"""Threads that die are replaced, and an error in a thread does not end its other work."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Forks:
     pid: int
 
     def log(self, name: str) -> str:
-        """Returns what a process has written."""
+        """Returns the output of a process."""
         return (self.where.log / f"{name}.log").read_text()
 
 

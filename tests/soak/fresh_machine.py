@@ -84,7 +84,7 @@ class FreshMachine:
         )  # fmt: skip
 
     def has(self, *programs: str) -> list[str]:
-        """Returns those of the programs that are installed on the machine."""
+        """Returns the given programs that are installed on the machine."""
         found = self.run("sh", "-c", 'for p; do command -v "$p" >/dev/null && echo "$p"; done; true', "sh", *programs)
         return found.stdout.split()
 

@@ -39,7 +39,7 @@ class FirstDemo:
 
 @pytest.fixture(scope="module")
 def machine(private_dir: Path) -> Iterator[FreshMachine]:
-    """A fresh machine with a checkout of what is committed here."""
+    """A fresh machine with a checkout of this repository's current commit."""
     if why_not := missing():
         pytest.fail(why_not)
     clone = private_dir / "clone"

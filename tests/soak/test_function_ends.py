@@ -47,7 +47,7 @@ FIELDS = {"slow": "timeout: 5s", "echo": "maxOutput: 2MiB"}
 
 @dataclass(frozen=True)
 class Answer:
-    """What the caller gets, and what the record says."""
+    """The response that the caller gets, and the record of the call."""
 
     status: int
     code: str

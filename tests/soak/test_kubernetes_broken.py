@@ -132,7 +132,7 @@ def kube() -> KubeKit:
 
 @pytest.fixture(scope="module")
 def ends(kube: KubeKit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[End]]]:
-    """The results of all broken releases; those with a quota have a namespace of their own."""
+    """The results of all broken releases; the one under a quota has a namespace of its own."""
     home = tmp_path_factory.mktemp("hook")
     with ExitStack() as around:
         plain, small = (

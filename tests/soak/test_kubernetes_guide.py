@@ -101,7 +101,7 @@ def test_mail_agent_serves_on_its_service(mail: str) -> None:
 
 
 def sql(postgres: Postgres, database: str, statement: str) -> list[tuple[Any, ...]]:
-    """Returns what a statement finds in the database of an app."""
+    """Returns the rows that a statement finds in the database of an app."""
     with closing(psycopg2.connect(postgres.url(database))) as connection, connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall())

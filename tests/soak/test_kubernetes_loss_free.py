@@ -36,7 +36,7 @@ RATE, KEPT, LATE = 125, 10, 5.0
 response counts as late.
 """
 FIRST_PORT = 22_000
-"""The port of the first kept connection; the later ones follow, and all are below those that the kernel chooses."""
+"""The port of the first kept connection; the others have the next ports, all below those that the kernel chooses."""
 LONGEST = 300
 """Seconds that a deploy with a killed worker may take, on a machine that does other work too."""
 ENDS = ("succeeded", "failed", "error", "dead", "superseded", "expired", "cancelled")

@@ -53,7 +53,7 @@ def live(stack: Stack, app: str, host: str = "") -> None:
 
 
 def all_of(stack: Stack, kube: KubeKit, namespace: str) -> dict[str, str]:
-    """Returns everything that a Norn has in the namespace, aside from what the cluster writes into it."""
+    """Returns the objects that a Norn has in the namespace, without the fields that the cluster writes into them."""
     (row,) = stack.rows("SELECT name FROM instance")
     found = kube.objects(namespace, f"{KINDS},replicaset", f"norn.io/instance={row['name']}")
     kept = ("name", "uid", "labels", "annotations")

@@ -1,1 +1,1 @@
-"""Unit tests: one module, without processes and stores."""
+"""Unit tests: each file tests one module, without a database, a broker or an engine."""

@@ -16,7 +16,7 @@ ALL = [str(each) for each in JobClass]
 
 @pytest.fixture
 def taken() -> Iterator[list[SimpleNamespace]]:
-    """The requests that a worker with two slots for calls and one for the rest has taken."""
+    """The requests taken by a worker that has two slots for calls and one for each other class."""
     limit({JobClass.INVOKE: 2, JobClass.CRON: 1, JobClass.DEPLOY: 1, JobClass.OBSERVE: 1})
     requests: list[SimpleNamespace] = []
     yield requests

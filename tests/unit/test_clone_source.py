@@ -1,4 +1,6 @@
-"""When a resumed deploy fetches its source again: only for the stage of its test, and only the same revision."""
+"""When a resumed deploy fetches its source again: only to build the stage of its test, and only in the same
+revision.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ STAGE = "build: {test: make, testStage: build}\n"
 
 
 def clone(tmp_path: Path, more: str, *facts: Fact, may_open: bool = False) -> str | None:
-    """Plays the step on a directory with one file; returns the revision that it learned."""
+    """Runs the step on a directory with one file; returns the revision that it learned."""
     source = tmp_path / "app"
     source.mkdir(parents=True, exist_ok=True)
     (source / "Dockerfile").write_text("FROM busybox\n")

@@ -65,8 +65,8 @@ def test_asked_one_by_one_the_occurrences_are_the_same(number: int) -> None:
 
 
 def test_a_far_occurrence_is_come_to_in_few_walks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The schedule has two occurrences in 28 years; listing four times two of them must not take a walk for
-    each month.
+    """The schedule has two occurrences in about 28 years. Finding eight of them must not take a search with CronSim for
+    each month in between.
     """
     walks = []
 

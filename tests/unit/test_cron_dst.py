@@ -47,7 +47,7 @@ EXPRESSIONS = [
 
 @cache
 def _walls(zone: str, day: date) -> tuple[Wall, ...]:
-    """Returns every minute from a day and a half before the change's noon to a day and a half after it."""
+    """Returns every minute from 36 hours before noon (UTC) of a day to 36 hours after it."""
     noon = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     moments = (noon + number * MINUTE for number in range(-36 * 60, 36 * 60))
     return tuple((moment, moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for moment in moments)

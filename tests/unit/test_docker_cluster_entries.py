@@ -35,7 +35,7 @@ def test_entries_become_lines(entries: list[bytes], expected: list[str]) -> None
 
 
 LONG = "c4n4ry" * 9000
-"""A secret of several entries; in base64 it has still more."""
+"""A secret that fills several entries of the log; in base64 it fills more."""
 
 
 @pytest.mark.parametrize("before", range(1, 9))

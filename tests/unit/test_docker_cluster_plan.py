@@ -26,7 +26,7 @@ LIVE, STARTING, LEAVING, DRAINING = "live", "starting", "leaving", "draining"
 def one(
     name: str, row: str | None = LIVE, *, generation: int = 2, state: str = "running", index: int = 1, ip: str = ""
 ) -> ReplicaContainer:
-    """A container `name`, with a row in that state unless None."""
+    """Returns a container `name` whose row has the state `row`; None: it has no row."""
     seen = ReplicaContainer(
         name, "blog", index, generation, generation, state, ip or ("10.0.0.1" if state == "running" else "")
     )

@@ -17,7 +17,7 @@ OTHERS = (
 
 
 def test_each_image_is_seen_however_it_is_spelled() -> None:
-    """A stage of the same name would be allowed; no example has one."""
+    """A build stage with the name of a foreign image would be allowed, but no example has one."""
     unseen = [text for image, text in dockerfiles.of(dockerfiles.TAKING, OTHERS) if not seen(image, text)]
     assert unseen == []
 

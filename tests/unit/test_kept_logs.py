@@ -43,7 +43,9 @@ def found(logs: KeptLogDirectory, **asked: object) -> list[str]:
 
 
 def filled(home: Path, count: int = 5000, each: int = 50, limits: KeepLimits = SMALL) -> KeptLogDirectory:
-    """Keeps lines of two containers in turn, the sealed files small."""
+    """Keeps `count` lines, `each` at a time: the first half of one container, the rest of another. With `SMALL` the
+    sealed files are small.
+    """
     logs = opened(home, limits)
     for first in range(0, count, each):
         origin = OLD if first < count // 2 else NEW

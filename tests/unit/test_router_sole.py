@@ -72,7 +72,8 @@ def test_a_name_that_no_router_has_is_nobody(name: str) -> None:
 
 
 def test_a_successor_gets_all_sockets_and_then_the_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getpid", lambda: 1)  # both routers of this test are one process
+    # a router takes nothing over from its own process, but both routers of this test are in one process
+    monkeypatch.setattr(os, "getpid", lambda: 1)
     addresses = Open(450)
     first, second = SoleRouter(name, addresses), SoleRouter(name, Open())
     assert first.acquire() is None

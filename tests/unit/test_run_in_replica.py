@@ -24,7 +24,9 @@ REQUEST = ExecJobRequest(("sh", "-l"), replica=2, tty=True, term="xterm", size=(
 
 
 class Sitting:
-    """A client that requested a program, and the result; `program` is what the cluster runs."""
+    """The step that runs a program in a replica for a client: the cluster calls `program` instead, and `asked` has the
+    commands that it got.
+    """
 
     def __init__(self, program: Callable[[Terminal], int], *, claims: int = 1) -> None:
         self.watch, self.terminal = FakeWatch(), FakeTerminal()
@@ -70,7 +72,7 @@ def test_after_a_worker_died_with_it_it_is_not_run_again() -> None:
 
 @pytest.mark.parametrize(("reason", "code"), [(None, "reader_gone"), ("draining", "worker_draining")])
 def test_an_end_before_its_own_is_the_jobs_end_too(reason: str | None, code: str) -> None:
-    """Handing the job back would run the program once more."""
+    """The job ends too: if it were handed back, another worker would run the program once more."""
     sitting = Sitting(_leaves)
     if reason is not None:
         sitting.watch.stop.set(reason)

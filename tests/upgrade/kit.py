@@ -154,7 +154,7 @@ class Plane:
         return done
 
     def hold(self, job: int) -> None:
-        """Adds the container that a job recorded to the engine; it runs and succeeds."""
+        """Adds to the engine the container that a job recorded; the container runs and succeeds."""
         (row,) = self.rows("SELECT app, kind, container, execution FROM jobs WHERE id = :job", job=job)
         owner = f"execution:{row.execution}" if row.execution else f"execution:t{job}"
         run = Run(f"old-{job}", row.app, owner, "old", None, {}, timeout=60, memory=2**28, cpus=1, network="none")

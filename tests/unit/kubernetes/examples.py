@@ -1,4 +1,4 @@
-"""Objects for each cause of failure, with the messages of current versions (1.30 and later)."""
+"""Example objects of a rollout for each cause of failure, with the messages of Kubernetes 1.30 and later."""
 
 from __future__ import annotations
 

@@ -168,5 +168,7 @@ def event(
 
 
 def during(*things: dict) -> list[dict]:
-    """Returns the objects of a rollout in which version 1 still serves, with what there is of version 2."""
+    """Returns the objects of a rollout in which version 1 still serves and version 2 has a ReplicaSet, followed by
+    `things`.
+    """
     return [rolling(), replica_set(1, ready=1), replica_set(2), pod(1, ready=True), *things]

@@ -1,6 +1,6 @@
 """When a rollout is complete: by its counts and conditions, and by its ReplicaSets and pods where they are known.
 
-The rows marked as foreign come from the health checks of Argo CD and kstatus; where these two differ, the stricter one
+The cases in `FOREIGN` come from the health checks of Argo CD and kstatus; where these two differ, the stricter one
 counts.
 """
 

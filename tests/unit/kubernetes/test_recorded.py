@@ -1,7 +1,8 @@
 """The verdicts on objects that a real cluster (v1.20.2) showed for broken releases, while the old one served.
 
-Each file was written when an observer that read once a second first found the rollout failed. Fields without meaning
-for a verdict were removed. Newer versions show the same states with other messages: `examples.py` has those.
+An observer read the objects once a second, and wrote each file when it first found that the rollout had failed. Fields
+without meaning for a verdict were removed. Newer versions show the same states with other messages: `examples.py` has
+those.
 """
 
 from __future__ import annotations
@@ -159,8 +160,8 @@ RECORDED = {
 
 
 LATER = {"claim-unbound": timedelta(seconds=2)}
-"""Time that is added to the moment of a reading. The pod of this one was only four seconds old, and the time of an
-unbound claim is now counted from the start of its pod.
+"""Time that is added to the moment of a reading. In this file the pod was only four seconds old, and the time limit of
+an unbound claim now begins with the start of its pod.
 """
 
 

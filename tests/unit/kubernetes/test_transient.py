@@ -42,7 +42,7 @@ def judged(things: list[dict], at: float = 3600) -> tuple[str, str]:
 
 
 def run(code: int, at: float = 2) -> dict:
-    """Returns the end of a run of two seconds."""
+    """Returns the end of a container's run that began at `at` and took two seconds."""
     return {"terminated": {"exitCode": code, "reason": "Error", "startedAt": stamp(at), "finishedAt": stamp(at + 2)}}
 
 

@@ -125,7 +125,9 @@ def _removed(w: World) -> None:
 
 
 def lately(w: World, apps_dir: Path) -> None:
-    """Makes what happened an hour ago: releases of several generations, failures, overrides, pauses, alerts."""
+    """Makes everything that happened an hour ago: releases of several generations, failures, overrides, pauses,
+    alerts.
+    """
     w.speak()
     with w.database.transaction() as tx:
         call_records.trim_due(tx, 3600, 100)
@@ -209,7 +211,7 @@ def _schedules(w: World) -> None:
 
 
 def _alerts(w: World) -> None:
-    """An alert of each kind, some resolved; deliveries that were taken, given up and that wait."""
+    """An alert of each kind, some resolved; deliveries that succeeded, that were given up, and that still wait."""
     w.live("failing", "cron", 'schedule: "* * * * *"', "command: fail")
     w.live("mended", "cron", 'schedule: "* * * * *"', "command: report")
     for app in ("failing", "mended"):
@@ -233,7 +235,7 @@ def _alerts(w: World) -> None:
 
 
 def send(w: World, status: int | None) -> None:
-    """Sends what is due; the receiver answers with this status, or (None) not at all."""
+    """Sends the waiting deliveries; the receiver answers with this status, or (None) not at all."""
     w.messenger.status = status
     w.sql("UPDATE deliveries SET next_at = clock_timestamp() WHERE state = 'waiting'")
     dispatch.request_deliveries(w.intake, actor="beat@old-host:104")

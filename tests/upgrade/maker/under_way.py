@@ -196,7 +196,7 @@ def _retried(w: World) -> None:
 
 
 def waiting(w: World) -> None:
-    """Accepts a job of each kind that no worker takes any longer."""
+    """Accepts jobs of each kind just before the old version stops, so that no worker takes them."""
     w.speak()
     _repair(w, "wait-repair")
     w.apply("wait-forge", spec("wait-forge", "webserver"))
@@ -216,7 +216,7 @@ def waiting(w: World) -> None:
     w.ask("PUT", "apps/shop/secrets", json={"values": {"API_KEY": "key-2"}})
     _waiting_looks(w)
     _undecided(w)
-    # Seconds of patience would make it a question of the machine's speed whether a test finds the job in time.
+    # Jobs of the class observe expire within seconds; one hour more lets a test find them on a slow machine too.
     w.sql("UPDATE jobs SET deadline = deadline + interval '1 h' WHERE class = 'observe' AND state <> 'succeeded'")
 
 
