@@ -1,5 +1,5 @@
-"""Schedules are changed within a second before and after a full minute while a scheduler runs: no occurrence is lost or
-doubled.
+"""Schedules are changed shortly before and after a full minute, half of them within one second of it, while a scheduler
+runs: no occurrence is lost or doubled.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""A new key for the server: all secrets are encrypted with it, whenever the worker dies, and none is lost in
-between.
-"""
+"""A new key for the server: all secrets are encrypted with it and none is lost, at whatever point the worker dies."""
 
 from __future__ import annotations
 

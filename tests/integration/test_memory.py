@@ -165,7 +165,7 @@ def test_replicas_of_an_older_version_have_no_limit_and_reserve_nothing(database
 
 
 def test_a_build_takes_what_the_replicas_leave(database: Database) -> None:
-    """Waiting does not free the memory of replicas."""
+    """The build gets 200 of its 700 MiB. It does not wait for more, because the replicas keep their memory."""
     _engine(database, 1000, building=700)
     job = _change(database, JobKind.DEPLOY, _site(database, there=2))
     with database.transaction() as tx:

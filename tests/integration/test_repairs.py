@@ -1,5 +1,5 @@
-"""Missing replicas are requested by the next observation: once, not while another change waits, and not again and
-again.
+"""Missing replicas are requested by the next observation: once, not while another change of the app waits, and again
+only after a pause.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ def test_an_open_range_of_occurrences_stays(database: Database) -> None:
 
 
 def test_a_range_is_as_old_as_its_last_occurrence(database: Database) -> None:
-    """A pause of four months ended yesterday: its row is kept, and rows that began later and ended earlier are
-    removed.
+    """A pause of four months ended yesterday, so its row is kept; the row of a single occurrence that was decided as
+    long ago is removed.
     """
     for hour, until in ((1, "clock_timestamp() - interval '1 day'"), (2, "NULL")):
         sql(

@@ -89,7 +89,9 @@ def test_a_failed_restart_returns_and_a_failed_scale_does_not(database: Database
 
 @pytest.mark.parametrize("before", [True, False])
 def test_a_return_keeps_to_what_the_app_was_scaled_to_meanwhile(database: Database, before: bool) -> None:
-    """The failing rollout was accepted before the scale, and its rollback after it, or the other way round."""
+    """After the failing restart was accepted, a scale sets an override, or (`before`) resets an earlier one; the
+    rollback takes the result.
+    """
     intake = _web(database)
     if before:
         dispatch.request_scale(intake, "web", replicas=0, actor="ann")

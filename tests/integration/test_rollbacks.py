@@ -70,7 +70,7 @@ class Story:
 
 @pytest.fixture
 def story(database: Database, tmp_path: Path) -> Story:
-    """A forged app of a directory that was never deployed."""
+    """A forged app from a directory; it was never deployed."""
     (tmp_path / "blog").mkdir()
     (tmp_path / "blog" / "infraspec.yaml").write_text("app: blog\nrole: worker\n")
     intake = factories.intake(database, apps_dir=tmp_path)

@@ -192,8 +192,8 @@ def test_a_container_without_an_owner_is_removed(machine: Machine, app: str) -> 
 
 
 def held_after(machine: Machine, change: Callable[[FakeContainer], object]) -> dict[str, bool]:
-    """Loses a call of each app, changes the state of their containers, and observes; returns whose slot is still in
-    use.
+    """Lets a worker die in a call of each app, changes the state of their containers, and frees the slots of containers
+    that their engine does not have; returns whose slot is still in use.
     """
     for app in APPS.values():
         _, left = machine.lost(app, sync=True)

@@ -1,5 +1,5 @@
-"""No app occupies all workers of a class, and builds do not delay other changes of apps; a waiting job names what it
-waits for.
+"""No app occupies all slots of a worker, and deploys occupy at most half of them; a waiting job names what it waits
+for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Which version of PostgreSQL's programs saves a database: the nearest one, also if no server is installed with it."""
+"""Which version of PostgreSQL's programs saves a database: the oldest one that is not older than the server, also if no
+server is installed with it.
+"""
 
 from __future__ import annotations
 

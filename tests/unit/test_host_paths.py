@@ -1,6 +1,4 @@
-"""Directories of the host: only a configured directory may be mounted, and only as a whole; none may be inside
-another.
-"""
+"""Directories of the host that NORN_HOST_PATHS names: none may be inside another."""
 
 from __future__ import annotations
 

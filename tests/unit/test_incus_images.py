@@ -1,4 +1,4 @@
-"""The metadata with which an image is imported into Incus."""
+"""The metadata with which an image is imported into Incus makes each import a different image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""A nest (the container in which crun starts runs) of another Norn is replaced by one of this Norn."""
+"""A nest (the container in which crun starts runs) that another version of Norn has made is replaced only while it has
+no runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The addresses at which runs in the nest (the container in which crun starts runs) send DNS queries."""
+"""DNS queries of runs in the nest (the container in which crun starts runs): no sandbox uses up the number of queries
+that may run at the same time.
+"""
 
 from __future__ import annotations
 

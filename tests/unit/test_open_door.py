@@ -1,4 +1,6 @@
-"""An API without tokens refuses each request that could come from a page of another origin in the user's browser."""
+"""An API without tokens refuses every request to a name of another machine, and every change that a page of another
+origin in the user's browser could request.
+"""
 
 from __future__ import annotations
 
