@@ -55,7 +55,7 @@ METRICS = {
     "norn_worker_busy": Series(GAUGE, "Jobs that the workers run", ("class",)),
     "norn_beats": Series(GAUGE, "Beats that reported in the last 15 seconds"),
     "norn_beat_lag_seconds": Series(GAUGE, "How late the last tick of the latest beat was"),
-    "norn_replica_cpus": Series(GAUGE, "Processors that a replica used between the last two looks", ("app", "replica")),
+    "norn_replica_cpus": Series(GAUGE, "Processors that a replica used when last measured", ("app", "replica")),
     "norn_replica_memory_bytes": Series(GAUGE, "Memory that a replica uses", ("app", "replica")),
     "norn_replicas_draining": Series(GAUGE, "Replaced replicas that still serve open connections", ("app",)),
     "norn_replicas_draining_connections": Series(GAUGE, "Open connections of draining replicas", ("app",)),

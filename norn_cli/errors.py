@@ -100,7 +100,7 @@ _BY_STATUS = {
 # The hints for error responses without a hint of their own.
 _HINTS = {
     401: "set NORN_TOKEN, or norn context set NAME --token -; on the server's machine norn finds the one of norn up",
-    403: "ask an admin for a token that reaches further: norn token create NAME",
+    403: "ask an admin for a token with more scopes or apps: norn token create NAME",
     429: "try again in a moment",
     503: "norn health",
 }

@@ -25,7 +25,7 @@ COMMANDS = {
         "schema": "Print the JSON Schema of infraspec.yaml, for editors",
         "apply": "Register an infraspec with the server",
         "plan": "Show what forge and deploy would change",
-        "drift": "Show what others changed in an app's cluster",
+        "drift": "Show what somebody other than Norn changed in an app's cluster",
         "forge": "Make an app's infrastructure",
         "deploy": "Build, test and roll out a revision",
         "rollback": "Go back to an earlier release",

@@ -186,7 +186,7 @@ def confirm_option(function: F) -> F:
         "--confirm",
         "confirm_name",
         metavar="NAME",
-        help="Confirm without being asked: the name that would have to be typed.",
+        help="The name that the command would ask for; confirms without asking.",
     )(function)
 
 

@@ -204,7 +204,7 @@ def require(needed: Permission, sender: Identity, app: str | None) -> None:
         raise Forbidden("this belongs to the whole server, and your token is limited to apps", hint=WHOLE_SERVER)
     if not needed.allows(actor):
         raise Forbidden(
-            f"your token's scopes do not reach this: it needs {needed.scope}",
+            f"your token lacks the scope {needed.scope}, which this needs",
             hint=f"ask an admin for one that has it: norn token create NAME --scope {needed.scope}",
         )
     if app is not None and not actor.reaches(app):

@@ -126,7 +126,7 @@ _FRAMEWORK: dict[int, type[NornError]] = {
     429: TooManyRequests,
     503: Unavailable,
 }
-_HINTS = {404: "GET /api/openapi.json lists every address and its methods", 413: "send less"}
+_HINTS = {404: "GET /api/openapi.json lists every address and its methods", 413: "send a smaller body"}
 _SENTENCES = {404: "there is nothing at this address", 413: "the body is over its limit"}
 
 

@@ -28,7 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 _IN_MEMORY, _PIECE = 1024 * 1024, 64 * 1024
 _DISCARDED_MAX, _DISCARD_SECONDS = 64 * 1024 * 1024, 30.0
 _PIECES = 16
-_SMALLER = "send less, or raise NORN_JSON_MAX on the server"
+_SMALLER = "send a smaller body, or raise NORN_JSON_MAX on the server"
 
 
 class StrictRequest(Request):

@@ -92,7 +92,7 @@ def _of_app(intake: Intake, tx: Tx, app: str, request: JobRequest, dedupe: str |
     postgres = found.spec.services.postgres
     made = {part.name for part in _databases_of(tx, app)}
     if not made or (postgres is not None and postgres.database not in made):
-        raise Conflict(f"{app} has no database of Norn's", hint="services.postgres of its infraspec asks for one")
+        raise Conflict(f"Norn has made no database for {app}", hint="services.postgres of its infraspec asks for one")
     if postgres is None and not isinstance(request, RestoreJobRequest):
         raise Conflict(
             f"the infraspec of {app} no longer names its database", hint="name it in services.postgres.database again"

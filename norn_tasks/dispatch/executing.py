@@ -69,7 +69,7 @@ def type_into(intake: Intake, job: int, typed: dict[str, Any]) -> None:
     item = json.dumps(typed)
     while not intake.live.offer(f"{job}:in", item, most=TYPED_MOST):
         if time.monotonic() > until:
-            raise Unavailable("the program does not read what was sent before", hint="send it again", retry_after=1)
+            raise Unavailable("the program has not read the earlier input yet", hint="send it again", retry_after=1)
         time.sleep(0.02)
 
 

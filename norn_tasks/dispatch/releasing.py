@@ -175,7 +175,7 @@ def _require_memory(tx: Tx, spec: Infraspec, replicas: int) -> None:
     at_once = replicas + 1 if spec.role.long_running else 1
     most = memory.largest(tx)
     if each * at_once > most:
-        times = f" for each of {at_once} replicas (one more while it rolls)" if at_once > 1 else ""
+        times = f" for each of {at_once} replicas (a rollout briefly needs one more)" if at_once > 1 else ""
         raise InvalidRequest(
             f"{field}: {spec.app} asks for {memory_text(each)}{times}, and the largest engine has {most // 2**20}m",
             hint=f"lower {field}, or raise NORN_ENGINE_MEMORY where the workers run",

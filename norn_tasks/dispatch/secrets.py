@@ -70,7 +70,8 @@ def request_export(
             sealing.seal("", recipient)
         except sealing.NotAKey:
             raise InvalidRequest(
-                f"recipients: {recipient[:80]} is no public age key", hint="age-keygen -y FILE prints the one of a file"
+                f"recipients: {recipient[:80]} is no public age key",
+                hint="age-keygen -y FILE prints the public key of a key file",
             ) from None
 
     def write(tx: Tx) -> Accepted:

@@ -46,12 +46,12 @@ def _require_built(found: registry.FoundApp) -> None:
     if found.source == "image":
         raise Conflict(
             f"{found.name} is deployed from the image {found.spec.image}",
-            hint=f"norn deploy {found.name}; or remove image from its infraspec.yaml and apply it",
+            hint=f"norn deploy {found.name}; or remove image from its infraspec.yaml, and apply the changed infraspec",
         )
     if found.source == "git":
         raise Conflict(
             f"{found.name} is deployed from its repository {found.spec.repo.url}",
-            hint=f"norn deploy {found.name}; or remove repo from its infraspec.yaml and apply it",
+            hint=f"norn deploy {found.name}; or remove repo from its infraspec.yaml, and apply the changed infraspec",
         )
 
 

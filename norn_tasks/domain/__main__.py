@@ -47,7 +47,11 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     validate = commands.add_parser("validate", help="report every mistake in these files")
     validate.add_argument("files", nargs="+", metavar="FILE", help="an infraspec, or a directory of infraspecs")
-    validate.add_argument("--output", choices=["json", "yaml", "name"], help="one object, or the valid files alone")
+    validate.add_argument(
+        "--output",
+        choices=["json", "yaml", "name"],
+        help="json or yaml: one report; name: only the names of the valid files",
+    )
     schema = commands.add_parser("schema", help="print the JSON Schema")
     schema.add_argument("--output", choices=["json", "yaml"], default="json")
     init = commands.add_parser("init", help="write a first infraspec and, if there is none, a Dockerfile")

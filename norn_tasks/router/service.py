@@ -141,7 +141,7 @@ class Router:
             lambda container, count: self._soon(self._counts.there, container, count),
             lambda: self._soon(self._predecessor_gone),
         )
-        log.info("this router has taken the place of another one, which ends with its last client")
+        log.info("this router has replaced another router, which ends when its last client has gone")
 
     def _predecessor_gone(self) -> None:
         self._predecessor = None
@@ -149,7 +149,7 @@ class Router:
         self._drains.predecessor_gone()
 
     async def _leave_to_successor(self) -> None:
-        log.info("another router has taken the place of this one, which ends with its last client")
+        log.info("another router has replaced this one, which ends when its last client has gone")
         end = monotonic() + LEAVING_SECONDS
         for ports in self._all:
             ports.leave_to_successor()
@@ -264,7 +264,7 @@ class Router:
         """Logs the state of the port for public names (the door) when it has changed."""
         if error != self._door_error:
             self._door_error = error
-            log.info(f"the door of public names: {error or 'it is open'}")
+            log.info(f"the port for public names: {error or 'it is open'}")
 
     def _report_for_runs(self, app: str, error: str | None) -> None:
         """Writes whether runs can reach an app, if that has changed."""

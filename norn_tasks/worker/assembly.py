@@ -145,7 +145,7 @@ def _fast_road(settings: Settings, database: Database) -> FastRoad | None:
     try:
         fast = fast_road(settings, database)
     except NornError as error:
-        log.warning("the nest is not looked for until this worker starts again", error=error.sentence)
+        log.warning("this worker uses no nest until it is restarted", error=error.sentence)
         return None
     if fast is not None:
         NestThread(fast).start()

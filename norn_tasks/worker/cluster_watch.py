@@ -60,5 +60,5 @@ class ClusterWatch:
             try:
                 self._request()
             except NornError as error:
-                log.warning("no look was requested after a change of the cluster", error=error.sentence)
+                log.warning("no observation was requested after a change of the cluster", error=error.sentence)
             pause.wait(self._apart)

@@ -229,7 +229,7 @@ def test_a_server_that_says_nothing_is_left_after_the_one_limit() -> None:
 
 
 def _parcel(url: str) -> Parcel:
-    body = {"event": "test", "sentence": "ann tries whether notifications arrive"}
+    body = {"event": "test", "sentence": "ann sent this to test whether notifications arrive"}
     return Parcel("abc-7", "test", url, None, body, 1_700_000_000, NotificationFormat.MAIL)
 
 

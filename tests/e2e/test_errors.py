@@ -209,7 +209,7 @@ WAY_IN = "set NORN_TOKEN (over HTTP: `Authorization: Bearer norn_…`); an admin
 UNKNOWN = Told(401, "unauthenticated", "this token is not known here, or was revoked", WAY_IN)
 NOBODY = Told(401, "unauthenticated", "this needs a token", WAY_IN)
 NO_SCOPE = Told(
-    403, "forbidden", "your token's scopes do not reach this: it needs deploy",
+    403, "forbidden", "your token lacks the scope deploy, which this needs",
     "ask an admin for one that has it: norn token create NAME --scope deploy",
 )  # fmt: skip
 OTHER_APP = Told(

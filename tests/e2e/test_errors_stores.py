@@ -79,7 +79,7 @@ def no_engine(stack: Stack) -> Iterator[None]:
     wait_until(lambda: stack.rows(told_of), allowed(30), "every worker has told of the engine")
     yield
     replace_workers(stack)
-    wait_until(lambda: is_well(stack), allowed(60), "all is well with an engine")
+    wait_until(lambda: is_well(stack), allowed(60), "every health check is ok again")
 
 
 @pytest.mark.usefixtures("no_engine")
@@ -179,7 +179,7 @@ class TestWithoutABroker:
 def test_what_was_accepted_without_a_broker_is_done(stack: Stack) -> None:
     """One call and one deploy, both accepted while no message could be sent."""
     waiting = "SELECT id FROM jobs WHERE app = 'echo' AND state IN ('queued', 'running')"
-    wait_until(lambda: not stack.rows(waiting), allowed(60), "what was accepted has ended")
+    wait_until(lambda: not stack.rows(waiting), allowed(60), "the accepted jobs have ended")
     newest = "SELECT DISTINCT ON (kind) kind, state FROM jobs WHERE app = 'echo' AND NOT sync ORDER BY kind, id DESC"
     states = {row["kind"]: row["state"] for row in stack.rows(newest)}
     assert (states["deploy"], states["invoke"]) == ("succeeded", "succeeded")
@@ -191,7 +191,7 @@ def no_database(stack: Stack, database: Postgres) -> Iterator[None]:
     database.stop()
     yield
     database.start()
-    wait_until(lambda: is_well(stack), allowed(60), "all is well with a database")
+    wait_until(lambda: is_well(stack), allowed(60), "every health check is ok again")
 
 
 @pytest.mark.usefixtures("no_database")

@@ -68,7 +68,7 @@ def test_a_full_disk_refuses_and_loses_nothing(machine: Machine) -> None:
     machine.norn("up")
     machine.norn("forge", machine.name)
     machine.norn("deploy", machine.name)
-    wait_until((data / "reserve").exists, 30, "the reserve is laid in")
+    wait_until((data / "reserve").exists, 30, "the reserve exists")
     api = httpx.Client(
         base_url=machine.environment["NORN_URL"], timeout=30,
         headers={"Authorization": f"Bearer {(data / 'token').read_text().strip()}"},

@@ -48,7 +48,7 @@ def engine(engine_address: str) -> Iterator[docker.DockerClient]:
     maker = os.environ.get("NORN_TEST_IMAGES")
     if missing and not maker:
         client.close()
-        pytest.skip(f"the engine has no {', no '.join(missing)}: docker pull them, or name a maker in NORN_TEST_IMAGES")
+        pytest.skip(f"the engine has no {', no '.join(missing)}: pull each, or make them by NORN_TEST_IMAGES")
     if missing:
         subprocess.run([str(maker), *missing], check=True, timeout=600)
     yield client

@@ -113,7 +113,9 @@ def stack(postgres: Postgres, private_dir: Path, engine_address: str, registry: 
     try:
         stack.start("api", "beat", "router", "deploy", "observe")
         wait_until(
-            lambda: worker(stack, "deploy") and worker(stack, "observe"), allowed(60), "the workers at home speak"
+            lambda: worker(stack, "deploy") and worker(stack, "observe"),
+            allowed(60),
+            "the workers of the home machine have reported",
         )
         yield stack
     finally:

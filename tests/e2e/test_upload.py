@@ -59,7 +59,7 @@ def stack(
     try:
         stack.start("api", "beat", "router")
         workers += _workers(stack, elsewhere, engine_address, logs)
-        wait_until(lambda: len(stack.json("worker", "list")["items"]) == len(CLASSES), 60, "the workers speak")
+        wait_until(lambda: len(stack.json("worker", "list")["items"]) == len(CLASSES), 60, "all workers have reported")
         yield stack
     finally:
         end(*workers)

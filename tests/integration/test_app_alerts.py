@@ -310,7 +310,7 @@ def test_a_replica_that_writes_much_outside_of_its_volumes_is_named(web: Databas
     assert state(web) == "running"
     wrote(web, 0, "c2")
     layer_rules.look(web, 3 * 2**30)
-    assert (alerts(web), resolutions(web)) == ([], ["its containers hold less than that"])
+    assert (alerts(web), resolutions(web)) == ([], ["no container of the app has written that much any longer"])
 
 
 def wrote(database: Database, written: int | None, container: str = "c1") -> None:

@@ -161,7 +161,7 @@ def test_an_occurrence_past_its_start_deadline_says_who_was_late(cron: Cron) -> 
     cron.execute("UPDATE jobs SET deadline = clock_timestamp() - interval '1 s'")
     sweep(cron.database, max_claims=5)
     assert cron.ticks()[0].reason == (
-        "it could not begin within its startDeadline of 10m: no scheduler decided it for 18 s, and then "
+        "it could not begin within its startDeadline of 10m: no scheduler decided about it for 18 s, and then "
         "no worker was free to begin it"
     )
 

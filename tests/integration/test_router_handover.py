@@ -41,7 +41,7 @@ async def started(routers: Routers, *words: str) -> int:
 async def taken_over(routers: Routers) -> int:
     """Starts a router that replaces the running one; returns its number after it has done so."""
     number = await asyncio.to_thread(routers.start, AGAIN)
-    await asyncio.to_thread(routers.logged, number, "has taken the place of another one")
+    await asyncio.to_thread(routers.logged, number, "has replaced another router")
     return number
 
 

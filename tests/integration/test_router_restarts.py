@@ -61,7 +61,7 @@ async def test_the_door_of_public_names_stays_shut_until_the_router_knows_them(
     async with Server() as server:
         await asyncio.to_thread(routers.live, server)
         first = routers.start()
-        await asyncio.to_thread(routers.logged, first, "the door of public names: it is open")
+        await asyncio.to_thread(routers.logged, first, "the port for public names: it is open")
         await asyncio.to_thread(wait_until, routers.saved.exists, 20, "the table is saved")
         routers.kill(first)
         with routers.slow_database():

@@ -23,5 +23,5 @@ def test_the_runs_happen_once_and_their_true_ends_are_recorded(kills: Kills) -> 
     while sum(kills.codes.values()) < ROUNDS and kills.unbegun < ROUNDS:
         kills.play()
     print(f"\n{ROUNDS} runs whose engine was killed: recorded exit codes {dict(kills.codes)}; wrong: {kills.wrong}")
-    print(f"{kills.unbegun} more were killed before their code was let go: that is told, and nothing has run")
+    print(f"{kills.unbegun} more were killed before their code was started: the record says so, and nothing has run")
     assert (kills.wrong, sum(kills.codes.values())) == ([], ROUNDS)

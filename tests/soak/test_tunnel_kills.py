@@ -222,7 +222,7 @@ def test_two_workers_and_kills_leave_exactly_the_right_rules(kind: str, request:
         rounds += 1
     again = stack.rows("SELECT count(*) AS n FROM jobs WHERE claims > 1 AND kind IN ('forge', 'teardown')")[0]["n"]
     print(f"\n{kind}: {rounds} rounds of {len(APPS)} names, {again} jobs were taken over; seed {seed}")
-    print(f"kills -9: {dict(kills)}")
+    print(f"kill -9: {dict(kills)}")
     assert again > 0
 
 

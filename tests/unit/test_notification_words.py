@@ -25,7 +25,7 @@ SERVES = {
 }  # fmt: skip
 FULL = {**DOWN, "app": "", "kind": "disk-full", "sentence": "a disk is nearly full", "hint": "docker system prune"}
 FAILED = {**DOWN, "kind": "deploy-failed", "severity": "warning"}
-TEST = {"event": "test", "sentence": "ann tries whether notifications arrive"}
+TEST = {"event": "test", "sentence": "ann sent this to test whether notifications arrive"}
 
 DOWN_TEXT = """no replica of blog serves: it exited 1: KeyError: 'DATABASE_URL'
 Next: norn why blog

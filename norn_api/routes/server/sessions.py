@@ -108,7 +108,10 @@ def delete_session() -> Response:
 def create_sign_in_code() -> Response:
     """Creates a code that signs one browser in with the token of this request, within a minute."""
     if session() is not None:
-        raise Forbidden("a session cannot make codes: it could outlive its own end", hint="norn ui")
+        raise Forbidden(
+            "a session cannot make sign-in codes: a browser could stay signed in after this session ends",
+            hint="norn ui",
+        )
     if norn().settings.auth == "off":
         return reply(SignInCode(code=None), 201)
     if actor().name.startswith(TEAM):

@@ -49,9 +49,13 @@ def _print(output: Output, seen: Json) -> None:
 
 def _sentence(seen: Json) -> str:
     if seen["seen_at"] is None:
-        return "was not compared since its release went live"
+        return "has not been compared since its release went live"
     count = len(seen["found"])
-    return f"has {count} {'field' if count == 1 else 'fields'} that others changed:" if count else "is as Norn made it"
+    return (
+        f"has {count} {'field' if count == 1 else 'fields'} that somebody other than Norn changed:"
+        if count
+        else "is as Norn made it"
+    )
 
 
 def _value(value: str | None) -> str:

@@ -64,7 +64,7 @@ def _print(output: Output, plan: Json) -> None:
         for change in changes:
             _print_change(output, change)
     for blocker in plan["blockers"]:
-        output.line(Styled("stops it: ", Style.BAD), blocker["sentence"])
+        output.line(Styled("blocked: ", Style.BAD), blocker["sentence"])
         output.line(Styled("hint: ", Style.FAINT), blocker["hint"])
 
 

@@ -284,7 +284,9 @@ class Containers:
         except NotFound:
             return
         if (found["Config"]["Labels"] or {}).get(INSTANCE) != self._instance:
-            raise Conflict(f"a container that is not ours has the name {name}", hint=f"docker rm -f {name}") from error
+            raise Conflict(
+                f"a container that Norn did not make has the name {name}", hint=f"docker rm -f {name}"
+            ) from error
         self._stop.wait(0.1)
         self._stop.check()
 

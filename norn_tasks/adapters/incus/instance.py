@@ -142,7 +142,9 @@ class Instance:
                 return self._refused(error)
             else:
                 return None
-        return ContainerExit(_INFRASTRUCTURE, stderr=Captured(b"every address of the bridge that was tried is taken\n"))
+        return ContainerExit(
+            _INFRASTRUCTURE, stderr=Captured(b"all addresses that were tried on the bridge are in use\n")
+        )
 
     def _start(self) -> None:
         path = f"/1.0/instances/{self.id}/state"

@@ -87,7 +87,8 @@ class PodExec:
                 gone = f"the replica of {self._command.app} ended at this moment"
                 raise NotFound(gone, hint=f"norn status {self._command.app}") from error
             raise StepFailed(
-                f"the cluster does not run programs in pods for Norn: {error}", hint="create pods/exec"
+                f"the cluster does not run programs in pods for Norn: {error}",
+                hint="Norn needs the verb create on pods/exec: deploy/kubernetes/rbac.yaml",
             ) from error
         except OSError as error:
             raise ClusterDown(f"the API server does not answer: {error}") from error

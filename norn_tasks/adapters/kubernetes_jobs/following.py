@@ -185,7 +185,7 @@ class RunJob:
             if each["type"] == "Failed" and each["status"] == "True":
                 return ContainerExit(None, stderr=Captured(f"{each.get('message', '')}\n".encode()))
         self._heed()
-        return self._given_up("the cluster has made no pod for it: kubectl describe job says why")
+        return self._given_up("the cluster has created no pod for the run: kubectl describe job says why")
 
     def _not_started(self, pod: RunPod) -> ContainerExit | None:
         """Returns the end of a run whose container cannot be started; None if it may still start."""

@@ -105,7 +105,8 @@ class KubernetesRuntime:
             name = seen["metadata"]["name"]
             if marks.note_of(seen, marks.OWNER) != run.owner:
                 raise Conflict(
-                    f"the Job {name} has the name of a run that is not its own", hint=f"kubectl delete job {name}"
+                    f"the Job {name} has the name of this run, but belongs to another owner",
+                    hint=f"kubectl delete job {name}",
                 )
             if marks.number_of(seen, marks.FENCE) > watch.fence.token:
                 raise LeaseLost(f"a later owner of job {watch.fence.job} has made {name}")

@@ -91,7 +91,7 @@ def _database(cursor: Any, role: str, database: str) -> None:
     elif found != role:
         raise ServiceTaken(
             f"services.postgres.database: {database} is there already and belongs to the role {found}",
-            hint="name another database; Norn uses none that it did not make",
+            hint="name another database; Norn uses only databases that it created",
         )
     cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 

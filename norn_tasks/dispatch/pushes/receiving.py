@@ -23,7 +23,7 @@ from norn_tasks.store.queue import jobs
 from norn_tasks.store.status import apps
 from norn_tasks.store.status.apps import AppFilter
 
-_SEEN = "this delivery came before; nothing was done again"
+_SEEN = "this delivery was received before, and was not processed again"
 _EVERY_APP = AppFilter(hidden=True)
 
 

@@ -113,7 +113,7 @@ def seen_route(known: ExternalHost, rules: RulesLook, records: RecordsLook) -> S
         return SeenRoute(known.host, RouteState.NOT_ROUTED, f"{missing} was not made; norn forge {known.app}")
     faults = [fault for found in (rules, records) if (fault := found.faults.get(known.host))]
     if faults:
-        return SeenRoute(known.host, RouteState.DRIFTED, f"{'; '.join(faults)}; norn forge {known.app} mends it")
+        return SeenRoute(known.host, RouteState.DRIFTED, f"{'; '.join(faults)}; norn forge {known.app} repairs it")
     if rules.silent:
         return SeenRoute(known.host, RouteState.NOT_ROUTED, rules.silent)
     return SeenRoute(known.host, RouteState.ROUTED)

@@ -29,7 +29,7 @@ def restored(database: Database) -> tuple[str, ...]:
     kept = f" The files of {files} were not in it either." if files else ""
     return (
         f"It has the credentials of {parts} of apps; their data was not in the backup.{kept}",
-        "If they are gone, norn forge APP makes them again, empty; norn db restore APP SNAPSHOT fills a database.",
+        "If one of them is gone, norn forge APP makes it again, empty; norn db restore APP SNAPSHOT fills a database.",
     )
 
 

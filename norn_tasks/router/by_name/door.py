@@ -69,7 +69,7 @@ class DoorPort(AppPort):
     """The door's listening port."""
 
     def __init__(self, number: int, table: Table, limits: ClientLimits, asked_at: str) -> None:
-        super().__init__("the door of public names", number, table, limits)
+        super().__init__("the port for public names", number, table, limits)
         self.asked_at = asked_at.lower()
         self.names: Mapping[str, str] = {}
         self.pages: Mapping[str, str] = {}

@@ -87,7 +87,7 @@ def _credential(context: StepContext) -> Secret:
     """
     sealed = current(context.job.sealed).get(ServiceKind.POSTGRES.variable)
     if sealed is None:
-        raise NoService(f"{context.job.app} has no database of Norn's", hint=f"norn forge {context.job.app}")
+        raise NoService(f"Norn has made no database for {context.job.app}", hint=f"norn forge {context.job.app}")
     return context.tools.vault.open(sealed)
 
 

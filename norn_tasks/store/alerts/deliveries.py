@@ -65,7 +65,7 @@ def enqueue_test(tx: Tx, name: str, subject: str, actor: str) -> int:
     destination = tx.scalar(select(t.DestinationRow.id).where(t.DestinationRow.name == name))
     if destination is None:
         raise NotFound(f"there is no destination {name}", hint="norn notify list")
-    body = {"event": "test", "sentence": f"{actor} tries whether notifications arrive", "destination": name}
+    body = {"event": "test", "sentence": f"{actor} sent this to test whether notifications arrive", "destination": name}
     row = insert(t.DeliveryRow).values(destination=destination, subject=subject, event="test", body=body)
     return int(tx.execute(row.returning(t.DeliveryRow.id)).scalar_one())
 

@@ -35,7 +35,7 @@ def look(database: Database, most: int) -> None:
         if not tx.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('norn-layer-alerts'))")):
             return
         smaller = tx.scalars(_RESOLVED, {"most": most})
-        resolve(tx, AlertRule.APP, dict.fromkeys(smaller, "its containers hold less than that"))
+        resolve(tx, AlertRule.APP, dict.fromkeys(smaller, "no container of the app has written that much any longer"))
         raise_alerts(tx, AlertRule.APP, [_large(row) for row in tx.execute(_RAISED, {"most": most})])
 
 

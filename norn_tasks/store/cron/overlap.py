@@ -32,9 +32,9 @@ class Busy:
         """Returns why the next run cannot start, in a sentence about the oldest of these runs."""
         row = (self.active or self.waiting or self.manual)[0]
         if row["begun_at"] is None:
-            return f"run {row['execution']} from before still waits to begin"
+            return f"the earlier run {row['execution']} still waits to begin"
         if row["state"] == "queued":
-            return f"run {row['execution']} from before has not ended: it goes on after {row['run_after']:%H:%M:%S} UTC"
+            return f"the earlier run {row['execution']} has not ended: it goes on after {row['run_after']:%H:%M:%S} UTC"
         return f"run {row['execution']} has been running since {row['begun_at']:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -81,7 +81,7 @@ def end(
     data = {"state": str(state), "error": problem.to_json() if problem else None, "kind": row["kind"]}
     publish(tx, EventKind.JOB_ENDED, app=row["app"], job=row["id"], **data)
     if step is not None:
-        sentence = f"job {row['id']} from before needs attention"
+        sentence = f"the earlier job {row['id']} needs attention"
         supersede(tx, row["app"], sentence, also_running=False, actor=row["actor"])
 
 

@@ -162,4 +162,4 @@ def _requeue(tx: Tx, row: Row, *, adopt: bool) -> None:
 
 def _lose(tx: Tx, row: Row) -> None:
     sentence = f"worker {row['lease_owner']} died while the code ran; whether the code ended is not known"
-    end(tx, row, JobState.ERROR, Problem("worker_lost", sentence, "call it again if that is safe"))
+    end(tx, row, JobState.ERROR, Problem("worker_lost", sentence, "run it again if that is safe"))

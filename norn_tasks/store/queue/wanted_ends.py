@@ -46,5 +46,5 @@ def not_begun(row: Row, missing: str) -> str:
     if limit is None or row["begun_at"] is not None:
         return f"waited {(row['deadline'] - row['created_at']).total_seconds():.0f} s, and {missing}"
     late = (row["created_at"] - row["run_after"]).total_seconds()
-    undecided = f"no scheduler decided it for {late:.0f} s, and then " if late >= 1 else ""
+    undecided = f"no scheduler decided about it for {late:.0f} s, and then " if late >= 1 else ""
     return f"it could not begin within its startDeadline of {duration_text(limit)}: {undecided}{missing}"

@@ -64,7 +64,7 @@ def _of_runc(versions: Iterable[str]) -> Iterator[HealthCheck]:
     for version in sorted(set(versions)):
         sentence = f"containers are started by runc {version}"
         if _is_packaged(version):
-            sentence += ", a package of a distribution, which mends defects without a new version"
+            sentence += ", a package of a distribution, which fixes defects without a new version number"
             yield HealthCheck("runc", CheckStatus.OK, sentence)
         elif _lets_out(version):
             yield HealthCheck("runc", CheckStatus.WARN, f"{sentence}, from which programs can escape", NEWER_RUNC)

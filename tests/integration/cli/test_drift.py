@@ -19,7 +19,7 @@ def test_each_object_is_followed_by_its_fields_with_both_values(norn, run):
     norn.on("GET", "/api/apps/blog/drift", Answer(DRIFTED))
     result = run("drift", "blog", "--last")
     assert result.stdout.splitlines() == [
-        "blog has 3 fields that others changed:",
+        "blog has 3 fields that somebody other than Norn changed:",
         "Deployment blog",
         "  spec.replicas: 2 -> 5",
         "  spec.paused: (nothing) -> true",

@@ -35,7 +35,7 @@ def test_an_infraspec_of_a_directory_is_compared_before_it_is_applied(norn, run,
     assert run("plan", f"{tmp_path}/").stdout.splitlines() == [
         "blog is not forged; norn forge makes:",
         "  + schedule @daily (UTC)",
-        "stops it: the secret KEY is not set",
+        "blocked: the secret KEY is not set",
         "hint: norn secrets set blog KEY",
     ]
     assert norn.asked[-1].body.startswith(b"app: blog\n")

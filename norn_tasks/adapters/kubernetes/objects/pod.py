@@ -138,7 +138,7 @@ def _claims(workload: Workload) -> list[str]:
     for each in workload.mounts:
         if each.host:
             raise InvalidRequest(
-                f"{workload.app} mounts {each.source} of the host, and pods have no host of their own",
+                f"{workload.app} mounts {each.source} of the host, and Norn mounts no directories of a node into pods",
                 hint="leave hostPath out of the volume: the cluster then keeps it as a claim",
             )
     return [each.source for each in workload.mounts]

@@ -97,7 +97,7 @@ def _bucket(store: ObjectStore, user: str, bucket: str) -> None:
     elif owner or texts(store.s3("GET", bucket, "list-type=2&max-keys=1"), "Key"):
         raise ServiceTaken(
             f"services.storage.bucket: {bucket} is there already and belongs to {owner or 'somebody else'}",
-            hint="name another bucket; Norn uses none that it did not make",
+            hint="name another bucket; Norn uses only buckets that it created",
         )
     tag = f"<TagSet><Tag><Key>{_TAG}</Key><Value>{escape(user)}</Value></Tag></TagSet>"
     body = f'<Tagging xmlns="{_XMLNS}">{tag}</Tagging>'
