@@ -24,7 +24,7 @@ def test_the_rule_is_added_once() -> None:
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     assert said.count(RULE) == 1
-    assert "prepare: containers do not reach 169.254.0.0/16 already" in said
+    assert "prepare: containers already cannot reach 169.254.0.0/16" in said
 
 
 def test_a_machine_whose_engine_has_no_firewall_is_refused() -> None:
