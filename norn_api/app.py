@@ -233,12 +233,13 @@ def _count(status: int) -> None:
 
 
 def _to_audit(needed: Permission, status: int, actor: Actor) -> bool:
-    """Returns True for changes, and for requests whose sender was refused for lack of a token or a permission.
+    """Returns True for changes and downloads, and for changes whose sender was refused for lack of a token or a
+    permission.
 
     A call of a function is recorded in a row of its own instead. Requests that are refused with 429 or 507 are not
     recorded. Of one sender's refused attempts, the first few are recorded, and after that one every few seconds.
     """
-    if request.method in SAFE or status in (429, 507):
+    if (request.method in SAFE and not needed.audited) or status in (429, 507):
         return False
     if status >= 400 and norn().failures.take(actor.name):
         return False

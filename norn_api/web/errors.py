@@ -127,7 +127,7 @@ _FRAMEWORK: dict[int, type[NornError]] = {
     503: Unavailable,
 }
 _HINTS = {404: "GET /api/openapi.json lists every address and its methods", 413: "send a smaller body"}
-_SENTENCES = {404: "there is nothing at this address", 413: "the body is over its limit"}
+_SENTENCES = {404: "this server has no such address", 413: "the body is over its limit"}
 
 
 def _framework(error: HTTPException) -> Response:

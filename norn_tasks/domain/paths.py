@@ -21,7 +21,7 @@ def beneath_root(text: str) -> str:
     parts = text.split("/")
     if text.startswith("/") or ".." in parts:
         raise InvalidRequest(
-            f"{shown(text)} leads out of the source", hint="write a path beneath the infraspec's directory"
+            f"{shown(text)} points outside the source", hint="write a path beneath the infraspec's directory"
         )
     if not _plain(text) or "\\" in text or text.startswith("-") or not parts[-1] or parts[-1] == ".":
         raise InvalidRequest(

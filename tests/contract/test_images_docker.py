@@ -284,7 +284,7 @@ def test_an_ignore_file_that_keeps_the_docker_command_busy_is_refused(
 
 def test_an_ignore_file_that_leads_out_is_refused(images: DockerImages, order: BuildOrder) -> None:
     (order.context / ".dockerignore").symlink_to("/etc/hostname")
-    with pytest.raises(SourceError, match="leads out of the source"):
+    with pytest.raises(SourceError, match="points outside the source"):
         images.build(says(order), FakeWatch().watch)
 
 

@@ -308,7 +308,7 @@ def test_a_missing_dockerfile_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../Dockerfile", "/etc/passwd", "link"])
 def test_a_dockerfile_outside_the_source_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
-    with pytest.raises(SourceError, match="leads out of the source"):
+    with pytest.raises(SourceError, match="points outside the source"):
         read(tmp_path, name)
 
 

@@ -49,7 +49,7 @@ def read(context: Path, name: str) -> str:
     root = context.resolve()
     path = (root / name).resolve()
     if not path.is_relative_to(root):
-        raise SourceError(f"{name} leads out of the source", hint="keep the Dockerfile in the source directory")
+        raise SourceError(f"{name} points outside the source", hint="keep the Dockerfile in the source directory")
     if not path.is_file():
         raise SourceError(f"there is no {name} in the source", hint="add it, or name the right one in build.dockerfile")
     if path.stat().st_size > LARGEST:

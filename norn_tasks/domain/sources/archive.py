@@ -170,7 +170,7 @@ class _ArchiveReading:
         lost = leading_out(self._links)
         if lost is not None:
             raise InvalidRequest(
-                f"the link {shown(lost)} leads out of the source, or in a circle: to {shown(self._links[lost])}",
+                f"the link {shown(lost)} points outside the source, or in a circle: to {shown(self._links[lost])}",
                 hint="make it lead to a file of the source, or exclude it with .dockerignore",
             )
         return Tree(self._digest.hexdigest(), len(self._kinds), self._size)
@@ -250,7 +250,7 @@ def _path(name: str) -> str | None:
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name:
         raise InvalidRequest(
-            f"{shown(name)} leads out of the source", hint="pack it with paths relative to its own directory"
+            f"{shown(name)} points outside the source", hint="pack it with paths relative to its own directory"
         )
     if not parts or LEFT_OUT in parts:
         return None

@@ -85,7 +85,7 @@ def _failure(finished: ExecutionVerdict, run: Run) -> MigrationFailed | TimedOut
     if finished.state is ExecutionState.TIMED_OUT:
         return TimedOut(
             f"migrations.command did not end within {run.timeout:g} s and was stopped",
-            hint="raise NORN_MIGRATE_TIMEOUT, or see what it waits for; the old release serves on",
+            hint="raise NORN_MIGRATE_TIMEOUT, or see what it waits for; the old release keeps serving",
         )
-    hint = finished.hint or "the old release serves on; the output of the step says more"
+    hint = finished.hint or "the old release keeps serving; the output of the step says more"
     return MigrationFailed(f"migrations.command failed: {finished.sentence}", hint=hint)

@@ -65,6 +65,16 @@ def test_the_file_of_a_snapshot_is_for_those_who_may_deploy(shop: Api, tmp_path:
     assert shop.get("/api/apps/blog/snapshots/1/file").status_code == 404
 
 
+def test_downloads_and_refused_downloads_of_a_snapshot_are_in_the_audit(shop: Api, tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    (tmp_path / "snapshots" / "shop-1.dump").write_bytes(b"rows")
+    file = "/api/apps/shop/snapshots/1/file"
+    shop.get(file)
+    shop.asked_as(Scope.READ).get(file)
+    rows = [(row["method"], row["path"], row["status"]) for row in shop.get("/api/audit").json["items"]]
+    assert rows == [("GET", file, 403), ("GET", file, 200)]
+
+
 def test_a_file_that_is_elsewhere_is_not_found_and_the_hint_says_where(shop: Api) -> None:
     answer = shop.get("/api/apps/shop/snapshots/1/file")
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")

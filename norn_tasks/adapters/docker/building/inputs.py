@@ -88,7 +88,7 @@ class BuildInputs:
 
 def _require_short(ignore: Path, context: Path) -> None:
     if not ignore.resolve().is_relative_to(context.resolve()):
-        raise SourceError(".dockerignore leads out of the source", hint="make it a file of the source")
+        raise SourceError(".dockerignore points outside the source", hint="make it a file of the source")
     if not ignore.is_file():
         return
     if ignore.stat().st_size > _LARGEST_IGNORE or len(ignore.read_bytes().splitlines()) > _MOST_PATTERNS:
