@@ -8,7 +8,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from sqlalchemy import text
 
 from norn_tasks.store.cron import effective, gaps
 from norn_tasks.store.database.session import Database
-from tests import cron_oracle, factories
+from tests import cron_oracle, factories, forks
 
 BIN = Path(sys.executable).parent
 BEAT = ("-A", "norn_tasks.celery_app", "beat", "-S", "norn_tasks.scheduler.beat:NornScheduler", "--pidfile=")
@@ -40,7 +39,7 @@ class Processes:
             "NORN_DATABASE_URL": database.url, "NORN_BROKER_URL": broker_url, "NORN_DATA_DIR": str(home),
             "NORN_TEST_BUILD": "1", "NORN_NOOP_RUNTIME": "1", **environment,
         }  # fmt: skip
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, forks.Started] = {}
 
     def beat(self, name: str = "beat", **environment: str) -> None:
         """Starts a scheduler."""
@@ -53,11 +52,8 @@ class Processes:
         )
 
     def _spawn(self, name: str, *argv: str, **environment: str) -> None:
-        with (self.home / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                [str(BIN / "celery"), *argv], env=self._environment | environment, stdout=log, stderr=log,
-                cwd=self.home, start_new_session=True,
-            )  # fmt: skip
+        command = [str(BIN / "celery"), *argv]
+        self.running[name] = forks.start(command, self._environment | environment, self.home, self.home / f"{name}.log")
 
     def send(self, name: str, number: int) -> None:
         """Sends a signal to a process; waits for the process to end if the signal kills it."""

@@ -22,6 +22,7 @@ from norn_tasks.embedded.paths import data_paths, make
 from norn_tasks.embedded.services import offer
 from norn_tasks.settings import Settings
 from norn_tasks.store.database.session import Database
+from tests import forks
 from tests.servers import Broker, allowed, free_port, wait_until
 
 BIN = Path(sys.executable).parent
@@ -51,7 +52,7 @@ class Stack:
         }  # fmt: skip
         self.database_url = database_url
         self.broker: Broker | None = None
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, forks.Started] = {}
 
     def start(self, *names: str) -> None:
         """Starts processes by name: api, invoke, cron, deploy, observe, beat, router; all of them by default."""
@@ -97,18 +98,14 @@ class Stack:
 
     def spawn(
         self, kind: str, known_as: str = "", *, name: str = "", unnamed: bool = False, **environment: str
-    ) -> subprocess.Popen[bytes]:
+    ) -> forks.Started:
         """Starts one process, and returns it. A test refers to it as `known_as`, by default its kind.
 
         A worker calls itself `name`, by default `known_as`; if it is `unnamed`, it chooses its name itself.
         """
         known_as = known_as or kind
-        log = (self.home / f"{known_as}.log").open("ab")
         argv = self.argv(kind, "" if unnamed else name or known_as)
-        process = subprocess.Popen(
-            argv, env={**self.environment, **environment}, stdout=log, stderr=log, cwd=self.home,
-            start_new_session=True,
-        )  # fmt: skip
+        process = forks.start(argv, {**self.environment, **environment}, self.home, self.home / f"{known_as}.log")
         self.processes[known_as] = process
         return process
 

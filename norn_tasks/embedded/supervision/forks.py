@@ -112,7 +112,7 @@ def run_module(words: Sequence[str], env: Mapping[str, str], supervisor: int) ->
     try:
         _leave_supervisor(env, supervisor)
         sys.argv = list(words)
-        code = _exit_code(words[0])
+        code = exit_code(words[0])
     except Exception:  # noqa: BLE001 - the interpreter prints any exception of a program
         traceback.print_exc()
     finally:
@@ -137,8 +137,8 @@ def _leave_supervisor(env: Mapping[str, str], supervisor: int) -> None:
         raise ProcessLookupError("the supervisor has ended")
 
 
-def _exit_code(module: str) -> int:
-    """Runs the module, then the exit handlers of the process; returns the exit code."""
+def exit_code(module: str) -> int:
+    """Runs a module as `python -m` does, then the exit handlers of this process; returns the exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
         code: object = 0
