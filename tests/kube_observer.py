@@ -1,8 +1,8 @@
 """An observer of rollouts in a process of its own: compares Norn's statements about deployments with the cluster's
 objects.
 
-It polls the API server over one connection, with a pause of `PAUSE` seconds after each poll, and shares no code with
-Norn's own decision.
+It polls the API server over one connection, and begins a poll every `PERIOD` seconds, or as soon as the last one has
+ended. It shares no code with Norn's own decision.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from norn_tasks.adapters.kubernetes.api import Api
 from norn_tasks.domain.errors import ClusterDown
 from tests.kube_watching import incomplete
 
-PAUSE = 0.08
-"""Seconds from the end of a poll to the next one."""
+PERIOD = 0.12
+"""Seconds from the begin of a poll to the begin of the next one, if a poll takes no longer."""
 _SAID = (
     "SELECT DISTINCT ON (d.app) d.app, d.id, d.state, l.generation FROM deployments d"
     " JOIN live_releases l ON l.app = d.app ORDER BY d.app, d.id DESC"
@@ -64,6 +64,7 @@ class Observer:
         """Polls the cluster."""
         began = last = time.monotonic()
         while not self._over:
+            due = time.monotonic() + PERIOD
             try:
                 self._poll()
             except ClusterDown:
@@ -71,7 +72,7 @@ class Observer:
             now = time.monotonic()
             self.seen.polls += 1
             self.seen.longest, last = max(self.seen.longest, now - last), now
-            time.sleep(PAUSE)
+            time.sleep(max(0.0, due - now))
         self.seen.seconds = time.monotonic() - began
 
     def _poll(self) -> None:
