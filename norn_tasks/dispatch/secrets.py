@@ -109,7 +109,7 @@ def _require_app(tx: Tx, apps_dir: Path | None, app: str) -> Infraspec | None:
 
     Raises AppNotFound for a name that no app has.
     """
-    return apps.one(tx, apps_dir, app).known.spec
+    return apps.record(tx, apps_dir, app).spec
 
 
 def _refuse_credentials(spec: Infraspec | None, app: str, names: Collection[str]) -> None:

@@ -62,7 +62,7 @@ def get_app(path: AppPath, query: AppQuery) -> Response:
 def list_health_checks(path: AppPath, query: ListQuery) -> Response:
     """Lists the states of a webserver or worker, derived from its health checks and replicas, newest first."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         page = uptime.listed(tx, path.app, cut=Cut(query.limit, query.after))
     return listed(StateSpanListed, page)
 

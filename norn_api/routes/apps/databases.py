@@ -34,7 +34,7 @@ def list_databases() -> Response:
 def list_snapshots(path: AppPath) -> Response:
     """Lists the snapshots and backups of an app's database, newest first."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         found = snapshots.listed(tx, frozenset({path.app}))
     return items(SnapshotResponse, [SnapshotResponse.model_validate(each) for each in found])
 

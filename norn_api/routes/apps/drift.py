@@ -22,7 +22,7 @@ api = noun("drift", "The fields that others have changed in a cluster")
 def get_drift(path: AppPath) -> Response:
     """Returns the last comparison of the running app with its live release; Norn compares nightly and on request."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         last = drifts.of(tx, path.app)
     found = [FieldDrift.model_validate(each) for each in last.found] if last is not None else []
     return reply(DriftResponse(name=path.app, seen_at=last.seen_at if last else None, drifted=bool(found), found=found))

@@ -57,7 +57,7 @@ def unset_secret(path: SecretPath) -> Response:
 
 def _listed(app: str) -> Response:
     with norn().database.transaction() as tx:
-        spec = apps.one(tx, norn().settings.apps_dir, app).known.spec
+        spec = apps.record(tx, norn().settings.apps_dir, app).spec
         known = secrets.listed(tx, app)
     named = spec.secrets if spec is not None else ()
     credentials = spec.services.credentials() if spec is not None else ()

@@ -34,7 +34,7 @@ def list_services() -> Response:
 def list_services_of_app(path: AppPath) -> Response:
     """Lists the shared services of an app."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         found = services.of_app(tx, path.app)
     return _listed(found)
 

@@ -97,7 +97,7 @@ def list_specs(path: AppPath, query: ListQuery) -> Response:
     in NORN_APPS_DIR.
     """
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         page = history.applied(tx, path.app, Cut(query.limit, query.after))
     return listed(AppliedSpecResponse, page)
 

@@ -40,7 +40,7 @@ def get_deployment(path: DeploymentPath) -> Response:
 def list_app_deployments(path: AppPath, query: ListQuery) -> Response:
     """Lists an app's deployments, newest first."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         page = deployments_read.listed(tx, app=path.app, cut=Cut(query.limit, query.after))
     return listed(DeploymentResponse, page)
 
@@ -59,6 +59,6 @@ def list_artifacts(path: AppPath, query: ListQuery) -> Response:
 
 def _releases(app: str, query: ListQuery) -> Response:
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, app)
+        apps.record(tx, norn().settings.apps_dir, app)
         page = deployments_read.releases(tx, app, Cut(query.limit, query.after))
     return listed(ReleaseResponse, page)

@@ -116,7 +116,7 @@ def _head(call: FunctionCall, io: Answer, live: LiveFunction | None) -> tuple[in
 def list_calls(path: FunctionPath, query: CallsQuery) -> Response:
     """Lists a function's calls without their output, newest first."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         page = runs_read.calls(tx, app=path.app, state=query.state, cut=Cut(query.limit, query.after))
     return listed(CallResponse, page)
 

@@ -34,7 +34,7 @@ def run_command(path: AppPath, body: RunRequest) -> Response:
 def list_runs(path: AppPath, query: ListQuery) -> Response:
     """Lists an app's one-off commands, newest first."""
     with norn().database.transaction() as tx:
-        apps.one(tx, norn().settings.apps_dir, path.app)
+        apps.record(tx, norn().settings.apps_dir, path.app)
         page = runs_read.oneoffs(tx, path.app, Cut(query.limit, query.after))
     return listed(OneOffResponse, page)
 

@@ -263,11 +263,16 @@ def seen(tx: Tx, apps: tuple[AppRecord, ...]) -> tuple[AppView, ...]:
 
 def one(tx: Tx, apps_dir: Path | None, name: str) -> AppView:
     """Returns the state of one app; raises AppNotFound."""
+    return seen(tx, (record(tx, apps_dir, name),))[0]
+
+
+def record(tx: Tx, apps_dir: Path | None, name: str) -> AppRecord:
+    """Returns the row and the infraspec of one app, without the twenty queries for its state; raises AppNotFound."""
     row = tx.execute(select(t.AppRow).where(t.AppRow.name == name)).mappings().one_or_none()
     file = spec_files.find(apps_dir, name)
     if row is None and file is None:
         raise no_such_app(name)
-    return seen(tx, (_known(name, row, file, uploads.newest(tx, [name]).get(name)),))[0]
+    return _known(name, row, file, uploads.newest(tx, [name]).get(name))
 
 
 def _branch(app: AppRecord) -> pushes.Branch | None:
