@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.replicas import routes
 from norn_tasks.store_adapters.external_hosts import ExternalHostTable
 from norn_tasks.store_adapters.replicas import ReplicaTable
+from tests import forks
 from tests.router_kit import Server
 from tests.servers import free_port, wait_until
 
@@ -45,7 +45,7 @@ class Routers:
         self._environ = {**os.environ, "NORN_DATABASE_URL": url, "NORN_DATA_DIR": str(directory / "data")}
         if door:
             self._environ |= {"NORN_EDGE": "caddy", "NORN_EDGE_DOOR": str(self.door)}
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[forks.Started] = []
         (directory / "data").mkdir()
         with database.transaction() as tx:
             routes.reserve_address(tx, "blog", self.port, self.port)
@@ -57,10 +57,8 @@ class Routers:
     def start(self, *words: str) -> int:
         """Starts a router and returns its number."""
         number = len(self._processes)
-        with self._log(number).open("wb") as log:
-            self._processes.append(
-                subprocess.Popen([sys.executable, "-m", "norn_tasks.router", *words], env=self._environ, stderr=log)
-            )
+        command = [sys.executable, "-m", "norn_tasks.router", *words]
+        self._processes.append(forks.start(command, self._environ, Path.cwd(), self._log(number)))
         return number
 
     def _log(self, number: int) -> Path:
@@ -82,6 +80,7 @@ class Routers:
     def slow_database(self) -> Iterator[None]:
         """Prevents routers from reading their table during the block."""
         with self.database.transaction() as tx:
+            tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             tx.execute(text("LOCK TABLE addresses IN ACCESS EXCLUSIVE MODE"))
             yield
 

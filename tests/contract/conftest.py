@@ -95,10 +95,12 @@ def app() -> str:
 def clean_engine(engine: EngineClient, app: str) -> Iterator[EngineClient]:
     """The real engine, with everything labelled for `app` removed after the test."""
     yield engine
-    _clean(engine, {"label": f"{APP}={app}"})
+    remove_labelled(engine, {"label": f"{APP}={app}"})
 
 
-def _clean(engine: EngineClient, mine: dict[str, str]) -> None:
+def remove_labelled(engine: EngineClient, mine: dict[str, str]) -> None:
+    """Removes the containers and images that match a filter of the engine."""
+
     def clean(client: APIClient) -> None:
         for container in client.containers(all=True, filters=mine):
             client.remove_container(container["Id"], v=True, force=True)

@@ -388,7 +388,7 @@ def test_another_ones_container_with_our_name_is_left(clean_engine: EngineClient
     clean_engine.ask(
         lambda client: client.create_container(IMAGE, ["true"], name=name, labels={"norn.io/app": world.web.app})
     )
-    with pytest.raises(Conflict, match="not ours"):
+    with pytest.raises(Conflict, match="Norn did not make"):
         world.roll(world.web)
     assert len(world.containers()) == 1
 

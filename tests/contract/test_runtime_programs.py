@@ -5,19 +5,20 @@ code, output and end are the same.
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
 from docker import APIClient
 
-from norn_tasks.adapters.docker.client import EngineClient
+from norn_tasks.adapters.docker.client import APP, EngineClient
 from norn_tasks.adapters.docker.engine import DockerEngine
 from norn_tasks.adapters.nest.runtime import NestRuntime
 from norn_tasks.adapters.runtimes.docker import DockerRuntime
 from norn_tasks.domain.jobs.execution import ContainerExit
 from norn_tasks.ports import Run, Runtime
-from tests.contract.conftest import IMAGE
+from tests.contract.conftest import IMAGE, remove_labelled
 from tests.fakes.stop import FakeWatch
 
 pytestmark = pytest.mark.timeout(600)
@@ -86,9 +87,10 @@ def ran(runtime: Runtime, run: Run) -> ContainerExit:
     return runtime.run(run, Owner(), FakeWatch().watch)
 
 
-@pytest.fixture
-def built(clean_engine: EngineClient, app: str) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def built(engine: EngineClient) -> Iterator[dict[str, str]]:
     """The ids of the images of this file's recipes."""
+    app = f"t{uuid.uuid4().hex[:10]}"
 
     def build(client: APIClient, lines: str, number: int) -> str:
         tag = f"norn-test/{app}:{number}"
@@ -97,10 +99,8 @@ def built(clean_engine: EngineClient, app: str) -> Iterator[dict[str, str]]:
         return str(client.inspect_image(tag)["Id"])
 
     recipes = dict(enumerate((SCRATCH, BY_NAME, BY_NUMBER, BOUND)))
-    yield {
-        lines: clean_engine.ask(lambda client, lines=lines, n=n: build(client, lines, n))
-        for n, lines in recipes.items()
-    }
+    yield {lines: engine.ask(lambda client, lines=lines, n=n: build(client, lines, n)) for n, lines in recipes.items()}
+    remove_labelled(engine, {"label": f"{APP}={app}"})
 
 
 @pytest.mark.parametrize(

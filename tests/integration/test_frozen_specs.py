@@ -21,6 +21,7 @@ from norn_tasks.store.tables import AppRow, JobRow, ReleaseRow
 from tests import factories
 
 LATER = importlib.import_module("norn_tasks.store.migrations.versions.0025_health")
+LATEST = importlib.import_module("norn_tasks.store.migrations.versions.0054_origins_of_functions")
 MIGRATION = importlib.import_module("norn_tasks.store.migrations.versions.0023_frozen_specs")
 VALID = sorted((Path(__file__).parents[1] / "corpus" / "specs" / "valid").iterdir())
 
@@ -28,7 +29,8 @@ VALID = sorted((Path(__file__).parents[1] / "corpus" / "specs" / "valid").iterdi
 def test_the_defaults_of_the_migration_are_those_of_the_model() -> None:
     """A new default in the model requires a migration that writes it into old rows."""
     smallest = parse("app: x\nrole: worker\n").frozen()
-    assert smallest == {"app": "x", "role": "worker", **MIGRATION.DEFAULTS, **LATER.DEFAULTS}
+    function = {"function": {**MIGRATION.DEFAULTS["function"], **LATEST.DEFAULTS}}
+    assert smallest == {"app": "x", "role": "worker", **MIGRATION.DEFAULTS, **LATER.DEFAULTS, **function}
     assert Alerts().model_dump(mode="json", by_alias=True) == MIGRATION.ALERTS
 
 
@@ -48,9 +50,8 @@ def filled(database: Database, spec: dict[str, Any]) -> dict[str, Any]:
     """Returns a spec as the migrations change it."""
     with database.transaction() as tx:
         tx.execute(text(MIGRATION.FILLED.replace(":", r"\:")))
-        made: dict[str, Any] = tx.scalar(
-            text(f"SELECT {LATER.filled('norn_filled(CAST(:spec AS jsonb))')}"), {"spec": json.dumps(spec)}
-        )
+        later = LATER.filled("norn_filled(CAST(:spec AS jsonb))")
+        made: dict[str, Any] = tx.scalar(text(f"SELECT {LATEST.filled(f'({later})')}"), {"spec": json.dumps(spec)})
         tx.execute(text("DROP FUNCTION norn_filled(jsonb)"))
     return made
 

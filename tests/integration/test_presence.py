@@ -22,7 +22,7 @@ from norn_tasks.worker.presence import PresenceThread
 from tests import factories
 from tests.deep import deep
 from tests.integration.dying import kill, named
-from tests.servers import wait_until
+from tests.servers import allowed, wait_until
 
 
 def present(database: Database, data: Path, ask: Callable[[], str] = lambda: "one", **more: Any) -> PresenceThread:
@@ -43,7 +43,7 @@ def workers(database: Database) -> int:
 def test_a_leftover_of_any_depth_is_removed(database: Database, tmp_path: Path) -> None:
     with deep(tmp_path / "work" / "job-999999", 1500) as leftover:
         presence = present(database, tmp_path)
-        wait_until(lambda: not leftover.exists(), 10, "the leftover is gone")
+        wait_until(lambda: not leftover.exists(), allowed(10), "the leftover is gone")
         presence.leave()
 
 
@@ -52,19 +52,19 @@ def test_a_worker_whose_engine_cannot_be_asked_is_there(database: Database, tmp_
         raise RuntimeError("nobody thought of this")
 
     presence = present(database, tmp_path, ask)
-    wait_until(lambda: workers(database) == 1, 10, "the worker is there")
+    wait_until(lambda: workers(database) == 1, allowed(10), "the worker is there")
     presence.leave()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_presence_that_dies_is_replaced(database: Database, tmp_path: Path) -> None:
     presence = present(database, tmp_path)
-    wait_until(lambda: workers(database) == 1, 10, "the worker is there")
+    wait_until(lambda: workers(database) == 1, allowed(10), "the worker is there")
     kill(named("norn-presence"))
     with database.transaction() as tx:
         tx.execute(text("DELETE FROM workers"))
     presence.guard()
-    wait_until(lambda: workers(database) == 1, 10, "another thread speaks for it")
+    wait_until(lambda: workers(database) == 1, allowed(10), "another thread speaks for it")
     presence.leave()
 
 
@@ -76,7 +76,7 @@ def test_a_presence_that_hangs_ends_the_worker(database: Database, tmp_path: Pat
         return "one"
 
     presence = present(database, tmp_path, ask, end=ended.set, hangs=0.2)
-    wait_until(lambda: presence.guard() or ended.is_set(), 10, "the worker ends itself")
+    wait_until(lambda: presence.guard() or ended.is_set(), allowed(10), "the worker ends itself")
     free.set()
     presence.leave()
 
@@ -89,7 +89,7 @@ def test_one_thread_speaks_for_all_classes_of_a_worker(database: Database, tmp_p
     engine = EngineIdentity(lambda: "one", lambda _: EngineMembership(home=True))
     presence = PresenceThread(database, settings, all_of_them, engine, end=ended.set)
     presence.start()
-    wait_until(lambda: workers(database) == len(JobClass), 10, "each class has a row")
+    wait_until(lambda: workers(database) == len(JobClass), allowed(10), "each class has a row")
     with database.transaction() as tx:
         rows = {row["class"]: row["slots"] for row in tx.execute(text("SELECT class, slots FROM workers")).mappings()}
         drain(tx, "w-cron", actor="me")

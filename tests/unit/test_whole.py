@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.whole import run_alone
+from tests.whole import MOST_FILES, run_alone
 
 COMPOSE = "tests/e2e/test_compose.py"
-EIGHT = [f"tests/integration/test_{n}.py" for n in range(8)]
+MOST = [f"tests/integration/test_{n:02}.py" for n in range(MOST_FILES)]
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ EIGHT = [f"tests/integration/test_{n}.py" for n in range(8)]
     [
         ([], []),
         ([f"{COMPOSE}::test_a", f"{COMPOSE}::test_b"], [COMPOSE]),
-        ([f"{file}::test_a" for file in EIGHT], EIGHT),
-        ([f"{file}::test_a" for file in (*EIGHT, COMPOSE)], []),
+        ([f"{file}::test_a" for file in MOST], MOST),
+        ([f"{file}::test_a" for file in (*MOST, COMPOSE)], []),
         ([f"{COMPOSE}::test_a", "tests/unit/test_whole.py::test_b"], []),
         (["tests/architecture/test_sizes.py::test_a"], []),
     ],

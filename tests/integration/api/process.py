@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 
+from tests import forks
 from tests.servers import free_port, wait_until
 
 
@@ -29,8 +29,7 @@ class ApiProcess:
             "--workers", settings.get("api_workers", "1"), "--logger-class", "norn_api.logs.GunicornLog",
             "--threads", "600", "--graceful-timeout", "5", "--bind", f"127.0.0.1:{self.port}",
         ]  # fmt: skip
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
+        self.process = forks.start(argv, environment, Path.cwd(), self._log)
         wait_until(self._ready, 120, "the API answers")
 
     def _ready(self) -> bool:

@@ -2,15 +2,19 @@
 it.
 """
 
+import json
+
 from alembic import op
 
 revision = "0054"
 down_revision = "0053"
 
+DEFAULTS = {"cors": ["*"]}
+
 
 def filled(column: str) -> str:
     """Returns the SQL of a spec whose section `function` has this default; other values are not changed."""
-    function = f"""CAST('{{"cors": ["*"]}}' AS jsonb) || ({column} -> 'function')"""
+    function = f"CAST('{json.dumps(DEFAULTS)}' AS jsonb) || ({column} -> 'function')"
     spec = f"{column} || jsonb_build_object('function', {function})"
     return f"CASE WHEN jsonb_typeof({column} -> 'function') = 'object' THEN {spec} ELSE {column} END"
 
