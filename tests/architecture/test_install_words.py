@@ -11,7 +11,7 @@ import pytest
 from tests.architecture.source import ROOT, modules
 
 PATTERNS = ("*.md", "docs/**/*.md", "deploy/**/*", "examples/**/*.md")
-PAGES = [page for pattern in PATTERNS for page in ROOT.glob(pattern) if page.is_file()]
+PAGES = [page for pattern in PATTERNS for page in ROOT.glob(pattern) if page.is_file() and page.suffix != ".pyc"]
 _FROM_AN_INDEX = re.compile(r"(pip|pipx|uv( pip| tool)?) install( -\S+)* ['\"]?norn\b")
 
 

@@ -61,7 +61,7 @@ def backup(settings: Settings, file: Path, *, bodies: bool = False) -> None:
     say("The log lines of apps are left out; they stay in the data directory.")
     for sentence in of_services:
         say(sentence)
-    say("Whoever has the file can decrypt every secret: keep it where only you can read it. norn restore restores it.")
+    say("This file is enough to decrypt every secret: keep it where only you can read it. norn restore restores it.")
 
 
 def _require_database(settings: Settings, where: DataPaths) -> None:
