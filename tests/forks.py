@@ -47,6 +47,7 @@ def start(argv: Sequence[str], environment: Mapping[str, str], directory: Path, 
     words = _module(argv)
     differs = any(environment.get(name) != os.environ.get(name) for name in _BEFORE_PYTHON)
     if words and "PYTEST_XDIST_WORKER" in os.environ and not differs:
+        log.touch()
         process = _server().Process(target=_run, args=(words, dict(environment), directory, log), daemon=True)
         process.start()
         return Forked(process)

@@ -48,7 +48,7 @@ SERVES = sh("echo serving; mkdir /www; echo ok > /www/health; httpd -f -p 8080 -
 UNWELL = sh("echo unwell; httpd -f -p 8080 -h /etc & wait")
 DEAF = sh(f"echo deaf; {FOREVER}")
 CRASHES = sh("echo oops; echo trouble >&2; exit 1")
-GREEDY = sh("x=$(head -c 100000000 /dev/zero | tr '\\0' a); echo done")
+GREEDY = sh("exec dd if=/dev/zero of=/dev/null bs=100M count=1")
 MISSING = ("nosuchprogram",)
 WORKS = sh(f"echo working; {FOREVER}")
 QUITS = sh("echo early; sleep 0.2; exit 4")

@@ -18,6 +18,7 @@ from norn_tasks.store.database.session import Database
 from norn_tasks.store.upkeep import exclusive_tasks
 from norn_tasks.store.upkeep.retention import RetentionLimits, Tidied, tidy
 from tests import factories
+from tests.servers import allowed
 
 KEEP = RetentionLimits(days=14, per_app=100, runs_days=90, runs_per_app=100, failed_days=30, audit_days=365)
 
@@ -182,7 +183,8 @@ def test_no_batch_holds_a_lock_for_long(database: Database) -> None:
 
 
 def tidy_watched(database: Database) -> Tidied:
-    """Removes old data; fails if a transaction that changed rows was seen to last a second or longer."""
+    """Removes old data; fails if a transaction that changed rows was seen to last a second or
+    longer, or three seconds while other tests run."""
     done, oldest = threading.Event(), [0.0]
 
     def look() -> None:
@@ -204,7 +206,7 @@ def tidy_watched(database: Database) -> Tidied:
         done.set()
         watcher.join()
     print(f"longest batch {tidied.longest_ms} ms, oldest lock seen {oldest[0] * 1000:.0f} ms")
-    assert oldest[0] < 1.0, f"a lock was held for {oldest[0]:.2f} s"
+    assert oldest[0] < allowed(1.0), f"a lock was held for {oldest[0]:.2f} s"
     return tidied
 
 
