@@ -1,9 +1,9 @@
 """Starts Norn's processes as forks of one process that has imported their modules once, while `make test` runs several
 tests at the same time.
 
-On two cores, the imports of Norn's processes would be the largest part of the work of `make test`: each process needs
-one to three seconds of CPU time for them, and the tests start several thousand. `norn up` forks its processes too, for
-the memory. A test that runs alone starts each process as a program of its own, as docker-compose does.
+The imports of one process take two to three seconds of CPU time on slow cores, and most tests of a whole Norn start
+seven processes or more. `norn up` forks its processes too, to save memory. A test that runs alone starts each process
+as a program of its own, as docker-compose does.
 """
 
 from __future__ import annotations

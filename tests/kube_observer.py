@@ -27,7 +27,7 @@ from norn_tasks.domain.errors import ClusterDown
 from tests.kube_watching import incomplete
 
 PERIOD = 0.12
-"""Seconds from the begin of a poll to the begin of the next one, if a poll takes no longer."""
+"""Seconds from the start of a poll to the start of the next one, if a poll takes no longer."""
 _SAID = (
     "SELECT DISTINCT ON (d.app) d.app, d.id, d.state, l.generation FROM deployments d"
     " JOIN live_releases l ON l.app = d.app ORDER BY d.app, d.id DESC"

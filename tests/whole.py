@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 AT_ONCE = ("-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout=300")
-"""With more time for each test than when it runs alone: the end of a hanging test is not what a test is about."""
+"""Each test may take 300 s instead of 120, because this limit is there only to end a test that hangs."""
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")
 WITH_PROCESSES = ("tests/contract/", "tests/e2e/", "tests/integration/")
 MOST_FILES = 12

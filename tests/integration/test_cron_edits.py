@@ -22,7 +22,7 @@ from tests.servers import Broker, Postgres, allowed, wait_until
 
 LIVE = timedelta(seconds=1)
 EACH = 40
-"""Apps per kind of change: 280 changes in all. The fixture `told` adds 120 changes of the kinds in `CLOSE`."""
+"""Apps per kind of change: 280 changes in all. The fixture `recorded` adds 120 changes of the kinds in `CLOSE`."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Told:
+class Recorded:
     """The minute around which all changes were made; and for each app its change, and its rows of `cron_ticks` for that
     minute.
     """
@@ -77,7 +77,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def told(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+def recorded(database: Database, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
     """All changes are made around one minute, half of them within one second of it, while a scheduler runs."""
     kinds = {f"{kind}-{n:03}": kind for n in range(EACH) for kind in ACTS}
     kinds |= {f"{kind}-more-{n:03}": kind for n in range(60) for kind in CLOSE}
@@ -102,7 +102,7 @@ def _when(place: float) -> float:
     return 8 * (2 * place - 1) ** 3
 
 
-def _changed(database: Database, kinds: dict[str, str]) -> Told:
+def _changed(database: Database, kinds: dict[str, str]) -> Recorded:
     now = beats_kit.now(database)
     minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1 if now.second < 50 else 2)
     order = sorted(kinds, key=lambda app: hash((app[-3:], app)))
@@ -122,73 +122,73 @@ def _changed(database: Database, kinds: dict[str, str]) -> Told:
     wait_until(lambda: beats_kit.now(database) > minute + timedelta(seconds=3), 10, "the minute is decided")
     query = """SELECT * FROM cron_ticks WHERE app = :app AND scheduled_for <= :minute
                   AND coalesce(until, scheduled_for) >= :minute"""
-    return Told(minute, changes, {app: beats_kit.rows(database, query, app=app, minute=minute) for app in order})
+    return Recorded(minute, changes, {app: beats_kit.rows(database, query, app=app, minute=minute) for app in order})
 
 
-def _is(told: Told, ticks: list[Any], *verdicts: str) -> bool:
+def _is(recorded: Recorded, ticks: list[Any], *verdicts: str) -> bool:
     """Returns True if the minute has exactly one row, with one of these verdicts, decided within a second."""
-    in_time = all(tick.decided_at - told.minute <= allowed(1) * LIVE for tick in ticks if tick.until is None)
+    in_time = all(tick.decided_at - recorded.minute <= allowed(1) * LIVE for tick in ticks if tick.until is None)
     return len(ticks) == 1 and ticks[0].verdict in verdicts and in_time
 
 
-def test_there_are_over_two_hundred_changes_before_and_after_the_minute(told: Told) -> None:
-    early = [change for change in told.changes.values() if change.after < told.minute]
-    late = [change for change in told.changes.values() if change.before > told.minute]
-    assert len(told.changes) > 200
+def test_there_are_over_two_hundred_changes_before_and_after_the_minute(recorded: Recorded) -> None:
+    early = [change for change in recorded.changes.values() if change.after < recorded.minute]
+    late = [change for change in recorded.changes.values() if change.before > recorded.minute]
+    assert len(recorded.changes) > 200
     assert len(early) > 60 and len(late) > 60
 
 
 @pytest.mark.parametrize("kind", CLOSE)
-def test_an_edit_neither_loses_nor_doubles_the_minute(told: Told, kind: str) -> None:
-    found = told.of(kind)
+def test_an_edit_neither_loses_nor_doubles_the_minute(recorded: Recorded, kind: str) -> None:
+    found = recorded.of(kind)
     assert len(found) == EACH + 60
-    assert [ticks for _, ticks in found if not _is(told, ticks, "fired")] == []
+    assert [ticks for _, ticks in found if not _is(recorded, ticks, "fired")] == []
 
 
-def test_an_edit_away_from_the_minute_fires_it_only_when_it_came_after(told: Told) -> None:
-    for change, ticks in told.of("edit-away"):
-        if change.after < told.minute:
+def test_an_edit_away_from_the_minute_fires_it_only_when_it_came_after(recorded: Recorded) -> None:
+    for change, ticks in recorded.of("edit-away"):
+        if change.after < recorded.minute:
             assert ticks == []
-        elif change.before > told.minute:
-            assert _is(told, ticks, "fired")
+        elif change.before > recorded.minute:
+            assert _is(recorded, ticks, "fired")
 
 
-def test_a_pause_counts_the_minute_as_skipped_only_when_it_came_before(told: Told) -> None:
-    for change, ticks in told.of("pause"):
-        if change.after < told.minute:
-            assert _is(told, ticks, "skipped_paused")
-        elif change.before > told.minute:
-            assert _is(told, ticks, "fired")
+def test_a_pause_counts_the_minute_as_skipped_only_when_it_came_before(recorded: Recorded) -> None:
+    for change, ticks in recorded.of("pause"):
+        if change.after < recorded.minute:
+            assert _is(recorded, ticks, "skipped_paused")
+        elif change.before > recorded.minute:
+            assert _is(recorded, ticks, "fired")
 
 
-def test_a_resume_fires_the_minute_only_when_it_came_before(told: Told) -> None:
-    for change, ticks in told.of("resume"):
-        if change.after < told.minute:
-            assert _is(told, ticks, "fired")
-        elif change.before > told.minute:
-            assert _is(told, ticks, "skipped_paused")
+def test_a_resume_fires_the_minute_only_when_it_came_before(recorded: Recorded) -> None:
+    for change, ticks in recorded.of("resume"):
+        if change.after < recorded.minute:
+            assert _is(recorded, ticks, "fired")
+        elif change.before > recorded.minute:
+            assert _is(recorded, ticks, "skipped_paused")
 
 
-def test_a_removal_leaves_the_minute_to_fire_only_when_it_came_after(told: Told) -> None:
+def test_a_removal_leaves_the_minute_to_fire_only_when_it_came_after(recorded: Recorded) -> None:
     """The run ends with the removal if no worker has begun it."""
-    for change, ticks in told.of("delete"):
-        if change.after < told.minute:
+    for change, ticks in recorded.of("delete"):
+        if change.after < recorded.minute:
             assert ticks == []
-        elif change.before > told.minute:
-            assert _is(told, ticks, "fired", "failed_to_start")
+        elif change.before > recorded.minute:
+            assert _is(recorded, ticks, "fired", "failed_to_start")
 
 
-def test_an_added_schedule_fires_the_minute_only_when_it_came_before(told: Told) -> None:
-    for change, ticks in told.of("add"):
-        if change.after < told.minute:
-            assert _is(told, ticks, "fired")
-        elif change.before > told.minute:
+def test_an_added_schedule_fires_the_minute_only_when_it_came_before(recorded: Recorded) -> None:
+    for change, ticks in recorded.of("add"):
+        if change.after < recorded.minute:
+            assert _is(recorded, ticks, "fired")
+        elif change.before > recorded.minute:
             assert ticks == []
 
 
-def test_a_schedule_that_is_due_a_second_after_it_was_set_fires_in_time(told: Told, database: Database) -> None:
+def test_a_schedule_that_is_due_a_second_after_it_was_set_fires_in_time(recorded: Recorded, database: Database) -> None:
     """The scheduler may be asleep when the schedule is set: the database wakes it."""
-    apps = [app for app, change in told.changes.items() if change.kind == "edit"][:EACH]
+    apps = [app for app, change in recorded.changes.items() if change.kind == "edit"][:EACH]
     for app in apps:
         with database.transaction() as tx:
             schedules.override(tx, app, "@every 1s", None, "ann")

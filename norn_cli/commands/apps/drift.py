@@ -51,11 +51,9 @@ def _sentence(seen: Json) -> str:
     if seen["seen_at"] is None:
         return "has not been compared since its release went live"
     count = len(seen["found"])
-    return (
-        f"has {count} {'field' if count == 1 else 'fields'} that somebody other than Norn changed:"
-        if count
-        else "is as Norn made it"
-    )
+    if not count:
+        return "is as Norn made it"
+    return f"has {count} {'field' if count == 1 else 'fields'} that somebody other than Norn changed:"
 
 
 def _value(value: str | None) -> str:
